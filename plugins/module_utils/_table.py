@@ -1,0 +1,597 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables: one row an option, and the five functions that read them.
+
+===========  =======================================================================================
+observe      XML → normal spec (a dict of internal values; an option that XML doesn't have is not in it)
+compare      what of the wanted spec differs, with the effect of each change; walks the wanted spec only
+patch        a new tree with only the changed leaves, derived siblings dropped where an entry says so
+steps        one redefine and the live operations that make the changes true at once
+capture      XML → spec, and the residue that has no row
+===========  =======================================================================================
+
+All are pure. A row may hold functions of its own; nothing outside of a row asks for an option's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from typing import Union as AnyOf
+
+from . import _xml
+from ._change import HIDDEN, UNSET, Change, Effect, Step
+from ._types import Type
+from ._xml import Element
+
+Spec = dict[str, Any]
+
+ALL = frozenset({"qemu", "xen", "test", "lxc"})
+QEMU = frozenset({"qemu", "test"})
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an effect may depend on: the driver, the object's name and state, and in a list the entry as it is.
+
+    ``state`` is a guest's (see GuestFacts). ``maxima`` are the running object's ceilings by option name.
+    ``strict``: foreign XML is involved, so libvirt shall check the definition against its schema.
+    """
+
+    driver: str = "qemu"
+    name: str = ""
+    state: str = "stopped"
+    maxima: Mapping[str, int] = field(default_factory=dict)
+    entry: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("running", "paused")
+
+    @property
+    def cold(self) -> bool:
+        """Neither running nor saved: whatever is written now is true at the next start."""
+        return self.state in ("stopped", "crashed", "absent")
+
+
+EffectOf = Callable[[Context, Any, Any], Effect]
+Op = Callable[[Context, Change, "Element | None", "Element | None"], "Step | None"]
+
+
+def always(effect: Effect) -> EffectOf:
+    """Return an effect that depends on nothing."""
+    return lambda context, before, after: effect
+
+
+LIVE = always(Effect.LIVE)
+RESTART = always(Effect.RESTART)
+RECREATE = always(Effect.RECREATE)
+DATA_LOSS = always(Effect.DATA_LOSS)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One option, one or several leaves.
+
+    ``at``: paths below the table's element; the first is read, all are written. Empty for an option without XML
+    (the size of a disk): its present value is put into the observed spec by the planner.
+    ``absent``: what a missing leaf means; UNSET when nothing can be said. Writing it removes the leaf.
+    ``getter``, ``setter``: for values that are spread over leaves in a way that ``type`` alone cannot say.
+    ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names).
+    ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
+    """
+
+    name: str
+    at: tuple[str, ...]
+    type: Type
+    effect: EffectOf = RESTART
+    live: str = "read"
+    op: Op | None = None
+    drops: tuple[str, ...] = ()
+    drivers: frozenset[str] = ALL
+    absent: Any = UNSET
+    secret: bool = False
+    getter: Callable[[Element], Any] | None = None
+    setter: Callable[[Element, Any], None] | None = None
+
+    def read(self, root: Element) -> Any:
+        if self.getter is not None:
+            return self.getter(root)
+        if not self.at:
+            return UNSET
+        attribute = _xml.attribute_of(self.at[0])
+        for element in _xml.find_all(root, self.at[0]):
+            if attribute is None or attribute in element.attrib:
+                return self.type.read(element, attribute)
+        return self.absent
+
+    def write(self, root: Element, value: Any) -> None:
+        if self.setter is not None:
+            self.setter(root, value)
+            return
+        for path in self.at:
+            if self.absent is not UNSET and value == self.absent:
+                _xml.remove(root, path)
+            else:
+                self.type.write(_xml.ensure(root, path), _xml.attribute_of(path), value)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One form of a union: the attributes that mark it and the row of its value."""
+
+    marks: Mapping[str, str]
+    row: Field
+
+
+@dataclass(frozen=True)
+class Union:
+    """Exactly one of several forms; its value is ``{arm: value}``."""
+
+    name: str
+    arms: Mapping[str, Arm]
+    effect: EffectOf = RESTART
+    live: str = "read"
+    op: Op | None = None
+    drops: tuple[str, ...] = ()
+    drivers: frozenset[str] = ALL
+    secret: bool = False
+
+    def read(self, root: Element) -> Any:
+        for name, arm in self.arms.items():
+            if all(_xml.read(root, path) == value for path, value in arm.marks.items()):
+                value = arm.row.read(root)
+                return {name: None if value is UNSET else value}
+        return UNSET
+
+    def write(self, root: Element, value: Mapping[str, Any]) -> None:
+        chosen = next(iter(value))
+        for name, arm in self.arms.items():
+            if name != chosen:
+                for path in arm.row.at:
+                    _xml.remove(root, path)
+        arm = self.arms[chosen]
+        for path, mark in arm.marks.items():
+            _xml.write(root, path, mark)
+        if value[chosen] is None:
+            for path in arm.row.at:
+                _xml.remove(root, path)
+        else:
+            arm.row.write(root, value[chosen])
+
+    def same(self, want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+        (arm,) = want
+        if arm not in have:
+            return False
+        if want[arm] is None or have[arm] is None:
+            return want[arm] is have[arm]
+        return self.arms[arm].row.type.same(want[arm], have[arm])
+
+    def show(self, value: Mapping[str, Any]) -> Any:
+        return {arm: None if part is None else self.arms[arm].row.type.show(part) for arm, part in value.items()}
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A list whose entries are known by what they are, never by position.
+
+    ``at``: path of the elements; ``item``: the table of one. ``ident``: the options by which a wanted entry finds its
+    element, strongest first; the last counts only where exactly one element has it. ``locate``: path, below an
+    element, of the value that tells it apart in XML. ``recorded``: returns {locate's value: name} of the
+    entries that the collection itself attached. ``exact``: the option that claims the whole list. ``moved_by``: the
+    option by which a running element is still found when the definition gives it another value at ``locate``.
+    """
+
+    name: str
+    at: str
+    item: Table
+    ident: tuple[str, ...]
+    locate: str
+    recorded: Callable[[Element], Mapping[str, str]]
+    on_add: EffectOf = RESTART
+    on_remove: EffectOf = RESTART
+    op_add: Callable[[Context, Element], Step] | None = None
+    op_remove: Callable[[Context, Element], Step] | None = None
+    exact: str = ""
+    moved_by: str = ""
+    select: Callable[[Element], bool] = lambda element: True
+    drivers: frozenset[str] = ALL
+
+    def elements(self, root: Element) -> list[Element]:
+        return [element for element in _xml.find_all(root, self.at) if self.select(element)]
+
+    def read(self, root: Element, live: bool = False) -> list[Spec]:
+        names = self.recorded(root)
+        entries = []
+        for element in self.elements(root):
+            entry = observe(self.item, element, live)
+            name = names.get(_xml.read(element, self.locate) or "")
+            if name is not None:
+                entry["name"] = name
+                entry["ours"] = True
+            entries.append(entry)
+        return entries
+
+    def key(self, entry: Mapping[str, Any]) -> str:
+        """Return the name under which an entry appears in a change's path."""
+        for option in self.ident:
+            if entry.get(option) is not None:
+                value = entry[option]
+                return str(value) if not isinstance(value, Mapping) else "/".join(str(v) for v in value.values())
+        return "?"
+
+    def by_key(self, root: Element) -> dict[str, Element]:
+        """Return the elements by the key that their entries have in a change's path."""
+        found: dict[str, Element] = {}
+        for entry, element in zip(self.read(root), self.elements(root)):
+            found.setdefault(self.key(entry), element)
+        return found
+
+    def element_of(self, root: Element, key: str) -> Element | None:
+        return self.by_key(root).get(key)
+
+    def twin(self, root: Element, element: Element) -> Element | None:
+        """Return the element of another tree that stands for the same device."""
+        mark = _xml.read(element, self.locate)
+        others = self.elements(root)
+        near = next((other for other in others if _xml.read(other, self.locate) == mark), None)
+        value = self._moved(element)
+        if value is None or (near is not None and self._moved(near) == value):
+            return near
+        alike = [other for other in others if self._moved(other) == value]
+        return alike[0] if len(alike) == 1 else near
+
+    def _moved(self, element: Element) -> Any:
+        return observe(self.item, element).get(self.moved_by) if self.moved_by else None
+
+    def match(self, want: Sequence[Spec], have: Sequence[Spec]) -> tuple[list[tuple[Spec, Spec | None]], list[Spec]]:
+        """Return the wanted entries, each with the present one it means or None, and the present ones left over."""
+        free = list(have)
+        found: dict[int, Spec] = {}
+        for level, option in enumerate(self.ident):
+            last = level == len(self.ident) - 1
+            for position, entry in enumerate(want):
+                if position in found or entry.get(option) is None:
+                    continue
+                fits = [other for other in free if other.get(option) == entry[option]]
+                if last:
+                    # A locator must not steal an element that carries another entry's name.
+                    fits = [other for other in fits if "name" not in other or other["name"] == entry.get("name")]
+                    if len(fits) != 1:
+                        continue
+                if fits:
+                    found[position] = fits[0]
+                    free = [other for other in free if other is not fits[0]]
+        return [(entry, found.get(position)) for position, entry in enumerate(want)], free
+
+
+Value = AnyOf[Field, Union]
+Entry = AnyOf[Field, Union, Keyed]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows in the order in which they are written, and rules over several of them.
+
+    A rule takes a whole spec and returns sentences, each beginning with the option it complains of.
+    ``define`` makes the step that writes the patched tree.
+    """
+
+    entries: tuple[Entry, ...]
+    rules: tuple[Callable[[Spec], Iterable[str]], ...] = ()
+    define: Callable[[Context, Element], Step] | None = None
+
+    def entry(self, name: str) -> Entry:
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Residue:
+    """A piece of XML that no row covers, with the path of its parent: an entry of ``xml_overlay``."""
+
+    at: str
+    xml: str
+
+
+# observe
+
+
+def observe(table: Table, root: Element, live: bool = False) -> Spec:
+    """Return the normal spec of ``root``; with ``live`` only what can be compared with a running object."""
+    spec: Spec = {}
+    for entry in table.entries:
+        if isinstance(entry, Keyed):
+            spec[entry.name] = entry.read(root, live)
+        elif not (live and entry.live == "skip"):
+            value = entry.read(root)
+            if value is not UNSET:
+                spec[entry.name] = value
+    return spec
+
+
+# compare
+
+
+def compare(table: Table, want: Spec, have: Spec, context: Context) -> list[Change]:
+    """Return what differs between the wanted and the present spec, walking the wanted one only."""
+    changes: list[Change] = []
+    for entry in table.entries:
+        if entry.name not in want:
+            continue
+        if isinstance(entry, Keyed):
+            changes.extend(_compare_list(entry, want, have, context))
+        else:
+            change = _compare_value(entry, want[entry.name], have.get(entry.name, UNSET), context)
+            if change is not None:
+                changes.append(change)
+    return changes
+
+
+def _compare_value(entry: Value, want: Any, have: Any, context: Context) -> Change | None:
+    if have is not UNSET and (entry.same(want, have) if isinstance(entry, Union) else entry.type.same(want, have)):
+        return None
+    before = None if have is UNSET else have
+    effect = _settled(entry.effect(context, before, want), context)
+    return Change((entry.name,), before, want, effect, secret=entry.secret)
+
+
+def _settled(effect: Effect, context: Context) -> Effect:
+    return Effect.LIVE if effect is Effect.RESTART and context.cold else effect
+
+
+def _compare_list(keyed: Keyed, want: Spec, have: Spec, context: Context) -> list[Change]:
+    pairs, rest = keyed.match(want[keyed.name], have.get(keyed.name, []))
+    changes = []
+    for other in rest:
+        if other.get("ours") or (keyed.exact and want.get(keyed.exact)):
+            inner = replace(context, entry=other)
+            effect = _settled(keyed.on_remove(inner, other, None), context)
+            changes.append(Change((keyed.name, keyed.key(other)), other, None, effect))
+    for entry, present in pairs:
+        if present is None:
+            inner = replace(context, entry=entry)
+            effect = _settled(keyed.on_add(inner, None, entry), context)
+            changes.append(Change((keyed.name, keyed.key(entry)), None, entry, effect))
+        else:
+            inner = replace(context, entry=present)
+            prefix = (keyed.name, keyed.key(present))
+            changes.extend(replace(c, path=prefix + c.path) for c in compare(keyed.item, entry, present, inner))
+    return changes
+
+
+def unmanaged(table: Table, want: Spec, have: Spec) -> list[str]:
+    """Return the paths of entries that exist, are not wanted, and are not ours to remove."""
+    names: list[str] = []
+    for entry in table.entries:
+        if isinstance(entry, Keyed) and entry.name in want and not (entry.exact and want.get(entry.exact)):
+            _pairs, rest = entry.match(want[entry.name], have.get(entry.name, []))
+            names.extend(f"{entry.name}.{entry.key(other)}" for other in rest if not other.get("ours"))
+    return names
+
+
+def problems(table: Table, spec: Spec, driver: str) -> list[str]:
+    """Return what the rules say against a whole spec, and the options that this hypervisor does not have."""
+    return [*contradictions(table, spec), *unsupported(table, spec, driver)]
+
+
+def contradictions(table: Table, spec: Spec) -> list[str]:
+    """Return what the rules say against a whole spec."""
+    return [sentence for rule in table.rules for sentence in rule(spec)]
+
+
+def unsupported(table: Table, spec: Spec, driver: str) -> list[str]:
+    """Return a complaint for each option of ``spec`` that this hypervisor does not have."""
+    found = []
+    for entry in table.entries:
+        if entry.name not in spec:
+            continue
+        if driver not in entry.drivers:
+            found.append(f"{entry.name}: not supported by the hypervisor driver {driver}")
+        if isinstance(entry, Keyed):
+            for item in spec[entry.name]:
+                prefix = f"{entry.name}.{entry.key(item)}."
+                found.extend(prefix + sentence for sentence in unsupported(entry.item, item, driver))
+    return found
+
+
+# patch
+
+
+def patch(table: Table, root: Element, changes: Iterable[Change]) -> Element:
+    """Return a new tree with the changes written; everything else stands as it was."""
+    tree = _xml.clone(root)
+    # All are looked up before anything is written: a change may touch what an entry is known by (a disk's target).
+    known = {entry.name: entry.by_key(tree) for entry in table.entries if isinstance(entry, Keyed)}
+    for change in changes:
+        entry = table.entry(change.path[0])
+        if isinstance(entry, Keyed):
+            _patch_list(entry, tree, change, known[entry.name])
+        else:
+            _patch_value(entry, tree, change)
+    return tree
+
+
+def _patch_value(entry: Value, root: Element, change: Change) -> None:
+    entry.write(root, change.after)
+    for path in entry.drops:
+        _xml.remove(root, path)
+
+
+def _patch_list(keyed: Keyed, root: Element, change: Change, known: Mapping[str, Element]) -> None:
+    if len(change.path) == 2 and change.before is None:
+        _append(root, keyed.at, build(keyed, change.after))
+        return
+    element = known[change.path[1]]
+    if len(change.path) == 2:
+        parent = next(node for node in root.iter() if element in list(node))
+        parent.remove(element)
+        return
+    row = keyed.item.entry(change.path[2])
+    if not isinstance(row, Keyed):
+        _patch_value(row, element, change)
+
+
+def _append(root: Element, at: str, element: Element) -> None:
+    """Put an element after its last sibling of the same tag, where a person would look for it."""
+    parent = _xml.ensure(root, at.rpartition("/")[0]) if "/" in at else root
+    last = max((i for i, child in enumerate(parent) if child.tag == element.tag), default=len(parent) - 1)
+    parent.insert(last + 1, element)
+
+
+def build(keyed: Keyed, entry: Spec) -> Element:
+    """Return a new element for an entry of a list."""
+    element = Element(keyed.at.rpartition("/")[2])
+    for row in keyed.item.entries:
+        if row.name in entry and not isinstance(row, Keyed):
+            row.write(element, entry[row.name])
+    return element
+
+
+# steps
+
+
+def steps(
+    table: Table, changes: Sequence[Change], context: Context, root: Element, live: Element | None
+) -> tuple[Step, ...]:
+    """Return one redefine with ``root`` and the live operations that make the LIVE changes true in ``live``."""
+    done: list[Step] = []
+    if changes and table.define is not None:
+        done.append(table.define(context, root))
+    if live is None:
+        return tuple(done)
+    for change in changes:
+        if change.effect is Effect.LIVE:
+            step = _live_step(table, change, context, root, live)
+            if step is not None and step not in done:
+                done.append(step)
+    return tuple(done)
+
+
+def _live_step(table: Table, change: Change, context: Context, root: Element, live: Element) -> Step | None:
+    entry = table.entry(change.path[0])
+    if not isinstance(entry, Keyed):
+        return entry.op(context, change, live, root) if entry.op else None
+    if len(change.path) == 2 and change.before is None:
+        return entry.op_add(context, build(entry, change.after)) if entry.op_add else None
+    if len(change.path) == 2:
+        twin = entry.twin(live, build(entry, change.before))
+        return entry.op_remove(context, twin) if entry.op_remove and twin is not None else None
+    row = entry.item.entry(change.path[2])
+    element = entry.element_of(root, change.path[1])
+    if isinstance(row, Keyed) or row.op is None or element is None:
+        return None
+    return row.op(context, change, entry.twin(live, element), element)
+
+
+# pending
+
+
+def pending(table: Table, inactive: Element, live: Element, context: Context) -> list[Change]:
+    """Return what the persistent definition says differently from the live one: true after the next cold start."""
+    want, have = observe(table, inactive, live=True), observe(table, live, live=True)
+    changes: list[Change] = []
+    for entry in table.entries:
+        if not isinstance(entry, Keyed):
+            if entry.name in want:
+                change = _compare_value(entry, want[entry.name], have.get(entry.name, UNSET), context)
+                if change is not None:
+                    changes.append(replace(change, effect=Effect.RESTART))
+            continue
+        changes.extend(_pending_list(entry, inactive, live, context))
+    return changes
+
+
+def _pending_list(keyed: Keyed, inactive: Element, live: Element, context: Context) -> list[Change]:
+    changes: list[Change] = []
+    for entry, element in zip(keyed.read(inactive, True), keyed.elements(inactive)):
+        key, twin = keyed.key(entry), keyed.twin(live, element)
+        if twin is None:
+            changes.append(Change((keyed.name, key), None, entry, Effect.RESTART))
+            continue
+        found = compare(keyed.item, entry, observe(keyed.item, twin, True), replace(context, entry=entry))
+        changes.extend(replace(c, path=(keyed.name, key, *c.path), effect=Effect.RESTART) for c in found)
+    for entry, element in zip(keyed.read(live, True), keyed.elements(live)):
+        if keyed.twin(inactive, element) is None:
+            changes.append(Change((keyed.name, keyed.key(entry)), entry, None, Effect.RESTART))
+    return changes
+
+
+# show
+
+
+def show(table: Table, change: Change) -> tuple[Any, Any]:
+    """Return a change's values before and after in the user's words; secrets hidden."""
+    if change.secret:
+        return (None if change.before is None else HIDDEN, None if change.after is None else HIDDEN)
+    return _shown(table, change.path, change.before), _shown(table, change.path, change.after)
+
+
+def _shown(table: Table, path: Sequence[str], value: Any) -> Any:
+    try:
+        entry = table.entry(path[0])
+    except KeyError:
+        return value
+    if value is None or value is UNSET:
+        return None
+    if isinstance(entry, Keyed):
+        return _shown(entry.item, path[2:], value) if len(path) > 2 else show_spec(entry.item, value)
+    if isinstance(entry, Union):
+        return entry.show(value)
+    return entry.type.show(value)
+
+
+def show_spec(table: Table, spec: Mapping[str, Any]) -> Spec:
+    """Return a whole spec in the user's words, without what has no row but its name."""
+    shown: Spec = {"name": spec["name"]} if "name" in spec else {}
+    for entry in table.entries:
+        if entry.name not in spec:
+            continue
+        if isinstance(entry, Keyed):
+            shown[entry.name] = [show_spec(entry.item, item) for item in spec[entry.name]]
+        elif entry.secret:
+            shown[entry.name] = HIDDEN
+        else:
+            shown[entry.name] = _shown(table, (entry.name,), spec[entry.name])
+    return shown
+
+
+# capture
+
+
+def capture(table: Table, root: Element, defaults: Spec) -> tuple[Spec, list[Residue]]:
+    """Return the shortest spec of ``root``, leaving out what ``defaults`` says already, and what has no row."""
+    spec = {name: value for name, value in observe(table, root).items() if defaults.get(name, UNSET) != value}
+    rest = _xml.clone(root)
+    residue: list[Residue] = []
+    for entry in table.entries:
+        if isinstance(entry, Keyed):
+            for element in entry.elements(rest):
+                where = f"{entry.at}[{entry.locate}='{_xml.read(element, entry.locate)}']"
+                _claim(entry.item, element)
+                residue.extend(Residue(where, _xml.to_text(child)) for child in element)
+                residue.extend(Residue(f"{where}/@{name}", value) for name, value in element.attrib.items())
+                next(node for node in rest.iter() if element in list(node)).remove(element)
+    _claim(table, rest)
+    for child in rest:
+        if child.tag == "devices":
+            residue.extend(Residue("devices", _xml.to_text(device)) for device in child)
+        elif child.attrib or len(child) or (child.text or "").strip():
+            residue.append(Residue(".", _xml.to_text(child)))
+    return spec, residue
+
+
+def _claim(table: Table, root: Element) -> None:
+    """Remove the leaves that rows cover."""
+    for entry in table.entries:
+        if isinstance(entry, Keyed):
+            continue
+        rows = [entry] if isinstance(entry, Field) else [arm.row for arm in entry.arms.values()]
+        marks = [] if isinstance(entry, Field) else [path for arm in entry.arms.values() for path in arm.marks]
+        for path in (*(path for row in rows for path in row.at), *marks):
+            _xml.remove(root, path)

@@ -1,0 +1,262 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The types of the tables' fields: between the user's words, internal values, and nodes of XML.
+
+A node is an element and, for an attribute, its name. Internal values are bytes, counts, booleans and strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ._errors import SpecError
+from ._units import KIB, parse_size, round_up, show_size
+from ._xml import Element, SubElement
+
+
+def _equal(want: Any, have: Any) -> bool:
+    return bool(want == have)
+
+
+def _asis(value: Any) -> Any:
+    return value
+
+
+def read_text(element: Element, attribute: str | None) -> str:
+    """Return a node's text."""
+    return (element.text or "").strip() if attribute is None else element.attrib[attribute]
+
+
+def write_text(element: Element, attribute: str | None, text: str) -> None:
+    """Set a node's text."""
+    if attribute is None:
+        element.text = text
+    else:
+        element.set(attribute, text)
+
+
+@dataclass(frozen=True)
+class Type:
+    """How one kind of value is parsed, read, written, shown, and compared at libvirt's grain.
+
+    ``parse``: the user's word → internal, raising SpecError; ``read`` and ``write``: node ↔ internal;
+    ``show``: internal → a word that ``parse`` takes back; ``same(want, have)``: equal as far as libvirt can tell.
+    """
+
+    parse: Callable[[Any], Any]
+    read: Callable[[Element, str | None], Any]
+    write: Callable[[Element, str | None, Any], None]
+    show: Callable[[Any], Any] = _asis
+    same: Callable[[Any, Any], bool] = _equal
+
+
+# sizes
+
+_UNITS = {"b": 1, "bytes": 1, "byte": 1, "": KIB}
+for _power, _letter in enumerate("KMGTPE", start=1):
+    _UNITS[_letter.lower()] = _UNITS[_letter.lower() + "ib"] = 1024**_power
+    _UNITS[_letter.lower() + "b"] = 1000**_power
+
+
+def _read_size(element: Element, attribute: str | None) -> int:
+    """Read an element with a ``unit``; without one it is KiB (libvirt, formatdomain: memory allocation)."""
+    return int(read_text(element, attribute)) * _UNITS[element.get("unit", "").lower()]
+
+
+def _write_size(element: Element, attribute: str | None, size_bytes: int) -> None:
+    element.set("unit", "KiB")
+    write_text(element, attribute, str(round_up(size_bytes, KIB) // KIB))
+
+
+def _same_memory(want: int, have: int) -> bool:
+    """QEMU rounds memory up to MiB when it starts, and libvirt to KiB when it stores."""
+    return round_up(want, KIB) == have or round_up(want, KIB * KIB) == have
+
+
+def _parse_some(value: Any) -> int:
+    size_bytes = parse_size(value)
+    if size_bytes < 1:
+        raise SpecError(f"{value!r} is of no use: write a size of more than nothing")
+    return size_bytes
+
+
+MEMORY = Type(_parse_some, _read_size, _write_size, show_size, _same_memory)
+
+
+def _unreadable(element: Element, attribute: str | None) -> Any:
+    raise AssertionError("this type has no node in XML")
+
+
+def _unwritable(element: Element, attribute: str | None, value: Any) -> None:
+    raise AssertionError("this type has no node in XML")
+
+
+SIZE = Type(_parse_some, _unreadable, _unwritable, show_size)
+
+
+# counts, texts, choices
+
+
+def _parse_count(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and re.match(r"^\s*[0-9]+\s*$", value) and int(value) > 0:
+        return int(value)
+    raise SpecError(f"{value!r} is not a count: write a whole number of at least 1")
+
+
+def _read_count(element: Element, attribute: str | None) -> int:
+    return int(read_text(element, attribute))
+
+
+def _write_count(element: Element, attribute: str | None, value: int) -> None:
+    write_text(element, attribute, str(value))
+
+
+COUNT = Type(_parse_count, _read_count, _write_count)
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+
+def no_control(text: str) -> bool:
+    """Tell whether a text is free of control characters and of all else that XML 1.0 cannot carry."""
+    return _CONTROL.search(text) is None
+
+
+def _parse_line(value: Any) -> str:
+    if not isinstance(value, str) or not no_control(value):
+        raise SpecError(f"{value!r} is not one line of text without control characters")
+    return value.strip()
+
+
+def _parse_text(value: Any) -> str:
+    if not isinstance(value, str) or not all(no_control(line) for line in value.replace("\t", " ").split("\n")):
+        raise SpecError(f"{value!r} is not text without control characters")
+    return value.strip()
+
+
+LINE = Type(_parse_line, read_text, write_text)
+TEXT = Type(_parse_text, read_text, write_text)
+
+
+def _parse_absolute(value: Any) -> str:
+    text = _parse_line(value)
+    if not text.startswith("/"):
+        raise SpecError(f"{value!r} is not an absolute path: it must begin with /")
+    return text
+
+
+PATH = Type(_parse_absolute, read_text, write_text)
+
+
+def _parse_flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise SpecError(f"{value!r} is neither true nor false")
+
+
+def _read_presence(element: Element, attribute: str | None) -> bool:
+    return True
+
+
+def _write_presence(element: Element, attribute: str | None, value: bool) -> None:
+    """Nothing to write: that the element stands there is the value."""
+
+
+PRESENCE = Type(_parse_flag, _read_presence, _write_presence)
+
+
+def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
+    """Return the type of one word out of ``values``."""
+
+    def parse(value: Any) -> str:
+        if value in values:
+            return str(value)
+        raise SpecError(f"{value!r} is not one of {', '.join(values)}")
+
+    return Type(parse, read_text, write_text, same=same)
+
+
+# several leaves in one value
+
+
+def words(values: Sequence[str], names: dict[str, str], tag: str, attribute: str) -> Type:
+    """Return the type of an ordered list of words, kept as siblings ``<tag attribute='name'/>`` below a node.
+
+    ``names`` maps a user's word to libvirt's.
+    """
+    back = {xml: word for word, xml in names.items()}
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{value!r} is not a list of {', '.join(values)}")
+        wrong = [word for word in value if word not in values]
+        if wrong:
+            raise SpecError(f"{wrong[0]!r} is not one of {', '.join(values)}")
+        twice = [word for position, word in enumerate(value) if word in value[:position]]
+        if twice:
+            raise SpecError(f"{twice[0]!r} is given twice")
+        return tuple(value)
+
+    def read(element: Element, _attribute: str | None) -> tuple[str, ...]:
+        found = (child.get(attribute, "") for child in element if child.tag == tag)
+        return tuple(back.get(text, text) for text in found)
+
+    def write(element: Element, _attribute: str | None, value: Sequence[str]) -> None:
+        for child in [child for child in element if child.tag == tag]:
+            element.remove(child)
+        for word in value:
+            SubElement(element, tag, {attribute: names.get(word, word)})
+
+    return Type(parse, read, write, show=list)
+
+
+def texts(tag: str) -> Type:
+    """Return the type of a list of lines without order, kept as children ``<tag>`` with text."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{value!r} is not a list of words")
+        return tuple(sorted({_parse_line(word) for word in value}))
+
+    def read(element: Element, _attribute: str | None) -> tuple[str, ...]:
+        return tuple(sorted(read_text(child, None) for child in element if child.tag == tag))
+
+    def write(element: Element, _attribute: str | None, value: Sequence[str]) -> None:
+        for child in [child for child in element if child.tag == tag]:
+            element.remove(child)
+        for word in value:
+            SubElement(element, tag).text = word
+
+    return Type(parse, read, write, show=list)
+
+
+def counts(names: Sequence[str]) -> Type:
+    """Return the type of a mapping of counts, kept as attributes; only those that are given are compared."""
+
+    def parse(value: Any) -> dict[str, int]:
+        if not isinstance(value, dict):
+            raise SpecError(f"{value!r} is not a mapping of {', '.join(names)}")
+        wrong = [name for name in value if name not in names]
+        if wrong:
+            raise SpecError(f"{wrong[0]!r} is not one of {', '.join(names)}")
+        return {name: _parse_count(value[name]) for name in names if value.get(name) is not None}
+
+    def read(element: Element, _attribute: str | None) -> dict[str, int]:
+        return {name: int(element.attrib[name]) for name in names if name in element.attrib}
+
+    def write(element: Element, _attribute: str | None, value: dict[str, int]) -> None:
+        for name in names:
+            element.attrib.pop(name, None)
+        for name, count in value.items():
+            element.set(name, str(count))
+
+    def same(want: dict[str, int], have: dict[str, int]) -> bool:
+        return all(have.get(name, 1) == want.get(name, 1) for name in {*want, *have})
+
+    return Type(parse, read, write, show=dict, same=same)
