@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was seen on a host, as frozen values: the only thing that plans are made from.
+
+Sizes are bytes. XML is text as libvirt gave it. Nothing here was checked: names, titles and addresses that a guest
+can influence are still hostile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """One hypervisor. ``driver`` is ``qemu``, ``xen`` or ``test``; versions are libvirt's numbers (9000000 is 9.0.0).
+
+    ``machines`` maps (arch, domain type) to the machine types and aliases that capabilities list;
+    ``domain_types`` maps an arch to its domain types (``kvm``, ``qemu``, ``xen``). ``remote`` is true when the
+    hypervisor's files cannot be reached from where the module runs.
+    """
+
+    uri: str
+    driver: str
+    name: str
+    uuid: str
+    arch: str
+    libvirt_version: int
+    hypervisor_version: int
+    memory_bytes: int
+    cpus: int
+    domain_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    machines: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    remote: bool = False
+    capabilities_xml: str = ""
+
+
+@dataclass(frozen=True)
+class GuestFacts:
+    """One guest. ``state`` is ``running``, ``paused``, ``stopped``, ``saved`` (stopped with a managed save) or
+    ``crashed``. ``xml`` is the persistent definition (INACTIVE, SECURE), ``live_xml`` the running one or None.
+    ``persistent`` is false for a transient guest, whose ``xml`` then is its live one.
+    """
+
+    name: str
+    uuid: str
+    state: str
+    xml: str
+    live_xml: str | None = None
+    autostart: bool = False
+    managed_save: bool = False
+    snapshots: bool = False
+    checkpoints: bool = False
+    persistent: bool = True
+
+    @property
+    def active(self) -> bool:
+        return self.live_xml is not None
+
+
+# The collection's own element in a guest's or network's metadata: its namespace never changes without its number.
+METADATA_URI = "https://virtfleet.github.io/xml/1"
+METADATA_PREFIX = "virtfleet"
+
+
+@dataclass(frozen=True)
+class InterfaceSummary:
+    """One nic of a guest, as its definition names it. ``network`` is None for a nic of another ``type``."""
+
+    mac: str
+    type: str
+    network: str | None = None
+
+
+@dataclass(frozen=True)
+class GuestSummary:
+    """One guest as an inventory needs it: from one XML read, the live one of a running guest.
+
+    ``state`` is one of GuestFacts' words. ``agent`` is true when the guest agent has its channel open.
+    ``estate`` and ``tags`` come from the collection's metadata, empty where there is none.
+    """
+
+    name: str
+    uuid: str
+    state: str
+    vcpus: int
+    memory_bytes: int
+    arch: str = ""
+    title: str = ""
+    description: str = ""
+    estate: str = ""
+    tags: tuple[str, ...] = ()
+    interfaces: tuple[InterfaceSummary, ...] = ()
+    agent: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """One network: persistent XML, live XML or None, and its flags."""
+
+    name: str
+    uuid: str
+    xml: str
+    live_xml: str | None = None
+    autostart: bool = False
+    persistent: bool = True
+
+    @property
+    def active(self) -> bool:
+        return self.live_xml is not None
+
+
+@dataclass(frozen=True)
+class PoolFacts:
+    """One storage pool. Capacity, allocation and available are bytes, 0 while it is inactive."""
+
+    name: str
+    uuid: str
+    type: str
+    path: str | None
+    xml: str
+    active: bool
+    autostart: bool
+    capacity_bytes: int = 0
+    allocation_bytes: int = 0
+    available_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class VolumeFacts:
+    """One volume. ``backing`` is the path of the image below it or None."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity_bytes: int
+    allocation_bytes: int
+    backing: str | None = None
+    backing_format: str | None = None
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One DHCP lease that a network of libvirt gave out. ``expires`` is seconds since the epoch."""
+
+    network: str
+    mac: str
+    address: str
+    hostname: str | None
+    expires: int
+
+
+@dataclass(frozen=True)
+class PathFacts:
+    """One path on the host. ``readable``: QEMU's user could read it; else ``why`` says what stands in the way."""
+
+    path: str
+    exists: bool
+    kind: str = "file"
+    readable: bool = True
+    size_bytes: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """One disk image as qemu-img sees it, and the record that the collection keeps beside a base.
+
+    ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
+    the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
+    images and ``guests`` the names of the guests known to stand on it.
+    """
+
+    path: str
+    format: str
+    virtual_bytes: int
+    actual_bytes: int
+    backing: str | None = None
+    backing_format: str | None = None
+    record: Mapping[str, str] = field(default_factory=dict)
+    overlays: tuple[str, ...] = ()
+    guests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name)."""
+
+    host: HostFacts
+    guests: Mapping[str, GuestFacts] = field(default_factory=dict)
+    networks: Mapping[str, NetworkFacts] = field(default_factory=dict)
+    pools: Mapping[str, PoolFacts] = field(default_factory=dict)
+    volumes: Mapping[tuple[str, str], VolumeFacts] = field(default_factory=dict)
+    paths: Mapping[str, PathFacts] = field(default_factory=dict)
+    images: Mapping[str, ImageFacts] = field(default_factory=dict)
+    leases: tuple[Lease, ...] = ()
+
+    def volume_at(self, path: str) -> VolumeFacts | None:
+        """Return the volume whose file or device is ``path``."""
+        return next((volume for volume in self.volumes.values() if volume.path == path), None)

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Hypervisor over libvirt-python (libvirt 8.0 and later): the only file that imports libvirt.
+
+``_libvirt_guests``, ``_libvirt_networks`` and ``_libvirt_storage`` hold its methods, ``_libvirt_calls`` the way by
+which libvirt is called, ``_libvirt_read`` the reading of XML and ``_libvirt_errors`` what the messages mean. Nothing
+is refused here: what is allowed is the planners' business.
+"""
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Any
+
+try:
+    import libvirt
+    import libvirt_qemu
+
+    HAS_LIBVIRT = True
+except ImportError:
+    libvirt = None
+    libvirt_qemu = None
+    HAS_LIBVIRT = False
+
+from . import _libvirt_errors as errors
+from . import _libvirt_read as read
+from ._errors import HostError, Timeout
+from ._facts import HostFacts
+from ._libvirt_agent import AgentCommands
+from ._libvirt_calls import DEBUG, Calls, Late, Trace, code_of, unsupported, within
+from ._libvirt_guests import Guests
+from ._libvirt_networks import Networks
+from ._libvirt_storage import Storage
+
+# Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds.
+_KEEPALIVE = (5, 3)
+
+
+class _EventLoop:
+    """libvirt's event loop in a thread, for keepalive and events, as long as some connection is open.
+
+    It stops with the last connection, since a process with threads forks badly, and Ansible's controller forks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._registered = False
+        self._users = 0
+        self._thread: threading.Thread | None = None
+        self._timer = -1
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._registered:
+                # Once per process, and before the first open.
+                libvirt.virEventRegisterDefaultImpl()
+                libvirt.registerErrorHandler(_silent, None)
+                self._timer = libvirt.virEventAddTimeout(-1, _woken, None)
+                self._registered = True
+            self._users += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="virtfleet-events", daemon=True)
+                self._thread.start()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            thread = self._thread
+            if self._users or thread is None:
+                return
+            self._thread = None
+            libvirt.virEventUpdateTimeout(self._timer, 0)
+        thread.join(2)
+
+    def _run(self) -> None:
+        while self._thread is threading.current_thread():
+            libvirt.virEventRunDefaultImpl()
+
+
+def _silent(_context: Any, _error: Any) -> None:
+    """Keep libvirt from writing its errors on stderr: they come as exceptions."""
+
+
+def _woken(timer: int, _opaque: Any) -> None:
+    libvirt.virEventUpdateTimeout(timer, -1)
+
+
+_events = _EventLoop()
+
+
+class Libvirt(Guests, AgentCommands, Networks, Storage):
+    """One connection to a hypervisor. See ``_ports.Hypervisor`` for what each method promises."""
+
+    @classmethod
+    def connect(cls, uri: str, readonly: bool = False, timeout: float = 20.0) -> Libvirt:
+        """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds."""
+        if not HAS_LIBVIRT:
+            raise HostError(
+                f"could not connect to {uri}: {sys.executable} has no module libvirt; install the package "
+                "python3-libvirt on the host where this runs, or set ansible_python_interpreter to a Python that has it"
+            )
+        calls = Calls(libvirt.libvirtError, Trace(os.environ.get(DEBUG)))
+        function = libvirt.openReadOnly if readonly else libvirt.open
+        _events.enter()
+        try:
+            connection = within(timeout, lambda: calls("connect to", "hypervisor", uri, function, uri), _close)
+        except Late:
+            _events.leave()
+            raise Timeout(
+                f"could not connect to hypervisor {uri}: no answer within {timeout:g} s; the libvirt daemon hangs or "
+                "is stopped (`systemctl status libvirtd virtqemud`, restart it: guests go on running), or a remote "
+                "host waits for a password: try `virsh -c` with this URI from the same place"
+            ) from None
+        except BaseException:
+            _events.leave()
+            raise
+        # A driver in this process (test, embed) has no daemon to be kept alive.
+        try:
+            calls.raw("hypervisor", uri, connection.setKeepAlive, *_KEEPALIVE)
+        except libvirt.libvirtError as error:
+            if code_of(error) not in errors.UNSUPPORTED:
+                raise calls.translated(error, "keep alive", "hypervisor", uri) from error
+        return cls(libvirt, libvirt_qemu, connection, uri, readonly, calls)
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            within(5, lambda: _close(connection))
+        except Late:
+            pass
+        _events.leave()
+
+    def host(self) -> HostFacts:
+        call, connection, uri = self._call, self._connection, self._uri
+        seen = read.capabilities(call("read", "hypervisor", uri, connection.getCapabilities))
+        info = call("read", "hypervisor", uri, connection.getInfo)
+        return HostFacts(
+            uri=uri,
+            driver=self._type(),
+            name=call("read", "hypervisor", uri, connection.getHostname),
+            uuid=seen["uuid"],
+            arch=seen["arch"] or info[0],
+            libvirt_version=call("read", "hypervisor", uri, connection.getLibVersion),
+            # None where no emulator is installed yet.
+            hypervisor_version=call("read", "hypervisor", uri, connection.getVersion, already=lambda error: True) or 0,
+            memory_bytes=info[1] * 1024**2,
+            cpus=info[2],
+            domain_types=seen["domain_types"],
+            machines=seen["machines"],
+            remote=read.is_remote(uri),
+            capabilities_xml=seen["xml"],
+        )
+
+    def memory(self) -> tuple[int, int]:
+        call, connection, uri = self._call, self._connection, self._uri
+        everywhere = libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS
+        stats = call("read", "hypervisor", uri, connection.getMemoryStats, everywhere, already=unsupported)
+        if stats:
+            return stats["total"] * 1024, sum(stats.get(part, 0) for part in ("free", "buffers", "cached")) * 1024
+        total = call("read", "hypervisor", uri, connection.getInfo)[1] * 1024**2
+        return total, call("read", "hypervisor", uri, connection.getFreeMemory, already=unsupported) or 0
+
+    def domain_capabilities(self, arch: str, machine: str | None, kind: str) -> str:
+        if self._readonly:
+            # It only reads, but libvirt refuses it to connections that only read.
+            try:
+                other = Libvirt.connect(self._uri)
+            except HostError:
+                return ""
+            try:
+                return other.domain_capabilities(arch, machine, kind)
+            finally:
+                other.close()
+
+        def already(error: Any) -> bool:
+            # A combination that cannot run here is an answer too.
+            return unsupported(error) or code_of(error) == errors.INVALID_ARG
+
+        function = self._connection.getDomainCapabilities
+        found = self._call("read", "hypervisor", self._uri, function, None, arch, machine, kind, already=already)
+        return found or ""
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except libvirt.libvirtError:
+        pass  # it is broken: nothing is left to be closed

@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Facts out of the XML that libvirt gives. Pure: text in, values out."""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from ._facts import METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
+
+AGENT_CHANNEL = "org.qemu.guest_agent.0"
+_LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
+
+_UNITS = {"b": 1, "bytes": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5, "e": 1024**6}
+
+
+def size_of(node: ElementTree.Element | None, default_unit: str = "KiB") -> int:
+    """Return the bytes that a node such as ``<memory unit='KiB'>`` says, 0 where it is missing.
+
+    libvirt writes KiB or bytes; the other units stand in XML that a person wrote.
+    """
+    if node is None or not (node.text or "").strip():
+        return 0
+    unit = (node.get("unit") or default_unit).lower()
+    number = int(str(node.text).strip())
+    if unit.endswith("b") and len(unit) == 2:
+        return int(number * 1000 ** ("kmgtpe".index(unit[0]) + 1))
+    return number * _UNITS[unit if unit in _UNITS else unit[0]]
+
+
+def is_remote(uri: str) -> bool:
+    """Say whether a URI's hypervisor is on another host, out of reach for paths and programs of this one."""
+    parts = urlsplit(uri)
+    transport = parts.scheme.partition("+")[2]
+    if transport in ("unix", "ext"):
+        return False
+    return (parts.hostname or "") not in _LOCAL_HOSTS
+
+
+def capabilities(xml: str) -> dict[str, Any]:
+    """Return ``uuid``, ``arch``, ``domain_types``, ``machines`` and ``xml`` of capabilities, as in HostFacts."""
+    root = ElementTree.fromstring(xml)
+    domain_types: dict[str, tuple[str, ...]] = {}
+    machines: dict[tuple[str, str], tuple[str, ...]] = {}
+    for node in root.iterfind("guest/arch"):
+        arch = node.get("name") or ""
+        shared = tuple(dict.fromkeys(machine.text or "" for machine in node.iterfind("machine")))
+        types = list(domain_types.get(arch, ()))
+        for domain in node.iterfind("domain"):
+            kind = domain.get("type") or ""
+            own = tuple(dict.fromkeys(machine.text or "" for machine in domain.iterfind("machine")))
+            # xen lists an arch twice, for HVM and for PV.
+            known = machines.get((arch, kind), ())
+            machines[arch, kind] = known + tuple(name for name in own or shared if name not in known)
+            if kind not in types:
+                types.append(kind)
+        domain_types[arch] = tuple(types)
+    return {
+        "uuid": root.findtext("host/uuid") or "",
+        "arch": root.findtext("host/cpu/arch") or "",
+        "domain_types": domain_types,
+        "machines": machines,
+        "xml": xml,
+    }
+
+
+def name_in(xml: str) -> str:
+    """Return the name of the object that the XML describes, a question mark where it has none."""
+    try:
+        return (ElementTree.fromstring(xml).findtext("name") or "").strip() or "?"
+    except ElementTree.ParseError:
+        return "?"
+
+
+def agent_connected(xml: str) -> bool:
+    """Say whether the live XML of a guest shows the guest agent at its channel."""
+    return _agent(ElementTree.fromstring(xml))
+
+
+def _agent(root: ElementTree.Element) -> bool:
+    for target in root.iterfind("devices/channel/target"):
+        if target.get("name") == AGENT_CHANNEL and target.get("state") == "connected":
+            return True
+    return False
+
+
+def is_live(xml: str) -> bool:
+    """Say whether a domain's XML is that of a running guest: it has an id then."""
+    return ElementTree.fromstring(xml).get("id") is not None
+
+
+def guest_summary(xml: str, state: str) -> GuestSummary:
+    """Return the summary of a guest from its XML."""
+    root = ElementTree.fromstring(xml)
+    vcpu = root.find("vcpu")
+    count = int((vcpu.get("current") or vcpu.text or "1").strip()) if vcpu is not None else 1
+    memory = size_of(root.find("currentMemory")) or size_of(root.find("memory"))
+    mark = f"{{{METADATA_URI}}}"
+    own = root.find(f"metadata/{mark}guest")
+    estate, tags = "", ()  # type: str, tuple[str, ...]
+    if own is not None:
+        estate = own.findtext(f"{mark}estate") or ""
+        tags = tuple(tag.text or "" for tag in own.iterfind(f"{mark}tags/{mark}tag"))
+    interfaces = []
+    for node in root.iterfind("devices/interface"):
+        mac, source = node.find("mac"), node.find("source")
+        interfaces.append(
+            InterfaceSummary(
+                mac=(mac.get("address") or "") if mac is not None else "",
+                type=node.get("type") or "",
+                network=source.get("network") if source is not None else None,
+            )
+        )
+    kind = root.find("os/type")
+    return GuestSummary(
+        name=root.findtext("name") or "",
+        uuid=root.findtext("uuid") or "",
+        state=state,
+        vcpus=count,
+        memory_bytes=memory,
+        arch=(kind.get("arch") or "") if kind is not None else "",
+        title=root.findtext("title") or "",
+        description=root.findtext("description") or "",
+        estate=estate,
+        tags=tags,
+        interfaces=tuple(interfaces),
+        agent=_agent(root),
+    )
+
+
+def pool_facts(xml: str, live_xml: str | None, autostart: bool) -> PoolFacts:
+    """Return the facts of a pool from its persistent XML and, where it is active, its live XML."""
+    root = ElementTree.fromstring(xml)
+    live = root if live_xml is None else ElementTree.fromstring(live_xml)
+    active = live_xml is not None
+    return PoolFacts(
+        name=root.findtext("name") or "",
+        uuid=root.findtext("uuid") or "",
+        type=root.get("type") or "",
+        path=root.findtext("target/path"),
+        xml=xml,
+        active=active,
+        autostart=autostart,
+        capacity_bytes=size_of(live.find("capacity"), "bytes") if active else 0,
+        allocation_bytes=size_of(live.find("allocation"), "bytes") if active else 0,
+        available_bytes=size_of(live.find("available"), "bytes") if active else 0,
+    )
+
+
+def volume_facts(pool: str, xml: str) -> VolumeFacts:
+    """Return the facts of a volume from its XML."""
+    root = ElementTree.fromstring(xml)
+    format_node, backing_format = root.find("target/format"), root.find("backingStore/format")
+    return VolumeFacts(
+        pool=pool,
+        name=root.findtext("name") or "",
+        path=root.findtext("target/path") or "",
+        format=(format_node.get("type") or "") if format_node is not None else "",
+        capacity_bytes=size_of(root.find("capacity"), "bytes"),
+        allocation_bytes=size_of(root.find("allocation"), "bytes"),
+        backing=root.findtext("backingStore/path") or None,
+        backing_format=backing_format.get("type") if backing_format is not None else None,
+    )
+
+
+def device_alias(live_xml: str, device_xml: str) -> str | None:
+    """Return the alias that a running guest gave to the device that ``device_xml`` describes, None if it has none.
+
+    A device is known by what libvirt itself goes by when it detaches: alias, a disk's target, a nic's mac, else the
+    address, the source or the target that is given.
+    """
+    wanted = ElementTree.fromstring(device_xml)
+    found = [
+        node
+        for node in ElementTree.fromstring(live_xml).iterfind(f"devices/{wanted.tag}")
+        if all(_agrees(wanted, node, path) for path in ("alias", "target", "mac", "address", "source"))
+    ]
+    if len(found) != 1:
+        return None
+    alias = found[0].find("alias")
+    return alias.get("name") if alias is not None else None
+
+
+def _agrees(wanted: ElementTree.Element, present: ElementTree.Element, path: str) -> bool:
+    want, have = wanted.find(path), present.find(path)
+    if want is None:
+        return True
+    if wanted.tag == "disk" and path == "source":  # a disk is known by its target; its source has many spellings
+        return True
+    if have is None:
+        return False
+    keys = ("dev",) if wanted.tag == "disk" and path == "target" else tuple(want.attrib)
+    if wanted.tag == "interface" and path in ("target", "source"):  # the mac says it; vnetN comes and goes
+        return True
+    return all(want.get(key) == have.get(key) for key in keys if want.get(key) is not None)
+
+
+def has_alias(live_xml: str, alias: str) -> bool:
+    """Say whether a device with this alias is in the live XML."""
+    root = ElementTree.fromstring(live_xml)
+    return any(node.get("name") == alias for node in root.iterfind("devices/*/alias"))
+
+
+def plain_metadata(xml: str) -> str:
+    """Return the collection's metadata element without its namespace.
+
+    libvirt puts the namespace on every node itself, and refuses an element that declares it already
+    ("failed to create a new XML namespace").
+    """
+    root = ElementTree.fromstring(xml)
+    for node in root.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def lease_addresses(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return what virDomainInterfaceAddresses found as ``[{name, mac, addresses: [{address, prefix, family}]}]``."""
+    return [
+        {
+            "name": name,
+            "mac": (entry.get("hwaddr") or "").lower(),
+            "addresses": [
+                {
+                    "address": each["addr"],
+                    "prefix": int(each["prefix"]),
+                    # virIPAddrType: 0 is IPv4, 1 is IPv6
+                    "family": "ipv6" if each["type"] == 1 else "ipv4",
+                }
+                for each in entry.get("addrs") or ()
+            ],
+        }
+        for name, entry in sorted((found or {}).items())
+    ]
+
+
+def agent_addresses(answer: str) -> list[dict[str, Any]]:
+    """Return the agent's guest-network-get-interfaces in the form of ``lease_addresses``.
+
+    The answer was made inside the guest: what has not the expected shape is left out.
+    """
+    try:
+        entries = json.loads(answer).get("return")
+    except (ValueError, AttributeError):
+        return []
+    result = []
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        addresses = []
+        found = entry.get("ip-addresses")
+        for each in found if isinstance(found, list) else ():
+            if not isinstance(each, dict) or not isinstance(each.get("ip-address"), str):
+                continue
+            prefix, family = each.get("prefix"), each.get("ip-address-type")
+            if isinstance(prefix, int) and family in ("ipv4", "ipv6"):
+                addresses.append({"address": each["ip-address"], "prefix": prefix, "family": family})
+        mac = entry.get("hardware-address")
+        result.append(
+            {
+                "name": str(entry.get("name") or ""),
+                "mac": mac.lower() if isinstance(mac, str) else "",
+                "addresses": addresses,
+            }
+        )
+    return result

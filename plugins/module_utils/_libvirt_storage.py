@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pools and volumes over libvirt."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import _libvirt_errors as errors
+from . import _libvirt_read as read
+from ._facts import PoolFacts, VolumeFacts
+from ._libvirt_base import Base
+from ._libvirt_calls import code_of, gone
+
+
+class Storage(Base):
+    """The part of the Hypervisor that is about storage."""
+
+    def pools(self) -> Mapping[str, PoolFacts]:
+        active, autostart = (
+            {pool.UUIDString() for pool in self._list("pool", flag)}
+            for flag in (
+                self._lib.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE,
+                self._lib.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
+            )
+        )
+        result = {}
+        for pool in self._list("pool", 0):
+            name, uuid = pool.name(), pool.UUIDString()
+            xml = self._xml(pool, "pool", name, self._lib.VIR_STORAGE_XML_INACTIVE)
+            live = self._xml(pool, "pool", name, 0) if uuid in active else None
+            if xml is not None:
+                result[name] = read.pool_facts(xml, live, uuid in autostart)
+        return result
+
+    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
+        listed = self._call("list the volumes of", "pool", pool, self._pool(pool).listAllVolumes, 0)
+        result = {}
+        for volume in listed:
+            xml = self._xml(volume, "volume", f"{pool}/{volume.name()}", 0)
+            if xml is not None:
+                result[volume.name()] = read.volume_facts(pool, xml)
+        return result
+
+    def define_pool(self, xml: str) -> None:
+        self._call("define", "pool", read.name_in(xml), self._connection.storagePoolDefineXML, xml, 0)
+
+    def build_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        self._call("build", "pool", name, pool.build, 0, already=lambda error: self._active(pool))
+
+    def start_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        self._call("start", "pool", name, pool.create, 0, already=lambda error: self._active(pool))
+
+    def stop_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        self._call("stop", "pool", name, pool.destroy, already=lambda error: not self._active(pool))
+
+    def undefine_pool(self, name: str) -> None:
+        pool = self._pool(name, missing_is_fine=True)
+        if pool is not None:
+            self._call("undefine", "pool", name, pool.undefine, already=gone)
+
+    def delete_pool(self, name: str) -> None:
+        def already(error: Any) -> bool:
+            return "No such file or directory" in str(error)
+
+        self._call("delete the folder of", "pool", name, self._pool(name).delete, 0, already=already)
+
+    def refresh_pool(self, name: str) -> None:
+        self._call("refresh", "pool", name, self._pool(name).refresh, 0)
+
+    def set_pool_autostart(self, name: str, autostart: bool) -> None:
+        self._call("set the autostart of", "pool", name, self._pool(name).setAutostart, int(autostart))
+
+    def create_volume(self, pool: str, xml: str) -> None:
+        handle = self._pool(pool)
+        name = read.name_in(xml)
+
+        def already(error: Any) -> bool:
+            if code_of(error) == errors.VOLUME_EXISTS:
+                return True
+            if "already exists" not in str(error):
+                return False
+            # A file that another program put there, which the pool has not seen yet.
+            self.refresh_pool(pool)
+            return self._volume(pool, name, missing_is_fine=True) is not None
+
+        self._call("create", "volume", f"{pool}/{name}", handle.createXML, xml, 0, already=already)
+
+    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
+        self._call("resize", "volume", f"{pool}/{name}", self._volume(pool, name).resize, size_bytes, 0)
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        volume = self._volume(pool, name, missing_is_fine=True)
+        if volume is not None:
+            self._call("delete", "volume", f"{pool}/{name}", volume.delete, 0, already=gone)
+
+    def upload_volume(self, pool: str, name: str, data: bytes) -> None:
+        volume, what = self._volume(pool, name), f"{pool}/{name}"
+        stream = self._call("upload to", "volume", what, self._connection.newStream, 0)
+        self._call("upload to", "volume", what, volume.upload, stream, 0, len(data), 0)
+        rest = memoryview(data)
+
+        def chunk(_stream: Any, size: int, _opaque: Any) -> bytes:
+            nonlocal rest
+            piece, rest = bytes(rest[:size]), rest[size:]
+            return piece
+
+        self._call("upload to", "volume", what, stream.sendAll, chunk, None)
+        self._call("upload to", "volume", what, stream.finish)

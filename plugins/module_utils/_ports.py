@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two Protocols that plans are carried out against: a hypervisor, and the files of the host it runs on.
+
+Every method that changes something is idempotent where libvirt allows it (starting what runs, stopping what is
+stopped, deleting what is gone succeed), so that a run that was cut short can be repeated. Methods raise only
+errors of ``_errors``. Sizes are bytes, times seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from ._facts import (
+    GuestFacts,
+    GuestSummary,
+    HostFacts,
+    ImageFacts,
+    Lease,
+    NetworkFacts,
+    PathFacts,
+    PoolFacts,
+    VolumeFacts,
+)
+
+
+class Hypervisor(Protocol):
+    """What the collection asks of a hypervisor."""
+
+    # reading, in bulk
+
+    def host(self) -> HostFacts: ...
+
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes of the host's memory, and of what new guests could have of it: free, buffers and cache."""
+
+    def domain_capabilities(self, arch: str, machine: str | None, kind: str) -> str:
+        """Return what the hypervisor can do for one kind of guest as libvirt's XML; empty where it does not say."""
+
+    def guests(self, names: Collection[str] | None = None) -> Mapping[str, GuestFacts]:
+        """Return the guests (all, or those of ``names`` that exist) by name. Two XML reads for a running guest."""
+
+    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+        """Return all guests, or those in one of ``states``, with one XML read each and without secrets."""
+
+    def networks(self) -> Mapping[str, NetworkFacts]:
+        """Return the networks by name; none where the hypervisor's driver knows no networks."""
+
+    def pools(self) -> Mapping[str, PoolFacts]: ...
+
+    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
+        """Return the volumes of an active pool by name, without refreshing it."""
+
+    def leases(self, networks: Collection[str] | None = None) -> Sequence[Lease]:
+        """Return the present leases of the active networks."""
+
+    def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
+        """Return a running guest's interfaces ``[{name, mac, addresses: [{address, prefix, family}]}]``.
+
+        ``source`` is ``lease`` or ``agent``; empty when that source knows nothing (no agent, no lease).
+        """
+
+    def agent_ping(self, name: str, timeout: float) -> bool: ...
+
+    # guests
+
+    def define_guest(self, xml: str, validate: bool = False) -> None: ...
+
+    def undefine_guest(self, name: str) -> None:
+        """Forget a stopped guest with its NVRAM, TPM state, managed save, snapshot and checkpoint metadata."""
+
+    def start_guest(self, name: str, paused: bool = False) -> None:
+        """Start a guest, from its managed save where it has one."""
+
+    def shutdown_guest(self, name: str, timeout: float, force: bool) -> None:
+        """Ask the guest to power off, again every 10 s, until it is off; at the limit force it off if allowed.
+
+        A paused guest is resumed first, since it hears nothing; a crashed one is forced off at once.
+        Raises Timeout when it still runs at the limit and ``force`` is false.
+        """
+
+    def suspend_guest(self, name: str) -> None: ...
+
+    def resume_guest(self, name: str) -> None: ...
+
+    def save_guest(self, name: str) -> None:
+        """Write the guest's memory to a managed save and stop it."""
+
+    def drop_managed_save(self, name: str) -> None: ...
+
+    def set_autostart(self, name: str, autostart: bool) -> None: ...
+
+    def set_memory(self, name: str, size_bytes: int) -> None:
+        """Balloon a running guest, live only."""
+
+    def set_vcpus(self, name: str, count: int) -> None:
+        """Plug or unplug virtual CPUs of a running guest, live only."""
+
+    def attach_device(self, name: str, xml: str) -> None:
+        """Attach to a running guest, live only."""
+
+    def detach_device(self, name: str, xml: str, timeout: float = 30) -> None:
+        """Detach from a running guest, live only, and wait until the guest has let go (DEVICE_REMOVED)."""
+
+    def update_device(self, name: str, xml: str) -> None:
+        """Change a device of a running guest in place, live only (media, link)."""
+
+    def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
+        """Grow the disk of a running guest, which sees the new size at once."""
+
+    def set_title(self, name: str, title: str) -> None:
+        """Set a running guest's live title; empty removes it."""
+
+    def set_description(self, name: str, description: str) -> None:
+        """Set a running guest's live description; empty removes it."""
+
+    def set_metadata(self, name: str, xml: str) -> None:
+        """Set the collection's metadata element in a running guest's live definition."""
+
+    # networks
+
+    def define_network(self, xml: str) -> None: ...
+
+    def start_network(self, name: str) -> None: ...
+
+    def stop_network(self, name: str) -> None: ...
+
+    def undefine_network(self, name: str) -> None: ...
+
+    def set_network_autostart(self, name: str, autostart: bool) -> None: ...
+
+    def update_network(self, name: str, command: str, section: str, xml: str, parent: int = -1) -> None:
+        """Change one section of an active network, live only.
+
+        ``command`` is ``add-first``, ``add-last``, ``modify`` or ``delete``; ``section`` is libvirt's name for it
+        (``ip-dhcp-host``, ``ip-dhcp-range``, ``dns-host``, ...). ``parent`` is the place of the ``<ip>`` that it is
+        in; -1 leaves the choice to libvirt.
+        """
+
+    # storage
+
+    def define_pool(self, xml: str) -> None: ...
+
+    def build_pool(self, name: str) -> None:
+        """Make the pool's directory where it is missing."""
+
+    def start_pool(self, name: str) -> None: ...
+
+    def stop_pool(self, name: str) -> None: ...
+
+    def undefine_pool(self, name: str) -> None: ...
+
+    def delete_pool(self, name: str) -> None:
+        """Remove the directory of an inactive pool, which must be empty."""
+
+    def refresh_pool(self, name: str) -> None: ...
+
+    def set_pool_autostart(self, name: str, autostart: bool) -> None: ...
+
+    def create_volume(self, pool: str, xml: str) -> None:
+        """Make a volume; succeed without a change when it exists."""
+
+    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None: ...
+
+    def delete_volume(self, pool: str, name: str) -> None: ...
+
+    def upload_volume(self, pool: str, name: str, data: bytes) -> None:
+        """Write ``data`` from the start of a volume that exists and is large enough."""
+
+    def close(self) -> None: ...
+
+
+class Files(Protocol):
+    """What the collection asks of the host's files and programs; there is none for a remote hypervisor."""
+
+    def path_facts(self, path: str, user: str | None = None) -> PathFacts:
+        """Look at a path, as QEMU's ``user`` would read it."""
+
+    def image_facts(self, path: str) -> ImageFacts | None:
+        """Return what qemu-img and the record say of an image, or None where there is no file."""
+
+    def resolve_checksum(self, checksum: str, source: str) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
+
+    def file_checksum(self, path: str, algorithm: str) -> str:
+        """Return the checksum of a whole file as ``sha256:HEX``."""
+
+    def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return for each image its own real path, then the real paths of the images below it, from the top down.
+
+        A candidate is an image, or a directory for the files in it; what does not exist is left out.
+        """
+
+    def image_record(self, path: str) -> Mapping[str, str]:
+        """Return what the collection has recorded of an image's origin, empty where there is nothing."""
+
+    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+        """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
+
+    def create_overlay(
+        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+    ) -> None:
+        """Make an image that stands on the one at the absolute path ``backing``, at least as large as it."""
+
+    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+        """Grow an image that no running guest holds; succeed when it has that size, raise Conflict to shrink it."""
+
+    def import_image(
+        self,
+        path: str,
+        source: str,
+        format: str,
+        checksum: str | None,
+        size_bytes: int | None,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place."""
+
+    def remove_image(self, path: str) -> None:
+        """Remove an image and its record."""
+
+    def build_seed(self, files: Mapping[str, bytes]) -> bytes:
+        """Return a NoCloud seed (ISO 9660, label cidata) with these files, the same bytes for the same input."""
