@@ -1,0 +1,297 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of the host that the module runs on: the implementation of ``_ports.Files``.
+
+Every image is made as ``PATH.part`` beside its place, synced, and renamed into place, under a lock of its own: a kill
+at any moment leaves the old image whole, and the next run removes the left-over part. New images belong to the caller
+with mode 0600 (libvirt gives them to QEMU's user when a guest starts); one that is replaced keeps owner and mode.
+"""
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import _backing, _download, _path_access, _seed
+from ._download import Fetch, Opened
+from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
+from ._facts import ImageFacts, PathFacts
+from ._image.spec import is_remote, show_source
+from ._image_record import forget_record, read_record, write_record
+from ._long_work import Progress, locked
+from ._programs import Programs, RunCommand
+from ._qemu_img import QemuImg, check_size
+from ._units import show_size
+
+PART = ".part"
+_CONVERTED = ".converted.part"
+_LOCK_SECONDS = 3600.0
+
+
+class LocalFiles:
+    """Implements ``_ports.Files`` on this host.
+
+    ``run_command`` is AnsibleModule's (or takes the same arguments); ``fetch`` says how sources are downloaded, so
+    that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image.
+    """
+
+    def __init__(
+        self, run_command: RunCommand, fetch: Fetch | None = None, lock_timeout: float = _LOCK_SECONDS
+    ) -> None:
+        self._programs = Programs(run_command)
+        self._images = QemuImg(self._programs)
+        self._fetch = fetch or Fetch()
+        self._lock_timeout = lock_timeout
+
+    # reading
+
+    def path_facts(self, path: str, user: str | None = None) -> PathFacts:
+        """Look at a path as QEMU's ``user`` would reach it; ``_path_access`` says what is judged and what is not."""
+        return _path_access.path_facts(path, user)
+
+    def image_facts(self, path: str) -> ImageFacts | None:
+        """Return what qemu-img and the record say of an image, or None where there is no file.
+
+        Raises HostError for what is no file or may not be read. ``overlays`` and ``guests`` stay empty here.
+        """
+        place = Path(path)
+        if not place.exists():
+            return None
+        if place.is_dir():
+            raise HostError(f"could not look at image {path}: it is a directory")
+        return self._images.facts(path)
+
+    def resolve_checksum(self, checksum: str, source: str) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
+        return _download.resolve_checksum(checksum, source, self._fetch)
+
+    def file_checksum(self, path: str, algorithm: str) -> str:
+        """Return the checksum of a whole file as ``sha256:HEX``; this reads all of it."""
+        return _download.file_checksum(path, algorithm)
+
+    def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return for each image its real path and those of the images below it (see ``_backing``)."""
+        return _backing.chains(candidates)
+
+    def image_record(self, path: str) -> Mapping[str, str]:
+        """Return what the collection has recorded of an image's origin, empty where there is nothing."""
+        return read_record(path)
+
+    # making and changing
+
+    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+        """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
+        with self._making(path, replace) as part:
+            self._images.create(part, format, size_bytes)
+            _put_in_place(part, path)
+
+    def create_overlay(
+        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+    ) -> None:
+        """Make a qcow2 image that stands on the image at the absolute path ``backing``, at least as large as it."""
+        if not backing.startswith("/"):
+            raise SpecError(f"could not create image {path}: its backing image {backing!r} is no absolute path")
+        if not Path(backing).is_file():
+            raise NotFound(f"could not create image {path}: its backing image {backing} does not exist")
+        if Path(backing).resolve() == Path(path).resolve():
+            raise SpecError(f"could not create image {path}: it cannot stand on itself")
+        base = self._images.info(backing)
+        if size_bytes is not None:
+            check_size(path, int(base["virtual-size"]), size_bytes)
+        with self._making(path, replace) as part:
+            self._images.create_overlay(part, backing, backing_format, size_bytes)
+            _put_in_place(part, path)
+
+    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+        """Grow an image that no running guest holds; succeed when it has that size; raise Conflict to shrink it."""
+        with locked(path, self._lock_timeout):
+            if not Path(path).is_file():
+                raise NotFound(f"could not grow image {path}: there is no such file")
+            now = int(self._images.info(path)["virtual-size"])
+            check_size(path, now, size_bytes)
+            if now < size_bytes:
+                self._images.grow(path, format, size_bytes)
+                _sync(Path(path))
+
+    def import_image(
+        self,
+        path: str,
+        source: str,
+        format: str,
+        checksum: str | None,
+        size_bytes: int | None,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place.
+
+        ``record`` adds to what the image's record says of itself: its source, sha256 and sha512. Where another run
+        has just imported the same content, this one succeeds.
+        """
+        local = _download.local_path(source)
+        if local is not None and local.exists() and local.resolve() == Path(path).resolve():
+            raise SpecError(f"could not import image {path}: it is its own source")
+        wanted = None if checksum is None else self.resolve_checksum(checksum, source)
+        with self._making(path, replace, wanted) as part:
+            if not part:
+                return
+            progress = Progress(path)
+            try:
+                self._import(path, part, source, format, wanted, size_bytes, record, progress)
+            except VirtError as error:
+                progress.say(f"failed: {error}")
+                raise
+            progress.say("done")
+
+    def remove_image(self, path: str) -> None:
+        """Remove an image, its record and what a killed run left of it; succeed when it is gone."""
+        with locked(path, self._lock_timeout):
+            place = Path(path)
+            if place.exists() and not place.is_file():
+                raise Unsupported(f"could not remove image {path}: it is not a file, and only files are")
+            try:
+                place.unlink(missing_ok=True)
+                _clear_parts(path)
+            except OSError as error:
+                raise HostError(f"could not remove image {path}: {error.strerror}") from error
+            forget_record(path)
+            if place.parent.is_dir():
+                _sync(place.parent)
+
+    def build_seed(self, files: Mapping[str, bytes]) -> bytes:
+        """Return a NoCloud seed (ISO 9660, label cidata) with these files, the same bytes for the same input."""
+        return _seed.build_seed(self._programs, files)
+
+    # how an import goes
+
+    def _import(
+        self,
+        path: str,
+        part: str,
+        source: str,
+        format: str,
+        wanted: str | None,
+        size_bytes: int | None,
+        record: Mapping[str, str],
+        progress: Progress,
+    ) -> None:
+        shown = show_source(source)
+        hashes, content_type = self._fetch_to(path, part, source, wanted is not None, progress)
+        if wanted is not None:
+            algorithm = wanted.partition(":")[0]
+            found = f"{algorithm}:{hashes[algorithm]}"
+            if found != wanted:
+                raise HostError(
+                    f"could not import {shown}: its checksum is {found}, and {wanted} was asked for; nothing was "
+                    "replaced. Check the checksum, or whether the source was changed"
+                )
+        fetched_format, virtual_bytes = self._images.whole_disk(part, shown, content_type)
+        if size_bytes is not None:
+            check_size(path, virtual_bytes, size_bytes)
+        if fetched_format != "raw":
+            self._images.check(part, fetched_format, shown)
+        result = part
+        if fetched_format != format:
+            progress.say(f"converting from {fetched_format} to {format}")
+            result = path + _CONVERTED
+            _new_file(result)
+            self._images.convert(part, fetched_format, result, format)
+            converted_bytes = int(self._images.info(result)["virtual-size"])
+            if converted_bytes != virtual_bytes:
+                raise HostError(
+                    f"could not import {shown}: converted to {format} it holds {show_size(converted_bytes)} in place "
+                    f"of {show_size(virtual_bytes)}"
+                )
+        if size_bytes is not None and virtual_bytes < size_bytes:
+            self._images.grow(result, format, size_bytes)
+        write_record(result, path, {"source": shown, **hashes, **record})
+        _put_in_place(result, path)
+
+    def _fetch_to(
+        self, path: str, part: str, source: str, verified: bool, progress: Progress
+    ) -> tuple[dict[str, str], str]:
+        verb = "downloaded" if is_remote(source) else "copied"
+        with _new_file(part).open("wb") as target, _download.opened(source, self._fetch, verified) as stream:
+            self._check_room(path, source, stream)
+            progress.begin()
+            done, hashes = _download.copy_sparse(
+                stream, target, lambda have, whole: progress.update(verb, have, whole)
+            )
+        progress.say(f"{verb} {show_size(done)}")
+        return hashes, stream.content_type
+
+    def _check_room(self, path: str, source: str, stream: Opened) -> None:
+        if stream.size_bytes is None or not is_remote(source):
+            # The size of a local file says nothing where it has holes.
+            return
+        room = os.statvfs(Path(path).parent)
+        free = room.f_bavail * room.f_frsize
+        if free < stream.size_bytes:
+            raise HostError(
+                f"could not download {stream.shown}: it has {show_size(stream.size_bytes)}, and "
+                f"{Path(path).parent} has only {show_size(free)} free"
+            )
+
+    @contextmanager
+    def _making(self, path: str, replace: bool, wanted: str | None = None) -> Iterator[str]:
+        """Hold the image's lock and yield the path of its part; yield "" when ``wanted`` is in place already."""
+        place = Path(path)
+        if not place.parent.is_dir():
+            raise NotFound(f"could not make image {path}: directory {place.parent} does not exist; make the pool first")
+        with locked(path, self._lock_timeout):
+            if place.exists() and not place.is_file():
+                raise Unsupported(f"could not make image {path}: what stands there is not a file")
+            if place.exists() and not replace:
+                if wanted is not None and read_record(path).get(wanted.partition(":")[0]) == wanted.partition(":")[2]:
+                    yield ""
+                    return
+                raise Conflict(f"could not make image {path}: the file appeared in the meantime; run again")
+            try:
+                _clear_parts(path)
+                yield _new_file(path + PART).as_posix()
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise HostError(f"could not make image {path}: {place.parent} is full; make room there") from error
+                raise HostError(f"could not make image {path}: {error.strerror or error}") from error
+            finally:
+                _clear_parts(path)
+
+
+def _clear_parts(path: str) -> None:
+    for left in (path + PART, path + _CONVERTED):
+        # Unlinked, not emptied: a qemu-img that outlived its killed parent may still be writing to it.
+        Path(left).unlink(missing_ok=True)
+
+
+def _new_file(path: str) -> Path:
+    """Make an empty file that only its owner may read, so that no image is ever open to others on the way."""
+    place = Path(path)
+    place.unlink(missing_ok=True)
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return place
+
+
+def _put_in_place(part: str, path: str) -> None:
+    place = Path(path)
+    if place.exists():
+        status = place.stat()
+        Path(part).chmod(status.st_mode & 0o7777)
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(part, status.st_uid, status.st_gid)
+    _sync(Path(part))
+    Path(part).replace(place)
+    _sync(place.parent)
+
+
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+__all__ = ("PART", "Fetch", "LocalFiles")

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads from a host what the plan of guests needs, in bulk, through the Protocols only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from . import _xml
+from ._facts import GuestFacts, ImageFacts, Snapshot
+from ._guest.expand import pools_of, source_paths
+from ._guest.record import read as read_record
+from ._guest.spec import GuestSpec
+from ._image.gather import find_users
+from ._ports import Files, Hypervisor
+
+
+def gather_guests(
+    hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False
+) -> Snapshot:
+    """Return what the plans of ``specs`` need. Paths are looked at only where the host's files are at hand.
+
+    ``losing``: disks may be removed or made anew, so it matters who stands on them, in whatever pool or in none.
+    """
+    host = hypervisor.host()
+    guests = hypervisor.guests([spec.name for spec in specs])
+    networks = hypervisor.networks() if any(spec.nics for spec in specs) or guests else {}
+    pools = hypervisor.pools()
+    wanted = {name for spec in specs for name in pools_of(spec)} | _recorded_pools(guests.values())
+    if losing:
+        wanted = set(pools)
+    volumes = {
+        (name, volume.name): volume
+        for name in sorted(wanted)
+        if name in pools and pools[name].active
+        for volume in hypervisor.volumes(name).values()
+    }
+    snap = Snapshot(host, guests, networks, pools, volumes)
+    paths = sorted({path for spec in specs if spec.state != "absent" for path in source_paths(spec)})
+    if not host.remote:
+        snap = _with_paths(snap, files, paths)
+        if losing:
+            snap = _with_users(hypervisor, files, snap)
+    addressed = {
+        nic["source"]["network"]
+        for spec in specs
+        for nic in spec.nics or ()
+        if nic.get("address") and nic.get("source")
+    }
+    active = [name for name in addressed if name in networks and networks[name].active]
+    if active and any(guest.active for guest in guests.values()):
+        snap = replace(snap, leases=tuple(hypervisor.leases(active)))
+    return snap
+
+
+def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot) -> Snapshot:
+    """Add, for each volume that the guests' records name, the overlays and guests that stand on it."""
+    paths = {}
+    for guest in snap.guests.values():
+        record = read_record(_xml.parse(guest.xml))
+        for device in record.devices if record is not None else ():
+            volume = snap.volumes.get(device.pool_and_name or ("", ""))
+            if volume is not None:
+                paths[volume.path] = volume
+    users = find_users(files, paths, snap.pools, hypervisor.guests(), snap.volumes)
+    images = dict(snap.images)
+    for path, volume in paths.items():
+        overlays, names = users.of(path)
+        images[path] = ImageFacts(
+            path, volume.format, volume.capacity_bytes, volume.allocation_bytes, overlays=overlays, guests=names
+        )
+    return replace(snap, images=images)
+
+
+def _recorded_pools(guests: Iterable[GuestFacts]) -> set[str]:
+    """Return the pools of the volumes that the guests' records name."""
+    found = set()
+    for guest in guests:
+        record = read_record(_xml.parse(guest.xml))
+        for device in record.devices if record is not None else ():
+            if device.pool_and_name is not None:
+                found.add(device.pool_and_name[0])
+    return found
+
+
+def _with_paths(snap: Snapshot, files: Files, paths: Sequence[str]) -> Snapshot:
+    facts = {path: files.path_facts(path) for path in paths}
+    images: dict[str, ImageFacts] = {}
+    for path, seen in facts.items():
+        if seen.exists and seen.kind == "file" and snap.volume_at(path) is None:
+            image = files.image_facts(path)
+            if image is not None:
+                images[path] = image
+    return replace(snap, paths=facts, images=images)

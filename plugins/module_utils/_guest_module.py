@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules guest and guest_info do, between Ansible's parameters and the pure parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import _xml
+from ._apply import Ports
+from ._change import Plan
+from ._errors import SpecError, Unsupported
+from ._facts import GuestFacts, Snapshot
+from ._gather import gather_guests
+from ._guest.options import GUEST_OPTIONS, shown
+from ._guest.plan import Options, plan
+from ._guest.spec import GuestSpec, parse
+from ._guest.states import Stopping
+from ._guest.table import GUEST
+from ._module import Subject
+from ._render import change_row
+from ._table import Context, pending
+from ._units import parse_duration
+from ._wait import Awaited, addresses, wait
+
+TABLES = {"guest": GUEST}
+
+
+def guest_subject(params: Mapping[str, Any]) -> Subject:
+    """Return what the module guest converges; raise SpecError for what can be seen to be wrong without a host."""
+    spec = parse({name: params[name] for name in GUEST_OPTIONS})
+    timeout = _duration(params, "wait_timeout")
+    stopping = Stopping(_duration(params, "stop_timeout"), params["force_stop"])
+    options = Options(frozenset(params["confirm_data_loss"]), stopping)
+    if params["wait_for"] and spec.state in ("absent", "stopped", "saved", "paused"):
+        raise SpecError(f"wait_for: a guest that is to be {spec.state} never gets there; use it with state running")
+
+    def gather(ports: Ports) -> Snapshot:
+        snap = gather_guests(ports.hypervisor, ports.files, [spec], losing=bool(options.consent))
+        if snap.host.driver == "lxc":
+            raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+        return snap
+
+    def make(snap: Snapshot) -> Plan:
+        return plan(spec, snap, options)
+
+    def result(ports: Ports, snap: Snapshot) -> Mapping[str, Any]:
+        facts = snap.guests.get(spec.name)
+        return {"guest": guest_result(ports, facts) if facts is not None else {"name": spec.name, "state": "absent"}}
+
+    def after(ports: Ports) -> None:
+        if params["wait_for"]:
+            wait(ports.hypervisor, [Awaited(spec.name, _console_log(spec))], params["wait_for"], timeout)
+
+    return Subject(gather, make, result, TABLES, after=after)
+
+
+def _duration(params: Mapping[str, Any], name: str) -> float:
+    try:
+        return parse_duration(params[name])
+    except SpecError as error:
+        raise SpecError(f"{name}: {error}") from error
+
+
+def _console_log(spec: GuestSpec) -> str | None:
+    value = spec.values.get("console_log")
+    return str(value) if value else None
+
+
+def guest_result(ports: Ports, facts: GuestFacts) -> dict[str, Any]:
+    """Return one guest for a result: its options, and while it is active its addresses."""
+    found = shown(facts)
+    found["addresses"] = addresses(ports.hypervisor, facts.name) if facts.state == "running" else []
+    return found
+
+
+def read_guests(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
+    """Return the guests of a host for guest_info, in bulk."""
+    names = params["name"]
+    guests = ports.hypervisor.guests(names or None)
+    return {"guests": [_info(ports, guests[name]) for name in sorted(guests)]}
+
+
+def _info(ports: Ports, facts: GuestFacts) -> dict[str, Any]:
+    found = guest_result(ports, facts)
+    found["persistent"] = facts.persistent
+    found["managed_save"] = facts.managed_save
+    found["pending"] = []
+    if facts.live_xml is not None and facts.persistent:
+        context = Context(name=facts.name, state=facts.state)
+        changes = pending(GUEST, _xml.parse(facts.xml), _xml.parse(facts.live_xml), context)
+        found["pending"] = [change_row(TABLES, "guest", change) for change in changes]
+    return found

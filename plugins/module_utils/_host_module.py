@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module host_info reads, between Ansible's parameters and the hypervisor."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from . import _xml
+from ._apply import Ports
+from ._facts import HostFacts
+from ._ports import Hypervisor
+
+# Domain types in the words of the modules' option accel; others are a hypervisor's own.
+_ACCELERATORS = {"qemu": "tcg"}
+_STATES = ("running", "paused", "stopped", "saved", "crashed")
+
+
+def read_host(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
+    """Return the host for host_info."""
+    hypervisor = ports.hypervisor
+    facts = hypervisor.host()
+    total, available = hypervisor.memory()
+    states = [guest.state for guest in hypervisor.summaries()]
+    return {
+        "host": {
+            "uri": facts.uri,
+            "driver": facts.driver,
+            "name": facts.name,
+            "uuid": facts.uuid,
+            "arch": facts.arch,
+            "cpus": facts.cpus,
+            "memory_bytes": total,
+            "memory_available_bytes": available,
+            "libvirt_version": version(facts.libvirt_version),
+            "hypervisor_version": version(facts.hypervisor_version),
+            "accelerators": {
+                arch: [_ACCELERATORS.get(kind, kind) for kind in kinds]
+                for arch, kinds in sorted(facts.domain_types.items())
+            },
+            "machines": _machines(facts),
+            "firmware": _firmware(hypervisor, facts),
+            "guests": {state: states.count(state) for state in _STATES},
+        }
+    }
+
+
+def version(number: int) -> str:
+    """Return libvirt's way of counting versions (1000000 a major, 1000 a minor) as text; empty for none."""
+    return f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
+
+
+def _machines(facts: HostFacts) -> dict[str, list[str]]:
+    """Return the machine types and aliases of each architecture, whatever runs them."""
+    found: dict[str, set[str]] = {}
+    for (arch, _kind), names in facts.machines.items():
+        found.setdefault(arch, set()).update(names)
+    return {arch: sorted(names) for arch, names in sorted(found.items())}
+
+
+def _firmware(hypervisor: Hypervisor, facts: HostFacts) -> list[str] | None:
+    """Return what a guest of the host's own architecture can be booted by, in the words of the option firmware."""
+    kinds = facts.domain_types.get(facts.arch, ())
+    # The board that new guests get here; the one that libvirt would take may know less.
+    names = {name for (arch, _kind), names in facts.machines.items() if arch == facts.arch for name in names}
+    machine = next((name for name in ("q35", "virt") if name in names), None)
+    text = hypervisor.domain_capabilities(facts.arch, machine, kinds[0]) if kinds else ""
+    if not text:
+        return None
+    known = [value.text or "" for value in _xml.find_all(_xml.parse(text), "os/enum[@name='firmware']/value")]
+    return sorted({"bios", *known}) if facts.arch in ("x86_64", "i686") else sorted(known)

@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Between Ansible and the rest: the only file that knows AnsibleModule, and the one place where VirtError is caught."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.respawn import has_respawned, probe_interpreters_for_module, respawn_module
+
+from ._apply import Ports, apply, unfinished
+from ._change import Outcome, Plan
+from ._errors import VirtError
+from ._facts import Snapshot
+from ._files import Fetch, LocalFiles
+from ._libvirt import HAS_LIBVIRT, Libvirt
+from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
+from ._secrets import hide, invocation
+
+URI = {"uri": {"type": "str", "default": "qemu:///system"}}
+QUERY = {"query": {"type": "str"}}
+
+# Where `tail -f` shows what a running module does; a module cannot print.
+PROGRESS = Path("/run/virtfleet/progress.log")
+
+_INTERPRETERS = ("/usr/bin/python3", "/usr/libexec/platform-python")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a module converges: how it looks at the host, how it plans, and what it returns besides the plan.
+
+    ``objects`` is the number of things asked for. ``result`` gets a Snapshot taken after the run (in check mode
+    before it). ``after`` runs once all is applied, also when nothing had to change: the place to wait.
+    """
+
+    gather: Callable[[Ports], Snapshot]
+    plan: Callable[[Snapshot], Plan]
+    result: Callable[[Ports, Snapshot], Mapping[str, Any]]
+    tables: Tables = field(default_factory=dict)
+    objects: int = 1
+    after: Callable[[Ports], None] = lambda ports: None
+
+
+def main_converge(
+    options: Mapping[str, Any], subject: Callable[[Mapping[str, Any]], Subject], fetch: bool = False, **extra: Any
+) -> None:
+    """Run a module that makes something true. ``options`` is its argument spec without the common part."""
+    module = AnsibleModule(argument_spec={**URI, **options}, supports_check_mode=True, **extra)
+    hide(module)
+    with _reported(module), _ports(module, readonly=False, fetch=fetch) as ports:
+        wanted = subject(module.params)
+        snap = wanted.gather(ports)
+        plan = wanted.plan(snap)
+        report = _Report(wanted, plan)
+        if not module.check_mode:
+            outcomes = apply(plan, ports, _progress(module))
+            snap = wanted.gather(ports) if plan.actions else snap
+            report = _judged(wanted, plan, outcomes, snap)
+            if report.failures:
+                module.fail_json(msg="; ".join(report.failures), **report.shown(), **invocation(module))
+            if module._diff:
+                report.diff = diff(wanted.tables, plan)
+            try:
+                wanted.after(ports)
+            except VirtError as error:
+                module.fail_json(msg=str(error), **report.shown(), **invocation(module))
+        elif module._diff:
+            report.diff = diff(wanted.tables, plan)
+        for warning in plan.warnings:
+            module.warn(warning)
+        module.exit_json(**report.shown(), **wanted.result(ports, snap), **invocation(module))
+
+
+@dataclass
+class _Report:
+    """What a run returns, whether it went well or not."""
+
+    subject: Subject
+    plan: Plan
+    outcomes: list[Outcome] | None = None
+    pending: Plan | None = None
+    failures: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] | None = None
+
+    def shown(self) -> dict[str, Any]:
+        tables = self.subject.tables
+        found: dict[str, Any] = {
+            "changed": bool(self.plan.actions),
+            "plan": plan_rows(tables, self.plan, self.outcomes),
+            "pending": pending_rows(tables, self.pending or self.plan),
+            "unmanaged": unmanaged_rows(self.plan),
+            "summary": summary(self.plan, self.subject.objects),
+        }
+        if self.diff is not None:
+            found["diff"] = self.diff
+        return found
+
+
+def _judged(wanted: Subject, plan: Plan, outcomes: list[Outcome], snap: Snapshot) -> _Report:
+    """Look again: what was written must read back, or it would be a change for ever."""
+    report = _Report(wanted, plan, outcomes)
+    report.failures = [outcome.error or "" for outcome in outcomes if outcome.outcome in ("failed", "skipped")]
+    if plan.actions and not report.failures:
+        again = wanted.plan(snap)
+        report.failures = unfinished(again)
+        report.pending = again
+    return report
+
+
+def main_info(
+    options: Mapping[str, Any], read: Callable[[Mapping[str, Any], Ports], Mapping[str, Any]], name: str, **extra: Any
+) -> None:
+    """Run a module that only looks. ``read`` returns the module's values; ``query`` goes to the one called ``name``."""
+    module = AnsibleModule(argument_spec={**URI, **QUERY, **options}, supports_check_mode=True, **extra)
+    with _reported(module), _ports(module, readonly=True, fetch=False) as ports:
+        found = dict(read(module.params, ports))
+        if module.params.get("query"):
+            found["result"] = _search(module, module.params["query"], found[name])
+        module.exit_json(changed=False, **found)
+
+
+def _search(module: AnsibleModule, query: str, value: Any) -> Any:
+    try:
+        import jmespath  # type: ignore[import-untyped]
+    except ImportError:
+        _respawn(module, "jmespath")
+        module.fail_json(msg=missing_required_lib("jmespath", reason="to use query (package python3-jmespath)"))
+    try:
+        return jmespath.search(query, value)
+    except jmespath.exceptions.JMESPathError as error:
+        module.fail_json(msg=f"query: {query!r} is not a JMESPath expression: {error}")
+
+
+@contextmanager
+def _reported(module: AnsibleModule) -> Iterator[None]:
+    try:
+        yield
+    except VirtError as error:
+        module.fail_json(msg=str(error), **invocation(module))
+
+
+@contextmanager
+def _ports(module: AnsibleModule, readonly: bool, fetch: bool) -> Iterator[Ports]:
+    """Open both sides; under the system's interpreter where the running one lacks libvirt."""
+    _need_libvirt(module)
+    params = module.params
+    files = LocalFiles(module.run_command)
+    if fetch:
+        files = LocalFiles(
+            module.run_command,
+            fetch=Fetch(
+                headers=params.get("headers") or {},
+                url_username=params.get("url_username"),
+                url_password=params.get("url_password"),
+                validate_certs=params.get("validate_certs", True),
+                timeout=params.get("timeout") or 60,
+                mirror=params.get("mirror"),
+            ),
+        )
+    hypervisor = Libvirt.connect(params["uri"], readonly=readonly)
+    try:
+        yield Ports(hypervisor, files)
+    finally:
+        hypervisor.close()
+
+
+def _need_libvirt(module: AnsibleModule) -> None:
+    if not HAS_LIBVIRT:
+        _respawn(module, "libvirt")
+        module.fail_json(msg=missing_required_lib("libvirt", reason="on the hypervisor (package python3-libvirt)"))
+
+
+def _respawn(module: AnsibleModule, library: str) -> None:
+    """Run the module again under the distribution's Python, which has its packages; return where there is none."""
+    if has_respawned():
+        return
+    interpreter = probe_interpreters_for_module(list(_INTERPRETERS), library)
+    if interpreter:
+        respawn_module(interpreter)
+
+
+def _progress(module: AnsibleModule) -> Callable[[str], None]:
+    """Return what writes each step to the progress file and, where there is one, to the journal."""
+
+    def say(sentence: str) -> None:
+        try:
+            PROGRESS.parent.mkdir(mode=0o755, exist_ok=True)
+            with PROGRESS.open("a", encoding="utf-8") as log:
+                log.write(f"{os.getpid()} {sentence}\n")
+        except OSError:
+            # Progress is a courtesy: a module without the right to write there still does its work.
+            return
+
+    return say

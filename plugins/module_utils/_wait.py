@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waits until guests can be worked with: one deadline for all of them, and a last word of what was seen."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ._errors import Timeout, VirtError
+from ._ports import Hypervisor
+
+WAITS = ("agent", "address", "ssh")
+_PAUSE = 0.25
+_LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """One guest that is waited for; ``console_log`` is the host's file with its console, or None."""
+
+    name: str
+    console_log: str | None = None
+
+
+def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], goal: str, timeout: float) -> None:
+    """Return once every guest has reached ``goal`` (agent, address or ssh); raise Timeout with what was seen last."""
+    reached: Callable[[Hypervisor, str], str | None] = {"agent": _agent, "address": _address, "ssh": _ssh}[goal]
+    deadline = time.monotonic() + timeout
+    left = {guest.name: guest for guest in guests}
+    seen: dict[str, str] = {}
+    while left:
+        for name in list(left):
+            try:
+                missing = reached(hypervisor, name)
+            except VirtError as error:
+                missing = str(error)
+            if missing is None:
+                del left[name]
+            else:
+                seen[name] = missing
+        if left and time.monotonic() >= deadline:
+            raise Timeout("; ".join(_story(guest, goal, timeout, seen[name]) for name, guest in left.items()))
+        if left:
+            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+
+
+def _agent(hypervisor: Hypervisor, name: str) -> str | None:
+    return (
+        None if hypervisor.agent_ping(name, timeout=5) else "its guest agent is silent (is qemu-guest-agent installed?)"
+    )
+
+
+def addresses(hypervisor: Hypervisor, name: str) -> list[dict[str, Any]]:
+    """Return a running guest's addresses, from leases and else from its agent: ``[{mac, address, prefix, family}]``."""
+    for source in ("lease", "agent"):
+        found = [
+            {"mac": nic.get("mac"), **address}
+            for nic in hypervisor.addresses(name, source)
+            for address in nic["addresses"]
+            if not _local(address["address"])
+        ]
+        if found:
+            return found
+    return []
+
+
+def _local(address: str) -> bool:
+    return address.startswith(("127.", "169.254.", "fe80:")) or address == "::1"
+
+
+def _address(hypervisor: Hypervisor, name: str) -> str | None:
+    if addresses(hypervisor, name):
+        return None
+    return "no lease from a libvirt network, and no address from its guest agent"
+
+
+def _ssh(hypervisor: Hypervisor, name: str) -> str | None:
+    found = addresses(hypervisor, name)
+    if not found:
+        return _address(hypervisor, name)
+    last = ""
+    for address in found:
+        try:
+            with socket.create_connection((address["address"], 22), timeout=2) as connection:
+                connection.settimeout(2)
+                if connection.recv(4) == b"SSH-":
+                    return None
+                last = "port 22 answers, but not as ssh"
+        except OSError as error:
+            last = f"{address['address']} port 22: {error.strerror or error}"
+    return last
+
+
+def _story(guest: Awaited, goal: str, timeout: float, seen: str) -> str:
+    sentence = f"guest {guest.name}: {goal} was not there after {timeout:g} s; seen last: {seen}"
+    lines = _console(guest.console_log)
+    return f"{sentence}; the console's last lines: {' | '.join(lines)}" if lines else sentence
+
+
+def _console(path: str | None) -> list[str]:
+    """Return the last printable lines of a console's log; what a guest writes is hostile."""
+    if path is None:
+        return []
+    try:
+        with Path(path).open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - 4096))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    lines = ("".join(letter for letter in line if letter.isprintable()).strip() for line in text.splitlines())
+    return [line[:200] for line in lines if line][-_LAST_LINES:]
