@@ -1,0 +1,412 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the user's words to the table's, with what a host says: volumes, paths, targets, MACs, reservations.
+
+``expand`` is pure: everything it knows of the host is in the Snapshot. Names that do not exist are complaints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .. import _xml
+from .._facts import NetworkFacts, PoolFacts, Snapshot, VolumeFacts
+from .._network.reservations import Reservation
+from .._table import Spec
+from .._units import show_size
+from .fields.disks import DISKS, free_target, prefix_of
+from .fields.nics import NICS
+from .record import Record
+from .skeleton import mac_for
+from .spec import GuestSpec
+
+DEFAULT_POOL = "default"
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class VolumeWant:
+    """One volume that a disk stands for. ``size_bytes`` is None for as large as the base."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    size_bytes: int | None
+    base: str | None = None
+    base_format: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.pool}/{self.name}"
+
+
+@dataclass
+class Expanded:
+    """What a guest's words come to on a host.
+
+    ``want`` and ``have`` are normal specs for the table, ``have`` with what XML does not know (sizes, bases,
+    reservations). ``volumes`` are the volumes behind disks by the disk's name, whether they exist or not.
+    """
+
+    want: Spec
+    have: Spec
+    volumes: dict[str, VolumeWant] = field(default_factory=dict)
+    reservations: dict[str, list[Reservation]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def expand(spec: GuestSpec, snap: Snapshot, have: Spec, record: Record, machine: str | None) -> Expanded:
+    """Return the table's words for ``spec`` on the host of ``snap``; ``have`` is what was observed of the guest."""
+    made = Expanded(dict(spec.values), dict(have))
+    _Disks(spec, snap, record, made, machine).run()
+    _Nics(spec, snap, made).run()
+    return made
+
+
+class _Disks:
+    def __init__(self, spec: GuestSpec, snap: Snapshot, record: Record, made: Expanded, machine: str | None) -> None:
+        self.spec, self.snap, self.record, self.made, self.machine = spec, snap, record, made, machine
+
+    def run(self) -> None:
+        present = [self._known(entry) for entry in self.made.have.get("disks", [])]
+        self.made.have["disks"] = present
+        wanted = self._wanted(present)
+        if wanted is None:
+            return
+        pairs, _rest = DISKS.match(wanted, present)
+        taken = {entry["target"] for entry in present if "target" in entry}
+        taken |= {entry["target"] for entry in wanted if "target" in entry}
+        for entry, other in pairs:
+            if other is None:
+                self._new(entry, taken)
+            else:
+                self._matched(entry, other, taken)
+        self.made.want["disks"] = [entry for entry, _other in pairs]
+        if self.spec.disks is not None and self.spec.exact.get("disks"):
+            self.made.want["disks_exact"] = True
+
+    def _known(self, entry: Spec) -> Spec:
+        """Add to a present disk what only its volume and the record know."""
+        entry = dict(entry)
+        path = (entry.get("source") or {}).get("file")
+        volume = self.snap.volume_at(path) if path else None
+        if volume is not None:
+            entry["size"] = volume.capacity_bytes
+        device = self.record.device("disk", entry.get("name", ""))
+        base = (device.image if device else None) or (volume.backing if volume else None)
+        if base:
+            entry["image"] = base
+        return entry
+
+    def _wanted(self, present: list[Spec]) -> list[Spec] | None:
+        """Return the wanted disks in the table's words, the seed among them; None to leave all disks alone."""
+        seed = self._seed(present)
+        if self.spec.disks is None:
+            if seed is None or any(entry.get("name") == SEED for entry in present):
+                return None
+            return [{"name": entry["name"]} for entry in present if entry.get("ours")] + [seed]
+        wanted = [self._one(position, entry) for position, entry in enumerate(self.spec.disks)]
+        return [*wanted, *([seed] if seed is not None else [])]
+
+    def _seed(self, present: list[Spec]) -> Spec | None:
+        if self.spec.cloud_init is None:
+            known = any(entry.get("name") == SEED and entry.get("ours") for entry in present)
+            return {"name": SEED} if known else None
+        volume = self._volume(SEED, "raw", None, suffix="iso", pool=None)
+        if volume is None:
+            return {"name": SEED}
+        self.made.volumes[SEED] = volume
+        entry = {"name": SEED, "source": {"file": volume.path}, "readonly": True}
+        if not any(other.get("name") == SEED for other in present):
+            entry.update(format="raw", device="disk")
+        return entry
+
+    def _one(self, position: int, given: Spec) -> Spec:
+        where = f"disks[{position}]"
+        entry = {key: value for key, value in given.items() if key not in ("base", "blank", "volume", "pool")}
+        if given.get("blank") or "base" in given:
+            self._managed(where, given, entry)
+        elif "volume" in given:
+            self._existing_volume(where, given, entry)
+        else:
+            self._check_source(where, entry)
+        return entry
+
+    def _managed(self, where: str, given: Spec, entry: Spec) -> None:
+        if given["name"] == SEED:
+            self.made.problems.append(f"{where}.name: {SEED!r} is the name of the cloud-init seed; choose another")
+            return
+        volume = self._volume(given["name"], given.get("format", "qcow2"), given.get("size"), pool=given.get("pool"))
+        if volume is None:
+            return
+        if "base" in given:
+            base = self._base(where, given["base"], volume.pool)
+            if base is None:
+                return
+            path, form, size = base
+            volume = replace(volume, base=path, base_format=form)
+            if volume.format != "qcow2":
+                self.made.problems.append(
+                    f"{where}.format: {volume.format} cannot stand on an image; leave format out (qcow2)"
+                )
+            if volume.size_bytes is not None and size and volume.size_bytes < size:
+                self.made.problems.append(
+                    f"{where}.size: {show_size(volume.size_bytes)} is less than the image {given['base']} has "
+                    f"({show_size(size)})"
+                )
+            entry["image"] = path
+        self.made.volumes[given["name"]] = volume
+        entry["source"] = {"file": volume.path}
+        if given.get("size") is not None:
+            entry["size"] = given["size"]
+
+    def _volume(
+        self, disk: str, form: str, size_bytes: int | None, pool: str | None, suffix: str | None = None
+    ) -> VolumeWant | None:
+        """Return the volume of a disk: the one on record, else one named by guest and disk in the wanted pool."""
+        device = self.record.device("disk", disk)
+        known = device.pool_and_name if device else None
+        if known is not None and (pool is None or known[0] == pool):
+            pool_name, name = known
+        else:
+            pool_name, name = pool or self.spec.pool or DEFAULT_POOL, f"{self.spec.name}-{disk}.{suffix or form}"
+        facts = self._pool(pool_name)
+        if facts is None:
+            return None
+        present = self.snap.volumes.get((pool_name, name))
+        path = present.path if present else f"{(facts.path or '').rstrip('/')}/{name}"
+        return VolumeWant(pool_name, name, path, present.format if present else form, size_bytes)
+
+    def _pool(self, name: str) -> PoolFacts | None:
+        facts = self.snap.pools.get(name)
+        if facts is None:
+            known = ", ".join(sorted(self.snap.pools)) or "none"
+            sentence = f"pool: there is no storage pool {name} (there are: {known}); make it with virtfleet.core.pool"
+        elif not facts.active:
+            sentence = f"pool: the storage pool {name} is not active; start it with virtfleet.core.pool"
+        else:
+            return facts
+        if sentence not in self.made.problems:
+            self.made.problems.append(sentence)
+        return None
+
+    def _base(self, where: str, image: str, pool: str) -> tuple[str, str, int] | None:
+        """Return path, format and size of a base: an absolute path, or a name in the pool with or without ending."""
+        if image.startswith("/"):
+            volume = self.snap.volume_at(image)
+            if volume is not None:
+                return volume.path, volume.format, volume.capacity_bytes
+            facts = self.snap.images.get(image)
+            if facts is not None:
+                return facts.path, facts.format, facts.virtual_bytes
+            self.made.problems.append(f"{where}.image: there is no image at {image}")
+            return None
+        found: VolumeFacts | None = None
+        for name in (image, *(f"{image}.{ending}" for ending in ("qcow2", "raw", "img"))):
+            found = found or self.snap.volumes.get((pool, name))
+        if found is None:
+            self.made.problems.append(
+                f"{where}.image: there is no image {image} in the pool {pool}; make it with virtfleet.core.image"
+            )
+            return None
+        return found.path, found.format, found.capacity_bytes
+
+    def _existing_volume(self, where: str, given: Spec, entry: Spec) -> None:
+        pool, slash, name = given["volume"].partition("/")
+        if not slash:
+            pool, name = given.get("pool") or self.spec.pool or DEFAULT_POOL, given["volume"]
+        if self._pool(pool) is None:
+            return
+        facts = self.snap.volumes.get((pool, name))
+        if facts is None:
+            self.made.problems.append(f"{where}.volume: there is no volume {name} in the pool {pool}")
+            return
+        entry["source"] = {"file": facts.path}
+        entry.setdefault("format", facts.format)
+
+    def _check_source(self, where: str, entry: Spec) -> None:
+        """Complain of a file or device that is not there or that QEMU's user cannot reach."""
+        ((kind, path),) = entry["source"].items()
+        if path is None:
+            return
+        option = "cdrom" if entry.get("device") == "cdrom" else kind
+        facts = self.snap.paths.get(path)
+        if facts is None:
+            return
+        if not facts.exists:
+            self.made.problems.append(f"{where}.{option}: {path} does not exist on the host")
+        elif facts.kind == "dir":
+            self.made.problems.append(f"{where}.{option}: {path} is a directory")
+        elif not facts.readable:
+            self.made.problems.append(f"{where}.{option}: QEMU cannot read {path}: {facts.why}")
+
+    def _new(self, entry: Spec, taken: set[str]) -> None:
+        """Complete a disk that the guest does not have yet."""
+        device = entry.setdefault("device", "disk")
+        if "bus" not in entry:
+            entry["bus"] = self._bus(device)
+        if "target" not in entry:
+            entry["target"] = free_target(entry["bus"], taken)
+        taken.add(entry["target"])
+        if "format" not in entry:
+            entry["format"] = self._format(entry)
+        volume = self.made.volumes.get(entry["name"])
+        if volume is not None:
+            self._reused(entry, volume)
+
+    def _bus(self, device: str) -> str:
+        if self.snap.host.driver == "xen":
+            return "xen"
+        if device == "disk":
+            return "virtio"
+        if self.machine and self.machine.startswith(("pc-i440fx", "pc")) and "q35" not in self.machine:
+            return "ide"
+        return "scsi" if self.machine and self.machine.startswith(("virt", "pseries", "s390")) else "sata"
+
+    def _format(self, entry: Spec) -> str:
+        volume = self.made.volumes.get(entry["name"])
+        if volume is not None:
+            return volume.format
+        ((kind, path),) = entry["source"].items() if entry.get("source") else (("file", None),)
+        if entry["device"] != "disk" or kind == "block" or path is None:
+            return "raw"
+        known = self.snap.volume_at(path)
+        facts = self.snap.images.get(path)
+        if known is None and facts is None and path in self.snap.paths and self.snap.paths[path].exists:
+            # libvirt does not probe: a qcow2 file taken as raw would be written over by the guest.
+            self.made.problems.append(f"disks.{entry['name']}.format: cannot tell the format of {path}; say it")
+        return known.format if known is not None else facts.format if facts is not None else "raw"
+
+    def _reused(self, entry: Spec, volume: VolumeWant) -> None:
+        """A volume of this name that is already there is taken as it is, if it is what was asked for."""
+        present = self.snap.volumes.get((volume.pool, volume.name))
+        if present is None or entry["name"] == SEED:
+            return
+        if volume.base != present.backing:
+            self.made.problems.append(
+                f"disks.{entry['name']}: the volume {volume.key} exists already and stands on "
+                f"{present.backing or 'no image'}, not on {volume.base or 'none'}; remove it, or name another disk"
+            )
+        if volume.size_bytes is not None and volume.size_bytes < present.capacity_bytes:
+            self.made.problems.append(
+                f"disks.{entry['name']}.size: the volume {volume.key} exists already and is larger "
+                f"({present.capacity_bytes} bytes); remove it, or ask for at least that size"
+            )
+        self.made.warnings.append(f"the volume {volume.key} exists already and is used as it is for {entry['name']}")
+
+    def _matched(self, entry: Spec, other: Spec, taken: set[str]) -> None:
+        """Complete what follows from a disk that the guest already has."""
+        if "bus" in entry and "target" not in entry and entry["bus"] != other.get("bus"):
+            if prefix_of(entry["bus"]) != prefix_of(other.get("bus", "")):
+                entry["target"] = free_target(entry["bus"], taken)
+                taken.add(entry["target"])
+        volume = self.made.volumes.get(entry["name"])
+        if volume is not None and other.get("source") != {"file": volume.path}:
+            shown = next(iter((other.get("source") or {"": None}).values()))
+            self.made.problems.append(
+                f"disks.{entry['name']}: the guest's disk {other.get('target')} is {shown}, not the volume "
+                f"{volume.key}; say it as file, or give the new disk a name and a target of its own"
+            )
+        if "format" in entry and entry["format"] != other.get("format") and volume is not None:
+            self.made.problems.append(
+                f"disks.{entry['name']}.format: the volume {volume.key} is {other.get('format')}; a disk keeps its "
+                "format, make a new one and copy"
+            )
+        if volume is not None and (volume.pool, volume.name) in self.snap.volumes and "size" not in other:
+            other["size"] = self.snap.volumes[(volume.pool, volume.name)].capacity_bytes
+
+
+class _Nics:
+    def __init__(self, spec: GuestSpec, snap: Snapshot, made: Expanded) -> None:
+        self.spec, self.snap, self.made = spec, snap, made
+        self.leases = {lease.mac.lower(): lease.address for lease in snap.leases}
+
+    def run(self) -> None:
+        present = [self._known(entry) for entry in self.made.have.get("nics", [])]
+        self.made.have["nics"] = present
+        if self.spec.nics is None:
+            return
+        wanted = [dict(entry) for entry in self.spec.nics]
+        pairs, _rest = NICS.match(wanted, present)
+        taken = {entry.get("mac", "").lower() for entry in [*present, *wanted]}
+        for position, (entry, other) in enumerate(pairs):
+            self._check_network(f"nics[{position}]", entry)
+            if other is None:
+                entry.setdefault("model", "netfront" if self.snap.host.driver == "xen" else "virtio")
+                salt = 0
+                while "mac" not in entry:
+                    mac = mac_for(self.snap.host, self.spec.name, entry["name"], salt)
+                    salt += 1
+                    if mac not in taken:
+                        entry["mac"] = mac
+                taken.add(entry["mac"])
+            if entry.get("address") is not None:
+                mac = entry.get("mac") or (other or {})["mac"]
+                network = entry["source"]["network"]
+                wish = Reservation(mac=mac, address=entry["address"], name=self.spec.name)
+                self.made.reservations.setdefault(network, []).append(wish)
+        self.made.want["nics"] = [entry for entry, _other in pairs]
+        if self.spec.exact.get("nics"):
+            self.made.want["nics_exact"] = True
+
+    def _known(self, entry: Spec) -> Spec:
+        """Add to a present nic its reservation and its lease."""
+        entry = dict(entry)
+        mac = str(entry.get("mac", "")).lower()
+        network = self.snap.networks.get((entry.get("source") or {}).get("network") or "")
+        if network is not None:
+            address = reservation_of(network, mac)
+            if address is not None:
+                entry["address"] = address
+        if mac in self.leases:
+            entry["leased"] = self.leases[mac]
+        return entry
+
+    def _check_network(self, where: str, entry: Spec) -> None:
+        name = (entry.get("source") or {}).get("network")
+        if name is None:
+            return
+        facts = self.snap.networks.get(name)
+        if facts is None:
+            known = ", ".join(sorted(self.snap.networks)) or "none"
+            self.made.problems.append(
+                f"{where}.network: there is no network {name} (there are: {known}); make it with virtfleet.core.network"
+            )
+        elif not facts.active and self.spec.state in ("running", "paused"):
+            self.made.problems.append(
+                f"{where}.network: the network {name} is not active, so the guest could not start; start it with "
+                "virtfleet.core.network"
+            )
+
+
+def reservation_of(network: NetworkFacts, mac: str) -> str | None:
+    """Return the address that a network keeps for a MAC, or None."""
+    root = _xml.parse(network.xml)
+    for host in _xml.find_all(root, "ip/dhcp/host"):
+        if host.get("mac", "").lower() == mac:
+            return host.get("ip")
+    return None
+
+
+def source_paths(spec: GuestSpec) -> list[str]:
+    """Return the absolute paths on the host that a spec names and that must be there."""
+    found: list[str] = [str(spec.values[option]) for option in ("kernel", "initrd") if spec.values.get(option)]
+    for entry in spec.disks or ():
+        source: Mapping[str, Any] = entry.get("source") or {}
+        found.extend(str(path) for path in source.values() if path)
+        if str(entry.get("base", "")).startswith("/"):
+            found.append(str(entry["base"]))
+    return found
+
+
+def pools_of(spec: GuestSpec) -> set[str]:
+    """Return the names of the pools that a spec may need."""
+    names = {spec.pool or DEFAULT_POOL}
+    for entry in spec.disks or ():
+        names.update(name for name in (entry.get("pool"), str(entry.get("volume", "")).partition("/")[0]) if name)
+    return names

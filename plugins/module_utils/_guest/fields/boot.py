@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guest is started as: accelerator, architecture, machine, firmware, boot order, kernel."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ... import _xml
+from ..._errors import SpecError
+from ..._table import QEMU, RECREATE, Field, Spec
+from ..._types import LINE, PATH, Type, choice, read_text, words, write_text
+from ..._xml import Element
+
+# accelerator
+
+_TYPES = {"tcg": "qemu"}
+
+
+def _read_accel(element: Element, attribute: str | None) -> str:
+    text = read_text(element, attribute)
+    return "tcg" if text == "qemu" else text
+
+
+def _write_accel(element: Element, attribute: str | None, value: str) -> None:
+    write_text(element, attribute, _TYPES.get(value, value))
+
+
+_ACCEL = choice("kvm", "tcg")
+ACCEL = Type(_ACCEL.parse, _read_accel, _write_accel)
+
+# machine: libvirt expands an alias when it defines (q35 becomes pc-q35-7.2), and a later QEMU gives it a newer version.
+
+_FAMILIES = {"pc": "pc-i440fx", "q35": "pc-q35", "s390-ccw": "s390-ccw-virtio"}
+
+
+def same_machine(want: Any, have: Any) -> bool:
+    """Tell whether a wanted machine type, perhaps an alias, is the one that a definition has."""
+    if want == have:
+        return True
+    family = _FAMILIES.get(want, want)
+    return (have in _FAMILIES and _FAMILIES[have] == family) or bool(
+        re.match(re.escape(family) + r"-([0-9]+\.[0-9]+|[a-z]+[0-9.]*(-[a-z0-9]+)*)$", have)
+    )
+
+
+MACHINE = Type(LINE.parse, LINE.read, LINE.write, same=same_machine)
+
+# What a machine's change makes void: PCI addresses, the controllers libvirt chose for the old board, its watchdog.
+_BOARD = (
+    "devices/*/address[@type='pci']",
+    "devices/controller[@type='pci']",
+    "devices/controller[@type='ide']",
+    "devices/watchdog[@model='itco']",
+)
+
+# firmware: asked for by name and never by a path, which differs on every distribution.
+
+
+def _get_firmware(root: Element) -> Any:
+    if _xml.read(root, "os/@firmware") == "efi" or _xml.read(root, "os/loader/@type") == "pflash":
+        return "efi"
+    return "bios"
+
+
+def _set_firmware(root: Element, value: str) -> None:
+    for path in ("os/@firmware", "os/loader", "os/nvram", "os/firmware"):
+        _xml.remove(root, path)
+    if value == "efi":
+        _xml.write(root, "os/@firmware", "efi")
+
+
+def _parse_optional_path(value: Any) -> str:
+    return "" if value == "" else str(PATH.parse(value))
+
+
+OPTIONAL_PATH = Type(_parse_optional_path, read_text, write_text)
+
+BOOT = words(("disk", "cdrom", "network", "floppy"), {"disk": "hd", "floppy": "fd"}, "boot", "dev")
+
+
+def _get_boot(root: Element) -> Any:
+    element = _xml.find(root, "os")
+    return () if element is None else BOOT.read(element, None)
+
+
+def _set_boot(root: Element, value: Any) -> None:
+    BOOT.write(_xml.ensure(root, "os"), None, value)
+
+
+ROWS = (
+    Field("accel", ("@type",), ACCEL, drivers=QEMU),
+    Field("arch", ("os/type/@arch",), LINE, RECREATE),
+    Field("machine", ("os/type/@machine",), MACHINE, drops=_BOARD, drivers=QEMU),
+    Field(
+        "firmware",
+        ("os/@firmware", "os/loader", "os/nvram"),
+        choice("bios", "efi"),
+        getter=_get_firmware,
+        setter=_set_firmware,
+    ),
+    # libvirt takes either an order of kinds or an order of devices, never both.
+    Field(
+        "boot",
+        ("os/boot/@dev",),
+        BOOT,
+        getter=_get_boot,
+        setter=_set_boot,
+        drops=("devices/disk/boot", "devices/interface/boot"),
+    ),
+    Field("kernel", ("os/kernel",), OPTIONAL_PATH, absent=""),
+    Field("initrd", ("os/initrd",), OPTIONAL_PATH, absent=""),
+    Field("cmdline", ("os/cmdline",), LINE, absent=""),
+)
+
+
+def one_boot_order(spec: Spec) -> list[str]:
+    """Give the order once: by kinds in ``boot``, or by devices in ``boot_order``, each number once."""
+    devices = [
+        (f"{kind}.{entry.get('name') or entry.get('target') or entry.get('mac')}", entry["boot_order"])
+        for kind in ("disks", "nics")
+        for entry in spec.get(kind, ())
+        if entry.get("boot_order") is not None
+    ]
+    if devices and spec.get("boot"):
+        return [
+            f"boot_order: the boot order is given twice, by boot ({', '.join(spec['boot'])}) and by boot_order of "
+            f"{devices[0][0]}; leave one out (boot: [] clears an order that the guest has)"
+        ]
+    numbers: dict[int, str] = {}
+    for where, number in devices:
+        if number in numbers:
+            return [f"boot_order: {numbers[number]} and {where} both have {number}; give each device its own number"]
+        numbers[number] = where
+    return []
+
+
+def kernel_comes_first(spec: Spec) -> list[str]:
+    return [
+        f"{name}: needs kernel, which is booted directly"
+        for name in ("initrd", "cmdline")
+        if spec.get(name) and not spec.get("kernel")
+    ]
+
+
+def check_arch(value: Any) -> str:
+    """Return a plausible architecture name; whether the host has it is for the host to say."""
+    text = str(LINE.parse(value))
+    if not re.match(r"^[a-z0-9_]+$", text):
+        raise SpecError(f"{value!r} is not an architecture such as x86_64 or aarch64")
+    return text
+
+
+RULES = (one_boot_order, kernel_comes_first)

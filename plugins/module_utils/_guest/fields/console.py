@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The serial console with its log, and the channel of the guest agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import _xml
+from ..._table import QEMU, Field
+from ..._types import PRESENCE, Type, read_text, write_text
+from ..._xml import Element
+from .boot import OPTIONAL_PATH
+
+AGENT = "devices/channel[@type='unix'][target/@type='virtio'][target/@name='org.qemu.guest_agent.0']"
+
+
+def _get_console(root: Element) -> Any:
+    return _xml.find(root, "devices/serial") is not None or _xml.find(root, "devices/console") is not None
+
+
+def _set_console(root: Element, value: bool) -> None:
+    if not value:
+        _xml.remove(root, "devices/serial")
+        _xml.remove(root, "devices/console")
+    elif not _get_console(root):
+        _xml.write(root, "devices/serial[@type='pty']/target/@port", "0")
+        _xml.write(root, "devices/console[@type='pty']/target/@type", "serial")
+
+
+def _set_log(root: Element, value: str) -> None:
+    """Write the log below every serial or console device there is; libvirt mirrors the first serial in console."""
+    elements = _xml.find_all(root, "devices/serial")[:1] + _xml.find_all(root, "devices/console")[:1]
+    for element in elements:
+        _xml.remove(element, "log")
+        if value:
+            _xml.write(element, "log/@file", value)
+
+
+LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
+
+ROWS = (
+    Field("console", ("devices/serial", "devices/console"), PRESENCE, getter=_get_console, setter=_set_console),
+    Field("console_log", ("devices/serial/log/@file",), LOG, setter=_set_log, absent=""),
+    Field("agent", (AGENT,), PRESENCE, absent=False, drivers=QEMU),
+)

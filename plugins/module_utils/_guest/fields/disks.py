@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disks and CD-ROM drives: where their bytes are, and how the guest sees them.
+
+In the normal spec an image or a blank disk of a pool is a ``file``: libvirt's own ``type='volume'`` is denied by
+AppArmor up to libvirt 10. ``size`` and ``image`` have no leaf; the planner reads them from the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import _xml
+from ..._change import UNSET, Change, Effect, Step
+from ..._table import DATA_LOSS, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
+from ..._xml import Element
+
+BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen", "sd")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels", "qed", "luks")
+DEVICES = ("disk", "cdrom", "floppy", "lun")
+HOTPLUG = ("virtio", "scsi", "usb", "xen")
+
+
+def _get_volume(element: Element) -> Any:
+    pool, volume = _xml.read(element, "source/@pool"), _xml.read(element, "source/@volume")
+    return UNSET if pool is None or volume is None else f"{pool}/{volume}"
+
+
+def _set_volume(element: Element, value: str) -> None:
+    pool, _slash, volume = value.partition("/")
+    _xml.write(element, "source/@pool", pool)
+    _xml.write(element, "source/@volume", volume)
+
+
+def _get_remote(element: Element) -> Any:
+    protocol, name = _xml.read(element, "source/@protocol"), _xml.read(element, "source/@name")
+    return UNSET if protocol is None else f"{protocol}:{name or ''}"
+
+
+def _is_cdrom(context: Context) -> bool:
+    return context.entry.get("device") in ("cdrom", "floppy")
+
+
+def _source_effect(context: Context, before: Any, after: Any) -> Effect:
+    """A medium is changed in the drive; a disk only while the guest is off."""
+    return Effect.LIVE if _is_cdrom(context) else Effect.RESTART
+
+
+def _update(context: Context, change: Change, live: Element | None, new: Element | None) -> Step | None:
+    if live is None or new is None or not _is_cdrom_element(new):
+        return None
+    return Step(
+        "update_device",
+        {"name": context.name, "xml": _xml.to_text(new)},
+        f"change the medium in {change.path[1]} of the running guest",
+        True,
+    )
+
+
+def _is_cdrom_element(element: Element) -> bool:
+    return element.get("device") in ("cdrom", "floppy")
+
+
+SOURCE = Union(
+    "source",
+    {
+        "file": Arm({"@type": "file"}, Field("file", ("source/@file",), PATH)),
+        "block": Arm({"@type": "block"}, Field("block", ("source/@dev",), PATH)),
+        "volume": Arm(
+            {"@type": "volume"},
+            Field("volume", ("source/@pool", "source/@volume"), LINE, getter=_get_volume, setter=_set_volume),
+        ),
+        # Network disks are seen, so that they are told apart; they have no word of their own yet.
+        "remote": Arm(
+            {"@type": "network"}, Field("remote", ("source/@protocol", "source/@name"), LINE, getter=_get_remote)
+        ),
+    },
+    _source_effect,
+    op=_update,
+    drops=("backingStore",),
+)
+
+
+def _size_effect(context: Context, before: Any, after: Any) -> Effect:
+    return Effect.LIVE if before is None or after >= before else Effect.DATA_LOSS
+
+
+def _grow(context: Context, change: Change, live: Element | None, new: Element | None) -> Step | None:
+    if live is None:
+        return None
+    target = _xml.read(live, "target/@dev") or ""
+    arguments = {"name": context.name, "target": target, "size_bytes": change.after}
+    return Step("resize_disk", arguments, f"grow {target} of the running guest")
+
+
+def _write_format(element: Element, attribute: str | None, value: str) -> None:
+    write_text(element, attribute, value)
+    if "name" not in element.attrib:
+        element.set("name", "qemu")
+
+
+_FORMAT = choice(*FORMATS)
+FORMAT = Type(_FORMAT.parse, read_text, _write_format)
+
+BUS = choice(*BUSES)
+
+DISK = Table(
+    (
+        Field("device", ("@device",), choice(*DEVICES), absent="disk"),
+        SOURCE,
+        # The empty drive of a running guest has none.
+        Field("format", ("driver/@type",), FORMAT, live="skip"),
+        Field("target", ("target/@dev",), LINE),
+        # The address belongs to the bus: a disk that moves to another one gets a new address from libvirt.
+        Field("bus", ("target/@bus",), BUS, drops=("address",)),
+        Field("readonly", ("readonly",), PRESENCE, absent=False),
+        Field("boot_order", ("boot/@order",), COUNT),
+        Field("size", (), SIZE, _size_effect, live="skip", op=_grow),
+        Field("image", (), LINE, DATA_LOSS, live="skip"),
+    )
+)
+
+
+def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
+    entry: Mapping[str, Any] = after or before
+    pluggable = entry.get("bus") in HOTPLUG and entry.get("device", "disk") == "disk"
+    return Effect.LIVE if pluggable else Effect.RESTART
+
+
+def _attach(context: Context, element: Element) -> Step:
+    says = f"attach disk {_xml.read(element, 'target/@dev')} to the running guest"
+    return Step("attach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
+
+
+def _detach(context: Context, element: Element) -> Step:
+    says = f"detach disk {_xml.read(element, 'target/@dev')} from the running guest"
+    return Step("detach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
+
+
+def _recorded(root: Element) -> dict[str, str]:
+    records = _xml.find_all(root, "metadata/virtfleet:guest/virtfleet:device[@kind='disk']")
+    return {record.get("key", ""): record.get("name", "") for record in records}
+
+
+DISKS = Keyed(
+    "disks",
+    "devices/disk",
+    DISK,
+    ident=("name", "target", "source"),
+    locate="target/@dev",
+    recorded=_recorded,
+    on_add=_plug_effect,
+    on_remove=_plug_effect,
+    op_add=_attach,
+    op_remove=_detach,
+    exact="disks_exact",
+    moved_by="source",
+)
+
+# Prefixes of target names by bus (virDomainDiskDefAssignAddress reads the letters after them).
+PREFIXES = {"virtio": "vd", "xen": "xvd", "ide": "hd", "fdc": "fd", "sd": "sd"}
+
+
+def prefix_of(bus: str) -> str:
+    """Return the prefix of target names on a bus."""
+    return PREFIXES.get(bus, "sd")
+
+
+def free_target(bus: str, taken: set[str]) -> str:
+    """Return the first target name on a bus that is not taken: vda, vdb, ... vdz, vdaa."""
+    number = 0
+    while True:
+        name, rest = "", number
+        while True:
+            name = chr(ord("a") + rest % 26) + name
+            rest = rest // 26 - 1
+            if rest < 0:
+                break
+        target = prefix_of(bus) + name
+        if target not in taken:
+            return target
+        number += 1
+
+
+def one_disk_a_target(spec: Spec) -> list[str]:
+    seen: dict[str, str] = {}
+    found = []
+    for entry in spec.get("disks", ()):
+        target = entry.get("target")
+        if target is None:
+            continue
+        if target in seen:
+            found.append(f"disks: {seen[target]} and {entry.get('name')} both have the target {target}")
+        seen[target] = str(entry.get("name"))
+    return found
+
+
+RULES = (one_disk_a_target,)

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Network interfaces: what they are plugged into, and how the guest sees them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ... import _xml
+from ..._change import UNSET, Effect, Step
+from ..._errors import SpecError
+from ..._table import LIVE, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._types import COUNT, LINE, Type, read_text, write_text
+from ..._xml import Element
+
+_MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
+
+
+def parse_mac(value: Any) -> str:
+    """Return a unicast MAC address in lower case, as libvirt keeps it."""
+    text = str(value).strip().lower().replace("-", ":")
+    if not _MAC.match(text):
+        raise SpecError(f"{value!r} is not a MAC address such as 52:54:00:12:34:56")
+    if int(text[:2], 16) & 1:
+        raise SpecError(f"{value!r} is a multicast address; the first byte of a guest's MAC must be even")
+    return text
+
+
+MAC = Type(parse_mac, read_text, write_text, same=lambda want, have: want == have.lower())
+
+
+def _nothing(root: Element) -> Any:
+    return UNSET
+
+
+SOURCE = Union(
+    "source",
+    {
+        "network": Arm({"@type": "network"}, Field("network", ("source/@network",), LINE)),
+        "bridge": Arm({"@type": "bridge"}, Field("bridge", ("source/@bridge",), LINE)),
+        "user": Arm({"@type": "user"}, Field("user", (), LINE, getter=_nothing)),
+        # Seen, so that they are told apart; they have no word of their own yet.
+        "direct": Arm({"@type": "direct"}, Field("direct", ("source/@dev",), LINE)),
+        "ethernet": Arm({"@type": "ethernet"}, Field("ethernet", (), LINE, getter=_nothing)),
+    },
+)
+
+
+def _address_effect(context: Context, before: Any, after: Any) -> Effect:
+    """A reservation holds from the next lease on: a running guest that has another address must ask again."""
+    return Effect.LIVE if context.cold or context.entry.get("leased") in (None, after) else Effect.RESTART
+
+
+NIC = Table(
+    (
+        SOURCE,
+        Field("mac", ("mac/@address",), MAC),
+        Field("model", ("model/@type",), LINE, drops=("address",)),
+        Field("boot_order", ("boot/@order",), COUNT),
+        Field("address", (), LINE, _address_effect, live="skip"),
+    )
+)
+
+
+def _attach(context: Context, element: Element) -> Step:
+    says = f"attach nic {_xml.read(element, 'mac/@address')} to the running guest"
+    return Step("attach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
+
+
+def _detach(context: Context, element: Element) -> Step:
+    says = f"detach nic {_xml.read(element, 'mac/@address')} from the running guest"
+    return Step("detach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
+
+
+def _recorded(root: Element) -> dict[str, str]:
+    records = _xml.find_all(root, "metadata/virtfleet:guest/virtfleet:device[@kind='nic']")
+    return {record.get("key", ""): record.get("name", "") for record in records}
+
+
+NICS = Keyed(
+    "nics",
+    "devices/interface",
+    NIC,
+    ident=("name", "mac", "source"),
+    locate="mac/@address",
+    recorded=_recorded,
+    on_add=LIVE,
+    on_remove=LIVE,
+    op_add=_attach,
+    op_remove=_detach,
+    exact="nics_exact",
+)
+
+
+def one_nic_a_mac(spec: Spec) -> list[str]:
+    seen: dict[str, str] = {}
+    found = []
+    for entry in spec.get("nics", ()):
+        for option in ("mac", "address"):
+            value = entry.get(option)
+            if value is not None and value in seen:
+                found.append(f"nics: {seen[value]} and {entry.get('name')} both have the {option} {value}")
+            elif value is not None:
+                seen[value] = str(entry.get("name"))
+    return found
+
+
+RULES = (one_nic_a_mac,)

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory and virtual CPUs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import _xml
+from ..._change import UNSET, Change, Effect, Step
+from ..._table import Context, Field, Spec
+from ..._types import COUNT, MEMORY, counts
+from ..._units import KIB, round_up
+from ..._xml import Element
+
+# memory: <memory> is the ceiling, <currentMemory> what the guest has (libvirt, formatdomain: memory allocation).
+
+
+def _get_memory(root: Element) -> Any:
+    for path in ("currentMemory", "memory"):
+        element = _xml.find(root, path)
+        if element is not None:
+            return MEMORY.read(element, None)
+    return UNSET
+
+
+def _get_memory_max(root: Element) -> Any:
+    element = _xml.find(root, "memory")
+    return UNSET if element is None else MEMORY.read(element, None)
+
+
+def _set_memory(root: Element, size_bytes: int) -> None:
+    """Set what the guest has; the ceiling rises with it, and never falls by itself."""
+    ceiling = _get_memory_max(root)
+    MEMORY.write(_xml.ensure(root, "currentMemory"), None, size_bytes)
+    if ceiling is UNSET or ceiling < size_bytes:
+        MEMORY.write(_xml.ensure(root, "memory"), None, size_bytes)
+
+
+def _set_memory_max(root: Element, size_bytes: int) -> None:
+    """Set the ceiling; what the guest has stays, unless it would be above."""
+    current = _get_memory(root)
+    MEMORY.write(_xml.ensure(root, "memory"), None, size_bytes)
+    MEMORY.write(_xml.ensure(root, "currentMemory"), None, size_bytes if current is UNSET else min(current, size_bytes))
+
+
+def _memory_effect(context: Context, before: Any, after: int) -> Effect:
+    """A balloon moves below the running guest's ceiling; above it a cold start is needed."""
+    if context.active and after <= context.maxima.get("memory_max", 0):
+        return Effect.LIVE
+    return Effect.RESTART
+
+
+def _balloon(context: Context, change: Change, live: Element | None, new: Element | None) -> Step:
+    return Step(
+        "set_memory", {"name": context.name, "size_bytes": change.after}, "change the memory of the running guest", True
+    )
+
+
+# vcpus: the text of <vcpu> is the ceiling, its ``current`` what is plugged in.
+
+
+def _get_vcpus(root: Element) -> Any:
+    element = _xml.find(root, "vcpu")
+    if element is None:
+        return UNSET
+    return int(element.get("current") or (element.text or "1"))
+
+
+def _get_vcpus_max(root: Element) -> Any:
+    element = _xml.find(root, "vcpu")
+    return UNSET if element is None else int(element.text or "1")
+
+
+def _write_vcpus(root: Element, current: int, ceiling: int) -> None:
+    element = _xml.ensure(root, "vcpu")
+    element.text = str(ceiling)
+    if current < ceiling:
+        element.set("current", str(current))
+    else:
+        element.attrib.pop("current", None)
+
+
+def _set_vcpus(root: Element, count: int) -> None:
+    ceiling = _get_vcpus_max(root)
+    _write_vcpus(root, count, count if ceiling is UNSET else max(count, ceiling))
+
+
+def _set_vcpus_max(root: Element, count: int) -> None:
+    current = _get_vcpus(root)
+    _write_vcpus(root, count if current is UNSET else min(current, count), count)
+
+
+def _vcpus_effect(context: Context, before: Any, after: int) -> Effect:
+    """Plugging in works up to the ceiling; CPUs present at boot cannot be pulled (libvirt: hotpluggable='no')."""
+    if context.active and before is not None and before <= after <= context.maxima.get("vcpus_max", 0):
+        return Effect.LIVE
+    return Effect.RESTART
+
+
+def _plug_vcpus(context: Context, change: Change, live: Element | None, new: Element | None) -> Step:
+    return Step("set_vcpus", {"name": context.name, "count": change.after}, "plug virtual CPUs", True)
+
+
+TOPOLOGY = counts(("sockets", "dies", "cores", "threads"))
+
+ROWS = (
+    Field("memory_max", ("memory",), MEMORY, getter=_get_memory_max, setter=_set_memory_max),
+    Field(
+        "memory",
+        ("currentMemory", "memory"),
+        MEMORY,
+        _memory_effect,
+        op=_balloon,
+        getter=_get_memory,
+        setter=_set_memory,
+    ),
+    # Individual states of vcpus (<vcpus>) are void once their number changes.
+    Field("vcpus_max", ("vcpu",), COUNT, getter=_get_vcpus_max, setter=_set_vcpus_max, drops=("vcpus",)),
+    Field(
+        "vcpus",
+        ("vcpu/@current", "vcpu"),
+        COUNT,
+        _vcpus_effect,
+        op=_plug_vcpus,
+        getter=_get_vcpus,
+        setter=_set_vcpus,
+        drops=("vcpus",),
+    ),
+    Field("topology", ("cpu/topology",), TOPOLOGY),
+)
+
+
+def ceilings(have: Spec, want: Spec) -> Spec:
+    """Return the ceilings that nobody asked for as they will be: raised with what is wanted below them."""
+    found: Spec = {}
+    for option, ceiling in (("memory", "memory_max"), ("vcpus", "vcpus_max")):
+        values = [spec[name] for spec, name in ((have, ceiling), (want, option)) if name in spec]
+        if ceiling not in want and values:
+            found[ceiling] = max(values)
+    return found
+
+
+def memory_below_maximum(spec: Spec) -> list[str]:
+    """Current memory cannot be above the ceiling (libvirt refuses it)."""
+    # Either may have been read back rounded.
+    memory: int = spec.get("memory", 0)
+    if round_up(memory, KIB) > round_up(spec.get("memory_max", memory), KIB):
+        return [
+            f"memory: {MEMORY.show(spec['memory'])} is above memory_max ({MEMORY.show(spec['memory_max'])}); "
+            "raise memory_max or lower memory"
+        ]
+    return []
+
+
+def vcpus_below_maximum(spec: Spec) -> list[str]:
+    if spec.get("vcpus", 0) > spec.get("vcpus_max", spec.get("vcpus", 0)):
+        return [f"vcpus: {spec['vcpus']} is above vcpus_max ({spec['vcpus_max']}); raise vcpus_max or lower vcpus"]
+    return []
+
+
+def topology_multiplies(spec: Spec) -> list[str]:
+    """The product of a topology is the number of vcpus at most (libvirt, formatdomain: CPU topology)."""
+    topology = spec.get("topology")
+    count = spec.get("vcpus_max") or spec.get("vcpus")
+    if not topology or not count:
+        return []
+    product = 1
+    for factor in topology.values():
+        product *= factor
+    if product == count:
+        return []
+    words = " x ".join(f"{value} {name}" for name, value in topology.items())
+    return [f"topology: {words} make {product} CPUs, but the guest has {count}; change topology or vcpus"]
+
+
+RULES = (memory_below_maximum, vcpus_below_maximum, topology_multiplies)

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module options of a guest as an argument spec, and what a guest looks like in results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import _xml
+from .._facts import GuestFacts
+from .._table import observe, show_spec
+from .fields.disks import BUSES, FORMATS
+from .seed import POLICIES
+from .spec import NIC_TYPES, STATES
+from .table import GUEST
+
+DISK = {
+    "name": {"type": "str"},
+    "image": {"type": "str"},
+    "file": {"type": "path"},
+    "volume": {"type": "str"},
+    "block": {"type": "path"},
+    "cdrom": {"type": "str"},
+    "pool": {"type": "str"},
+    "size": {"type": "str"},
+    "bus": {"type": "str", "choices": [bus for bus in BUSES if bus != "sd"]},
+    "target": {"type": "str"},
+    "format": {"type": "str", "choices": [name for name in FORMATS if name not in ("qed", "luks")]},
+    "readonly": {"type": "bool"},
+    "boot_order": {"type": "int"},
+}
+NIC = {
+    "name": {"type": "str"},
+    "type": {"type": "str", "choices": list(NIC_TYPES)},
+    "network": {"type": "str"},
+    "bridge": {"type": "str"},
+    "model": {"type": "str"},
+    "mac": {"type": "str"},
+    "address": {"type": "str"},
+    "boot_order": {"type": "int"},
+}
+GUEST_OPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": list(STATES), "default": "present"},
+    "uuid": {"type": "str"},
+    "title": {"type": "str"},
+    "description": {"type": "str"},
+    "tags": {"type": "list", "elements": "str"},
+    "accel": {"type": "str", "choices": ["auto", "kvm", "tcg"]},
+    "arch": {"type": "str"},
+    "machine": {"type": "str"},
+    "firmware": {"type": "str", "choices": ["bios", "efi"]},
+    "boot": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network", "floppy"]},
+    "kernel": {"type": "str"},
+    "initrd": {"type": "str"},
+    "cmdline": {"type": "str"},
+    "memory": {"type": "str"},
+    "memory_max": {"type": "str"},
+    "vcpus": {"type": "int"},
+    "vcpus_max": {"type": "int"},
+    "topology": {
+        "type": "dict",
+        "options": {name: {"type": "int"} for name in ("sockets", "dies", "cores", "threads")},
+    },
+    "disks": {"type": "list", "elements": "dict", "options": DISK},
+    "disks_exact": {"type": "bool", "default": False},
+    "nics": {"type": "list", "elements": "dict", "options": NIC},
+    "nics_exact": {"type": "bool", "default": False},
+    "console": {"type": "bool"},
+    "console_log": {"type": "str"},
+    "agent": {"type": "bool"},
+    "autostart": {"type": "bool"},
+    "pool": {"type": "str"},
+    "cloud_init": {
+        "type": "dict",
+        "options": {
+            "user_data": {"type": "raw", "no_log": True},
+            "meta_data": {"type": "dict"},
+            "network_config": {"type": "raw"},
+            "policy": {"type": "str", "choices": list(POLICIES), "default": "next_boot"},
+        },
+    },
+    "xml_overlay": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"at": {"type": "str"}, "xml": {"type": "str"}, "remove": {"type": "str"}},
+    },
+}
+# What says how a module behaves rather than how the guest is.
+RUN_OPTIONS: dict[str, Any] = {
+    "wait_for": {"type": "str", "choices": ["agent", "address", "ssh"]},
+    "wait_timeout": {"type": "str", "default": "5m"},
+    "stop_timeout": {"type": "str", "default": "2m"},
+    "force_stop": {"type": "bool", "default": False},
+    "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def shown(facts: GuestFacts) -> dict[str, Any]:
+    """Return a guest in the user's words: its identity, state and every option that it has a value for."""
+    root = _xml.parse(facts.xml)
+    found = show_spec(GUEST, observe(GUEST, root))
+    found.update(name=facts.name, uuid=facts.uuid, state=facts.state, autostart=facts.autostart)
+    found.setdefault("tags", [])
+    return found

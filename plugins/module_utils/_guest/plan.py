@@ -1,0 +1,576 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for one guest: from its spec and what was seen of the host, purely.
+
+Everything that can be found wrong is found here, before the first step: the plan either is whole or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .. import _xml
+from .._change import Action, Change, Effect, Plan, Step, worst
+from .._errors import SpecError
+from .._facts import GuestFacts, Snapshot
+from .._network.reservations import reserve
+from .._table import (
+    Context,
+    Spec,
+    compare,
+    contradictions,
+    observe,
+    patch,
+    pending,
+    show_spec,
+    steps,
+    unmanaged,
+    unsupported,
+)
+from .._units import show_size
+from .._xml import Element
+from . import record as records
+from . import seed as seeds
+from . import volumes
+from .expand import SEED, Expanded, VolumeWant, expand
+from .fields.disks import DISKS
+from .fields.nics import NICS
+from .fields.size import ceilings
+from .record import Device, Record
+from .skeleton import accel_for, defaults, machine_for, skeleton
+from .spec import GuestSpec
+from .states import Stopping, settled, stop_step, transition
+from .table import GUEST
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user allows: names whose data may be lost (``web1``, ``web1/root``), and how a guest is stopped."""
+
+    consent: frozenset[str] = frozenset()
+    stopping: Stopping = field(default_factory=Stopping)
+
+    def may_lose(self, guest: str, disk: str) -> bool:
+        return guest in self.consent or f"{guest}/{disk}" in self.consent
+
+
+def plan(spec: GuestSpec, snap: Snapshot, options: Options) -> Plan:
+    """Return what makes ``spec`` true on the host of ``snap``; raise SpecError with all that is wrong."""
+    facts = snap.guests.get(spec.name)
+    if spec.state == "absent":
+        return _Removal(spec, snap, options, facts).plan() if facts is not None else Plan()
+    return _Convergence(spec, snap, options, facts).plan()
+
+
+class _Convergence:
+    """One guest on its way to its spec. The parts are computed in order; none acts."""
+
+    def __init__(self, spec: GuestSpec, snap: Snapshot, options: Options, facts: GuestFacts | None) -> None:
+        self.spec, self.snap, self.options, self.facts = spec, snap, options, facts
+        self.state = facts.state if facts is not None else "absent"
+        self.complaints: list[str] = []
+        self.live: Element | None = None
+        if facts is not None and facts.live_xml is not None:
+            self.live = _xml.parse(facts.live_xml)
+
+    def plan(self) -> Plan:
+        root = self._root()
+        record = records.read(root) or Record()
+        have = observe(GUEST, root)
+        made = expand(self._completed(), self.snap, have, record, have.get("machine"))
+        self.complaints += made.problems
+        if self.facts is None:
+            made.want.update(defaults(self.snap.host, made.want))
+        context = self._context()
+        changes = compare(GUEST, made.want, made.have, context)
+        tree = patch(GUEST, root, changes)
+        self._check(made, changes, tree)
+        self._raise()
+        changes += self._overlays(tree, made.want, context)
+        seed = self._seed(record, made, context)
+        changes += [seed] if seed is not None else []
+        # The rest is what XML does not say.
+        changes += self._autostart()
+        lost = self._lost(made, changes)
+        self._raise()
+        return self._assemble(root, tree, made, record, changes, lost, context)
+
+    # what is there
+
+    def _root(self) -> Element:
+        """Return the present definition, or a new one with what is chosen at creation only."""
+        if self.facts is not None:
+            if self.spec.uuid is not None and self.spec.uuid != self.facts.uuid:
+                self.complaints.append(
+                    f"uuid: the guest {self.spec.name} has the UUID {self.facts.uuid}, which cannot be changed to "
+                    f"{self.spec.uuid}"
+                )
+            return _xml.parse(self.facts.xml)
+        host = self.snap.host
+        arch = self.spec.values.get("arch", host.arch)
+        accel = self.spec.values.get("accel") or accel_for(host, arch)
+        if arch not in host.domain_types:
+            known = ", ".join(sorted(host.domain_types)) or "none"
+            self.complaints.append(
+                f"arch: the host cannot run {arch} guests (it can: {known}); install the QEMU package for it"
+            )
+        elif (accel if accel == "kvm" else "qemu") not in host.domain_types[arch]:
+            self.complaints.append(
+                f"accel: the host cannot run {arch} guests by {accel}; it has {', '.join(host.domain_types[arch])}"
+            )
+        if "memory" not in self.spec.values:
+            self.complaints.append(f"memory: needed to make the guest {self.spec.name}, for example 2GiB")
+        machine = self.spec.values.get("machine") or machine_for(host, arch, accel)
+        plugged = len(self.spec.disks or ()) + len(self.spec.nics or ()) + (self.spec.cloud_init is not None)
+        root = skeleton(host, self.spec.name, arch, accel, machine, plugged)
+        if self.spec.uuid is not None:
+            _xml.write(root, "uuid", self.spec.uuid)
+        return root
+
+    def _completed(self) -> GuestSpec:
+        """A new guest without a word about disks or nics has none: both lists are given, and empty."""
+        if self.facts is not None:
+            return self.spec
+        return replace(self.spec, disks=self.spec.disks or (), nics=self.spec.nics or ())
+
+    def _context(self) -> Context:
+        # A guest that this run stops is judged as stopped: what is written now is true at its next start.
+        state = "stopped" if self.spec.state == "stopped" and self.state in ("running", "paused") else self.state
+        maxima: dict[str, int] = {}
+        if self.live is not None:
+            observed = observe(GUEST, self.live, live=True)
+            maxima = {name: observed[name] for name in ("memory_max", "vcpus_max") if name in observed}
+        strict = bool(self.spec.overlays)
+        return Context(self.snap.host.driver, self.spec.name, state, maxima, strict=strict)
+
+    # what is wrong
+
+    def _check(self, made: Expanded, changes: Sequence[Change], tree: Element) -> None:
+        # The rules are asked about the guest as it will be; what was wrong before is not this run's to refuse.
+        known = contradictions(GUEST, made.have)
+        whole = _merged(_injected(tree, made.want), made.want)
+        self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
+        self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
+        memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0))
+        if memory > self.snap.host.memory_bytes:
+            self.complaints.append(
+                f"memory: {show_size(memory)} are more than the host has ({show_size(self.snap.host.memory_bytes)})"
+            )
+        for option in ("kernel", "initrd"):
+            path = self.snap.paths.get(made.want.get(option, ""))
+            if path is not None and not path.exists:
+                self.complaints.append(f"{option}: {path.path} does not exist on the host")
+            elif path is not None and not path.readable:
+                self.complaints.append(f"{option}: QEMU cannot read {path.path}: {path.why}")
+        for change in changes:
+            if change.effect is Effect.RECREATE:
+                self.complaints.append(
+                    f"{'.'.join(change.path)}: {change.before} cannot become {change.after} on an existing guest; "
+                    "remove the guest (its disks stay) and make it anew"
+                )
+            if change.path[-1] == "size" and len(change.path) == 3 and self.state == "saved":
+                self.complaints.append(
+                    f"{'.'.join(change.path)}: the guest is saved, and its memory knows the old size; start it first"
+                )
+
+    def _overlays(self, tree: Element, want: Spec, context: Context) -> list[Change]:
+        """Lay the overlays into ``tree``; an option that was given stays as it was given."""
+        found = []
+        effect = Effect.LIVE if context.cold else Effect.RESTART
+        before = compare(GUEST, want, _injected(tree, want), context) if self.spec.overlays else []
+        own = _own(tree)
+        for position, overlay in enumerate(self.spec.overlays):
+            if not _xml.satisfied(tree, overlay):
+                try:
+                    _xml.lay(tree, overlay)
+                except SpecError as error:
+                    self.complaints.append(f"xml_overlay[{position}].at: {error}")
+                    continue
+                found.append(Change(("xml_overlay", str(position)), None, overlay.show(), effect))
+            if not _xml.satisfied(tree, overlay):
+                self.complaints.append(
+                    f"xml_overlay[{position}]: does not hold even after it was laid; a fragment without a key of its "
+                    "own (name, id, type, ...) fits more than one element"
+                )
+        if _own(tree) != own:
+            self.complaints.append(
+                "xml_overlay: changes the guest's name, its UUID or the metadata of this collection, which are not an "
+                "overlay's to change"
+            )
+        if found:
+            for change in compare(GUEST, want, _injected(tree, want), context):
+                if change not in before:
+                    self.complaints.append(
+                        f"xml_overlay: changes {'.'.join(change.path)}, an option that is given; say it in one place"
+                    )
+        return found
+
+    def _lost(self, made: Expanded, changes: Sequence[Change]) -> set[str]:
+        """Return the disks that are made anew; each needs consent by name."""
+        lost = {change.path[1] for change in changes if change.effect is Effect.DATA_LOSS and change.path[0] == "disks"}
+        if any(change.path == ("cloud_init",) and change.effect is Effect.DATA_LOSS for change in changes):
+            renewed = {
+                key
+                for key, volume in _volumes_by_key(made).items()
+                if volume.base is not None and (volume.pool, volume.name) in self.snap.volumes
+            }
+            if not renewed:
+                self.complaints.append(
+                    "cloud_init.policy: recreate makes the disks with an image anew, and disks lists none; list them, or "
+                    "use another policy"
+                )
+            lost |= renewed
+        if lost and self.state == "saved":
+            self.complaints.append(
+                f"disks.{min(lost)}: the guest is saved, and its memory knows the old disk; start it or shut it down first"
+            )
+        for disk in sorted(lost):
+            volume = _volumes_by_key(made).get(disk)
+            above = _standing_on(self.snap, volume.path) if volume is not None else []
+            if above:
+                self.complaints.append(
+                    f"disks.{disk}: is the base of {', '.join(above)} and is not made anew while they stand on it"
+                )
+            if not self.options.may_lose(self.spec.name, disk):
+                why = next((c for c in changes if c.path[:2] == ("disks", disk)), None)
+                what = f"disks.{disk}.{why.path[2]}" if why is not None and len(why.path) > 2 else "cloud_init"
+                self.complaints.append(
+                    f"{what}: the disk {disk} of {self.spec.name} would be made anew and lose its data; allow it with "
+                    f"confirm_data_loss: [{self.spec.name}/{disk}]"
+                )
+        return lost
+
+    def _raise(self) -> None:
+        if self.complaints:
+            raise SpecError(f"guest {self.spec.name}: {sentence}" for sentence in self.complaints)
+
+    # what is to be done
+
+    def _seed(self, record: Record, made: Expanded, context: Context) -> Change | None:
+        cloud_init = self.spec.cloud_init
+        if cloud_init is None or SEED not in made.volumes:
+            return None
+        wanted = seeds.digest(cloud_init, self.spec.name)
+        volume = made.volumes[SEED]
+        present = (volume.pool, volume.name) in self.snap.volumes
+        if record.seed == wanted and present:
+            return None
+        if record.seed is not None and present and cloud_init.policy == "ignore":
+            return None
+        effect = Effect.LIVE if context.cold or record.seed is None else Effect.RESTART
+        if record.seed is not None and cloud_init.policy == "recreate":
+            effect = Effect.DATA_LOSS
+        return Change(("cloud_init",), record.seed and record.seed[:12], wanted[:12], effect)
+
+    def _autostart(self) -> list[Change]:
+        present = self.facts.autostart if self.facts is not None else False
+        if self.spec.autostart is None or self.spec.autostart == present:
+            return []
+        return [Change(("autostart",), present, self.spec.autostart, Effect.LIVE)]
+
+    def _assemble(
+        self,
+        root: Element,
+        tree: Element,
+        made: Expanded,
+        record: Record,
+        changes: list[Change],
+        lost: set[str],
+        context: Context,
+    ) -> Plan:
+        stop_first = bool(lost) and self.state in ("running", "paused")
+        wanted = self.spec.state
+        if stop_first and wanted == "present":
+            wanted = "running" if self.state == "running" else "paused"
+        state = "stopped" if stop_first else self.state
+        early: tuple[Step, ...] = ()
+        state_change, late = transition(self.spec.name, state, wanted, self.options.stopping)
+        if stop_first:
+            early = transition(self.spec.name, self.state, "stopped", self.options.stopping)[1]
+        elif wanted == "stopped":
+            early, late = late, ()
+        if stop_first:
+            changes.append(Change(("state",), self.state, wanted, Effect.RESTART))
+        elif state_change is not None:
+            changes.append(state_change)
+        wants = _volumes_by_key(made)
+        volume_actions = self._volume_actions(made, {wants[disk].key for disk in lost if disk in wants})
+        network_actions = self._reservations(made, record, changes)
+        defining = [c for c in changes if c.path not in (("state",), ("autostart",))]
+        main: list[Step] = [*early, *self._disk_steps(wants, changes, lost, stop_first or wanted == "stopped")]
+        cloud = next((c for c in changes if c.path == ("cloud_init",)), None)
+        if cloud is not None and self.spec.cloud_init is not None:
+            main.append(self._seed_step(made.volumes[SEED], self.spec.cloud_init))
+        new_record = self._record(record, made, changes, cloud is not None)
+        if defining or self.facts is None:
+            records.write(tree, new_record)
+            live = None if stop_first or wanted == "stopped" else self.live
+            table_changes = [c for c in defining if c.path[0] not in ("xml_overlay", "cloud_init")]
+            done = steps(GUEST, table_changes, context, tree, live)
+            if not table_changes:
+                done = (
+                    Step("define_guest", {"xml": _xml.to_text(tree), "validate": context.strict}, "define the guest"),
+                )
+            main += done
+            if live is not None:
+                element = records.element(tree)
+                arguments = {"name": self.spec.name, "xml": _xml.to_text(element) if element is not None else ""}
+                main.append(Step("set_metadata", arguments, "mark the running guest", True))
+        main += [self._autostart_step(c) for c in changes if c.path == ("autostart",)]
+        main += late
+        waiting = [] if stop_first else self._pending(tree, changes)
+        plan = Plan(
+            actions=tuple(volume_actions) + tuple(network_actions),
+            pending={("guest", self.spec.name): tuple(waiting)} if waiting else {},
+            unmanaged=self._unmanaged(made),
+            warnings=tuple(f"guest {self.spec.name}: {sentence}" for sentence in made.warnings),
+        )
+        if not changes and self.facts is not None:
+            return plan
+        action = Action(
+            "guest",
+            self.spec.name,
+            "create" if self.facts is None else "update",
+            worst(change.effect for change in changes),
+            tuple(changes),
+            tuple(main),
+            needs=tuple(other.key for other in (*volume_actions, *network_actions)),
+        )
+        return replace(plan, actions=(*plan.actions, action))
+
+    def _disk_steps(
+        self, wants: Mapping[str, VolumeWant], changes: Sequence[Change], lost: set[str], cold: bool
+    ) -> list[Step]:
+        """Return the steps on volumes that exist: made anew where their data is given up, grown where nothing runs."""
+        found: list[Step] = []
+        for disk in sorted(lost):
+            volume = wants[disk]
+            found += volumes.replace_steps(volume, self._size_of(volume))
+        for change in changes:
+            if change.path[0] != "disks" or change.path[2:] != ("size",) or change.path[1] in lost:
+                continue
+            grown = wants.get(change.path[1])
+            if grown is not None and change.before is not None and (cold or not self._is_live(change.path[1])):
+                found.append(volumes.grow_step(grown, change.after))
+        return found
+
+    def _is_live(self, disk: str) -> bool:
+        if self.live is None or self.facts is None:
+            return False
+        element = DISKS.element_of(_xml.parse(self.facts.xml), disk)
+        return element is not None and DISKS.twin(self.live, element) is not None
+
+    def _volume_actions(self, made: Expanded, lost: set[str]) -> list[Action]:
+        """Return the actions on volumes that no disk of the guest stands on yet: made, or grown where they were left."""
+        attached = {(disk.get("source") or {}).get("file") for disk in made.have["disks"]}
+        found = []
+        for disk, volume in made.volumes.items():
+            if disk == SEED or volume.key in lost:
+                continue
+            present = self.snap.volumes.get((volume.pool, volume.name))
+            if present is None:
+                found.append(volumes.create(volume, self._size_of(volume)))
+            elif volume.path not in attached and present.capacity_bytes < (volume.size_bytes or 0):
+                found.append(volumes.grow(volume, present.capacity_bytes, self._size_of(volume)))
+        return found
+
+    def _size_of(self, volume: VolumeWant) -> int:
+        if volume.size_bytes is not None:
+            return volume.size_bytes
+        if volume.base is not None:
+            base = self.snap.volume_at(volume.base)
+            if base is not None:
+                return base.capacity_bytes
+            return self.snap.images[volume.base].virtual_bytes
+        present = self.snap.volumes.get((volume.pool, volume.name))
+        return present.capacity_bytes if present is not None else 0
+
+    def _reservations(self, made: Expanded, record: Record, changes: Sequence[Change]) -> list[Action]:
+        """Return the actions on networks; a nic that is gone gives its reservation back."""
+        kept = {(d.network, d.key) for d in record.devices if d.kind == "nic" and d.address is not None}
+        gone: dict[str, set[str]] = {}
+        for change in changes:
+            if change.path[0] == "nics" and len(change.path) == 2 and change.after is None:
+                mac = change.before["mac"]
+                for network, key in kept:
+                    if key == mac and network is not None:
+                        gone.setdefault(network, set()).add(mac)
+        actions = []
+        for network in sorted({*made.reservations, *gone}):
+            if network in self.snap.networks:
+                action = reserve(
+                    self.snap.networks[network], made.reservations.get(network, []), gone.get(network, set())
+                )
+                if action is not None:
+                    actions.append(action)
+        return actions
+
+    def _seed_step(self, volume: VolumeWant, cloud_init: seeds.CloudInit) -> Step:
+        arguments: dict[str, Any] = {
+            "pool": volume.pool,
+            "name": volume.name,
+            "files": seeds.files(cloud_init, self.spec.name),
+        }
+        return Step("write_seed", arguments, f"write the cloud-init seed {volume.key}")
+
+    def _record(self, record: Record, made: Expanded, changes: Sequence[Change], seeded: bool) -> Record:
+        """Return what the metadata shall say after this run."""
+        devices = [
+            *_recorded_devices("disk", DISKS.name, DISKS.ident, record, made, changes),
+            *_recorded_devices("nic", NICS.name, NICS.ident, record, made, changes),
+        ]
+        digest = record.seed
+        if seeded and self.spec.cloud_init is not None:
+            digest = seeds.digest(self.spec.cloud_init, self.spec.name)
+        return replace(record, devices=tuple(devices), seed=digest, applied=show_spec(GUEST, made.want))
+
+    def _autostart_step(self, change: Change) -> Step:
+        return Step("set_autostart", {"name": self.spec.name, "autostart": change.after}, "set autostart")
+
+    def _pending(self, tree: Element, changes: Sequence[Change]) -> list[Change]:
+        """Return what stays untrue of the running guest after this plan."""
+        if self.live is None or settled("stopped", self._context().state):
+            return []
+        live_now = {change.path for change in changes if change.effect is Effect.LIVE}
+        found = pending(GUEST, tree, self.live, self._context())
+        return [change for change in found if not any(change.path[: len(path)] == path for path in live_now)]
+
+    def _unmanaged(self, made: Expanded) -> dict[tuple[str, str], tuple[str, ...]]:
+        names = unmanaged(GUEST, made.want, made.have) if self.facts is not None else []
+        return {("guest", self.spec.name): tuple(names)} if names else {}
+
+
+class _Removal:
+    """A guest on its way out: its disks stay unless they were named."""
+
+    def __init__(self, spec: GuestSpec, snap: Snapshot, options: Options, facts: GuestFacts) -> None:
+        self.spec, self.snap, self.options, self.facts = spec, snap, options, facts
+
+    def plan(self) -> Plan:
+        name = self.spec.name
+        record = records.read(_xml.parse(self.facts.xml)) or Record()
+        doomed, kept = self._disks(record)
+        main: list[Step] = []
+        if self.facts.active:
+            if self.facts.state == "paused":
+                main.append(Step("resume_guest", {"name": name}, "resume the guest"))
+            main.append(stop_step(name, self.options.stopping))
+        main.append(Step("undefine_guest", {"name": name}, "remove the definition of the guest"))
+        main += [volumes.delete_step(pool, volume) for pool, volume in doomed]
+        effect = Effect.DATA_LOSS if any(volume != self._seed(record) for volume in doomed) else Effect.RECREATE
+        changes = [Change(("state",), self.facts.state, "absent", effect)]
+        changes += [
+            Change(("volumes", f"{pool}/{volume}"), f"{pool}/{volume}", None, Effect.DATA_LOSS)
+            for pool, volume in doomed
+            if (pool, volume) != self._seed(record)
+        ]
+        actions = [Action("guest", name, "delete", effect, tuple(changes), tuple(main))]
+        for network in sorted({d.network for d in record.devices if d.network and d.address}):
+            facts = self.snap.networks.get(network)
+            macs = {d.key for d in record.devices if d.network == network}
+            released = reserve(facts, [], macs) if facts is not None else None
+            if released is not None:
+                actions.append(replace(released, needs=(("guest", name),)))
+        warnings = (f"guest {name}: its disks stay: {', '.join(kept)}",) if kept else ()
+        return Plan(tuple(actions), warnings=warnings)
+
+    def _seed(self, record: Record) -> tuple[str, str] | None:
+        device = record.device("disk", SEED)
+        return device.pool_and_name if device is not None else None
+
+    def _disks(self, record: Record) -> tuple[list[tuple[str, str]], list[str]]:
+        """Return the volumes to remove (the seed, which can be made again, and what was named) and those that stay."""
+        doomed, kept, complaints = [], [], []
+        for device in record.devices:
+            volume = device.pool_and_name
+            if device.kind != "disk" or volume is None or volume not in self.snap.volumes:
+                continue
+            if device.name != SEED and not self.options.may_lose(self.spec.name, device.name):
+                kept.append(device.volume or "")
+                continue
+            above = _standing_on(self.snap, self.snap.volumes[volume].path)
+            if above:
+                complaints.append(
+                    f"guest {self.spec.name}: its disk {device.volume} is the base of {', '.join(above)} and is not "
+                    "removed while they stand on it"
+                )
+            doomed.append(volume)
+        if complaints:
+            raise SpecError(complaints)
+        return doomed, kept
+
+
+def _standing_on(snap: Snapshot, path: str) -> list[str]:
+    """Return the paths of the images that stand on the one at ``path``."""
+    known = {volume.path for volume in snap.volumes.values() if volume.backing == path}
+    image = snap.images.get(path)
+    return sorted(known | set(image.overlays if image is not None else ()))
+
+
+def _own(tree: Element) -> tuple[str | None, ...]:
+    """Return what identifies a guest and what the collection keeps in it."""
+    mark = records.element(tree)
+    return _xml.read(tree, "name"), _xml.read(tree, "uuid"), None if mark is None else _xml.to_text(mark)
+
+
+def _volumes_by_key(made: Expanded) -> dict[str, VolumeWant]:
+    """Return the volumes behind disks by the key that each disk has in a change's path."""
+    if "disks" not in made.want:
+        return {}
+    pairs, _rest = DISKS.match(made.want["disks"], made.have["disks"])
+    return {
+        DISKS.key(entry if other is None else other): made.volumes[entry["name"]]
+        for entry, other in pairs
+        if entry.get("name") in made.volumes
+    }
+
+
+def _merged(have: Spec, want: Spec) -> Spec:
+    """Return the whole spec as it will be: what is there, with what is wanted over it."""
+    whole = {**have, **want, **ceilings(have, want)}
+    for keyed in (DISKS, NICS):
+        if keyed.name in want:
+            pairs, rest = keyed.match(want[keyed.name], have.get(keyed.name, []))
+            exact = want.get(keyed.exact)
+            stays = [entry for entry in rest if not entry.get("ours") and not exact]
+            whole[keyed.name] = [{**(other or {}), **entry} for entry, other in pairs] + stays
+    return whole
+
+
+def _injected(tree: Element, want: Spec) -> Spec:
+    """Observe a tree as if all that XML does not know were as wanted."""
+    have = observe(GUEST, tree)
+    for keyed in (DISKS, NICS):
+        if keyed.name in want:
+            for entry, other in keyed.match(want[keyed.name], have[keyed.name])[0]:
+                if other is not None:
+                    other.update({name: entry[name] for name in ("size", "image", "address") if name in entry})
+    return have
+
+
+def _recorded_devices(
+    kind: str, name: str, ident: Sequence[str], record: Record, made: Expanded, changes: Sequence[Change]
+) -> list[Device]:
+    """Return the records of one kind of device: those attached now, and those on record that stay."""
+    known = {device.name: device for device in record.devices if device.kind == kind}
+    if name not in made.want:
+        return list(known.values())
+    keyed = DISKS if kind == "disk" else NICS
+    option = ident[1]
+    found = []
+    for entry, other in keyed.match(made.want[name], made.have.get(name, []))[0]:
+        if other is not None and not other.get("ours"):
+            continue
+        key = entry.get(option) or (other or {}).get(option, "")
+        former = known.get(entry["name"])
+        device = replace(former, key=key) if former is not None else Device(kind, entry["name"], key)
+        volume = made.volumes.get(entry["name"]) if kind == "disk" else None
+        if volume is not None:
+            device = replace(device, volume=volume.key, image=volume.base)
+        if kind == "nic" and entry.get("address") is not None:
+            device = replace(device, network=entry["source"]["network"], address=entry["address"])
+        found.append(device)
+    return found

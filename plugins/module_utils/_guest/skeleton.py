@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A guest before anybody said a word: what is chosen at creation, and only then."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Any
+
+from .. import _xml
+from .._facts import HostFacts
+from .._xml import Element, SubElement
+
+X86 = ("x86_64", "i686")
+MACHINES = {
+    "x86_64": "q35",
+    "i686": "q35",
+    "aarch64": "virt",
+    "riscv64": "virt",
+    "ppc64le": "pseries",
+    "ppc64": "pseries",
+    "s390x": "s390-ccw-virtio",
+    "armv7l": "virt",
+}
+# A PCIe machine has no free port of its own for devices plugged in later (libvirt, pci-hotplug.html), and those that
+# are there at the start take ports first: the controllers, the balloon and the entropy device below need five.
+OWN_PORTS = 5
+SPARE_PORTS = 8
+
+
+def accel_for(host: HostFacts, arch: str) -> str:
+    """Return ``kvm`` where the host offers it for ``arch``, else ``tcg``."""
+    return "kvm" if arch == host.arch and "kvm" in host.domain_types.get(arch, ()) else "tcg"
+
+
+def machine_for(host: HostFacts, arch: str, accel: str) -> str | None:
+    """Return the modern board of an architecture if the host has it, else None (libvirt's own choice)."""
+    known = host.machines.get((arch, "kvm" if accel == "kvm" else "qemu"), ())
+    machine = MACHINES.get(arch)
+    return machine if machine in known else None
+
+
+def uuid_for(host: HostFacts, name: str) -> str:
+    """Return the UUID of a guest made on this host: the same after a lost define, other than on another host."""
+    return str(uuid.uuid5(uuid.UUID(host.uuid), f"guest/{name}"))
+
+
+def mac_for(host: HostFacts, guest: str, nic: str, salt: int = 0) -> str:
+    """Return a MAC derived from host, guest and nic.
+
+    QEMU's prefix 52:54 is locally administered; 32 derived bits keep two of ten thousand nics apart. Xen has
+    its own OUI.
+    """
+    digest = hashlib.sha256(f"{host.uuid}/{guest}/{nic}/{salt}".encode()).digest()
+    prefix = (0x00, 0x16, 0x3E) if host.driver == "xen" else (0x52, 0x54)
+    return ":".join(f"{byte:02x}" for byte in (*prefix, *digest[: 6 - len(prefix)]))
+
+
+def skeleton(host: HostFacts, name: str, arch: str, accel: str, machine: str | None, plugged: int = 0) -> Element:
+    """Return a definition without memory, disks and nics, with the devices that every guest is better off with.
+
+    ``plugged`` is the number of disks and nics that it will get, so that ports are left when they are in.
+    """
+    root = Element("domain", {"type": "kvm" if accel == "kvm" else "qemu"})
+    SubElement(root, "name").text = name
+    SubElement(root, "uuid").text = uuid_for(host, name)
+    _xml.write(root, "os/type", "hvm")
+    _xml.write(root, "os/type/@arch", arch)
+    if machine:
+        _xml.write(root, "os/type/@machine", machine)
+    if arch in X86:
+        for feature in ("features/acpi", "features/apic"):
+            _xml.ensure(root, feature)
+    # The host's own model survives a migration; under emulation QEMU's fullest one is the quickest to be useful.
+    _xml.write(root, "cpu/@mode", "host-model" if accel == "kvm" else "maximum")
+    _clock(root, arch)
+    for event, what in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
+        SubElement(root, event).text = what
+    _devices(SubElement(root, "devices"), arch, machine, plugged)
+    return root
+
+
+def _clock(root: Element, arch: str) -> None:
+    clock = SubElement(root, "clock", {"offset": "utc"})
+    if arch in X86:
+        SubElement(clock, "timer", {"name": "rtc", "tickpolicy": "catchup"})
+        SubElement(clock, "timer", {"name": "pit", "tickpolicy": "delay"})
+        SubElement(clock, "timer", {"name": "hpet", "present": "no"})
+
+
+def _devices(devices: Element, arch: str, machine: str | None, plugged: int) -> None:
+    if arch != "s390x":
+        SubElement(devices, "controller", {"type": "usb", "model": "qemu-xhci", "ports": "15"})
+    if machine and machine.startswith(("q35", "pc-q35", "virt")):
+        SubElement(devices, "controller", {"type": "pci", "index": "0", "model": "pcie-root"})
+        for _port in range(OWN_PORTS + plugged + SPARE_PORTS):
+            SubElement(devices, "controller", {"type": "pci", "model": "pcie-root-port"})
+    SubElement(devices, "controller", {"type": "virtio-serial"})
+    SubElement(devices, "controller", {"type": "scsi", "model": "virtio-scsi"})
+    rng = SubElement(devices, "rng", {"model": "virtio"})
+    SubElement(rng, "backend", {"model": "random"}).text = "/dev/urandom"
+    SubElement(devices, "memballoon", {"model": "virtio"})
+    if arch in X86:
+        # A screen for whoever installs from a CD, reachable from the host only.
+        graphics = SubElement(devices, "graphics", {"type": "vnc", "port": "-1", "autoport": "yes"})
+        SubElement(graphics, "listen", {"type": "address", "address": "127.0.0.1"})
+        video = SubElement(devices, "video")
+        SubElement(video, "model", {"type": "vga"})
+        SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
+
+
+def defaults(host: HostFacts, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what a new guest gets where the user said nothing, in the words of the table."""
+    chosen: dict[str, Any] = {"vcpus": 1, "console": True, "agent": True}
+    ordered = any(entry.get("boot_order") is not None for kind in ("disks", "nics") for entry in spec.get(kind, ()))
+    if not ordered and not spec.get("kernel"):
+        chosen["boot"] = _boot(spec)
+    if spec.get("arch", host.arch) == "aarch64":
+        chosen["firmware"] = "efi"
+    return {name: value for name, value in chosen.items() if name not in spec}
+
+
+def _boot(spec: dict[str, Any]) -> tuple[str, ...]:
+    """A blank disk falls through to the CD, the CD to the network: the order in which a new machine comes alive."""
+    kinds = {entry.get("device", "disk") for entry in spec.get("disks", ())}
+    order = [kind for kind in ("disk", "cdrom") if kind in kinds]
+    return tuple(order or (["network"] if spec.get("nics") else ["disk"]))

@@ -1,0 +1,23 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a guest: all families of rows in the order in which they are written."""
+
+from __future__ import annotations
+
+from .. import _xml
+from .._change import Step
+from .._table import Context, Table
+from .._xml import Element
+from .fields import about, boot, console, disks, nics, size
+
+
+def _define(context: Context, root: Element) -> Step:
+    return Step("define_guest", {"xml": _xml.to_text(root), "validate": context.strict}, "define the guest")
+
+
+GUEST = Table(
+    (*boot.ROWS, *about.ROWS, *size.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
+    (*size.RULES, *boot.RULES, *disks.RULES, *nics.RULES),
+    _define,
+)

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The actions on the volumes behind a guest's disks: made, grown, made anew, removed."""
+
+from __future__ import annotations
+
+from .. import _xml
+from .._change import Action, Change, Effect, Step
+from .._units import show_size
+from .._xml import Element, SubElement
+from .expand import VolumeWant
+
+
+def volume_xml(volume: VolumeWant, size_bytes: int) -> str:
+    """Return the XML of a new volume (libvirt, formatstorage)."""
+    root = Element("volume")
+    SubElement(root, "name").text = volume.name
+    SubElement(root, "capacity", {"unit": "bytes"}).text = str(size_bytes)
+    if volume.format == "raw":
+        # Sparse: what the guest writes is what the file takes.
+        SubElement(root, "allocation", {"unit": "bytes"}).text = "0"
+    _xml.write(root, "target/format/@type", volume.format)
+    if volume.base is not None:
+        _xml.write(root, "backingStore/path", volume.base)
+        _xml.write(root, "backingStore/format/@type", volume.base_format or "raw")
+    return _xml.to_text(root)
+
+
+def create(volume: VolumeWant, size_bytes: int) -> Action:
+    """Return the action that makes a volume that does not exist."""
+    changes = [Change(("size",), None, show_size(size_bytes), Effect.LIVE)]
+    if volume.base is not None:
+        changes.append(Change(("image",), None, volume.base, Effect.LIVE))
+    return Action("volume", volume.key, "create", Effect.LIVE, tuple(changes), (create_step(volume, size_bytes),))
+
+
+def grow(volume: VolumeWant, present_bytes: int, size_bytes: int) -> Action:
+    """Return the action that grows a volume that is taken into use again."""
+    change = Change(("size",), show_size(present_bytes), show_size(size_bytes), Effect.LIVE)
+    return Action("volume", volume.key, "update", Effect.LIVE, (change,), (grow_step(volume, size_bytes),))
+
+
+def create_step(volume: VolumeWant, size_bytes: int) -> Step:
+    arguments = {"pool": volume.pool, "xml": volume_xml(volume, size_bytes)}
+    return Step("create_volume", arguments, f"make the volume {volume.key}")
+
+
+def replace_steps(volume: VolumeWant, size_bytes: int) -> tuple[Step, ...]:
+    """Return the steps that make a volume anew; what it held is lost."""
+    return (delete_step(volume.pool, volume.name), create_step(volume, size_bytes))
+
+
+def delete_step(pool: str, name: str) -> Step:
+    return Step("delete_volume", {"pool": pool, "name": name}, f"remove the volume {pool}/{name}")
+
+
+def grow_step(volume: VolumeWant, size_bytes: int) -> Step:
+    arguments = {"pool": volume.pool, "name": volume.name, "size_bytes": size_bytes}
+    return Step("resize_volume", arguments, f"grow the volume {volume.key}")

@@ -1,0 +1,443 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: guest
+short_description: Keep one virtual machine as it is written down
+version_added: 0.1.0
+description:
+  - Makes, changes, starts, stops, pauses, saves and removes one guest, with its disks, nics and cloud-init seed.
+  - Only options that are given are compared; everything else about a guest stays as it is, also what this collection
+    has no option for.
+  - Each change says beforehand what it costs in RV(plan). V(live) is true at once. V(restart) is written now and true
+    after the guest's next cold start; until then it is listed in RV(pending), and RV(ignore:changed) is false on later
+    runs. V(recreate) means that the guest itself is removed or made anew. V(data_loss) needs O(confirm_data_loss).
+  - Nothing is touched before everything that can be checked has been checked; all complaints come at once.
+author:
+  - virtfleet.core contributors (@virtfleet)
+extends_documentation_fragment:
+  - virtfleet.core.connection
+  - virtfleet.core.attributes
+  - virtfleet.core.attributes.actiongroup_virtfleet
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The guest's name on its host. Its volumes are called by it.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes and changes the guest and leaves its run state alone.
+      - V(running) starts it, from its managed save where it has one.
+      - V(stopped) asks it to power off, again every ten seconds, for O(stop_timeout); a saved guest is off already.
+      - V(paused) suspends it; V(saved) writes its memory to disk and stops it.
+      - V(absent) shuts it down and removes its definition with NVRAM, TPM state, managed save and metadata of
+        snapshots, its cloud-init seed and its DHCP reservations. Disks stay, unless O(confirm_data_loss) names them.
+    type: str
+    choices: [present, running, stopped, paused, saved, absent]
+    default: present
+  uuid:
+    description:
+      - The guest's UUID. Without it one is derived at creation from the host's UUID and the name.
+    type: str
+  title:
+    description: A short title. An empty one removes it.
+    type: str
+  description:
+    description: A description. An empty one removes it.
+    type: str
+  tags:
+    description: Words by which the inventory groups guests.
+    type: list
+    elements: str
+  accel:
+    description:
+      - V(kvm) uses the processor's virtualization, V(tcg) emulates it, V(auto) takes KVM where the host offers it for
+        the guest's architecture. V(auto) is decided at creation only.
+    type: str
+    choices: [auto, kvm, tcg]
+  arch:
+    description: The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
+    type: str
+  machine:
+    description:
+      - The board. An alias such as V(q35) means any of its versions, so that an upgrade of QEMU changes nothing.
+      - A new x86 guest is a V(q35), a new ARM or RISC-V guest a V(virt).
+    type: str
+  firmware:
+    description: V(bios), or V(efi), which libvirt turns into the files of the host's distribution.
+    type: str
+    choices: [bios, efi]
+  boot:
+    description:
+      - Kinds of devices in the order in which they are tried. A new guest tries its disks, then its CDs.
+      - An empty list clears the order, so that O(disks[].boot_order) and O(nics[].boot_order) can be used.
+    type: list
+    elements: str
+    choices: [disk, cdrom, network, floppy]
+  kernel:
+    description: Path on the host of a kernel that is booted directly. An empty one removes it.
+    type: str
+  initrd:
+    description: Path on the host of the initial RAM disk of O(kernel).
+    type: str
+  cmdline:
+    description: The command line of O(kernel).
+    type: str
+  memory:
+    description:
+      - What the guest has, with its unit, for example V(2GiB). GiB is 2^30 bytes and GB is 10^9, as for libvirt.
+      - Up to O(memory_max) a running guest gets it at once through its balloon driver.
+    type: str
+  memory_max:
+    description: The ceiling for O(memory). It rises with O(memory) and never falls by itself.
+    type: str
+  vcpus:
+    description: Virtual CPUs. Up to O(vcpus_max) they can be added to a running guest.
+    type: int
+  vcpus_max:
+    description: The ceiling for O(vcpus). It rises with O(vcpus) and never falls by itself.
+    type: int
+  topology:
+    description: How the virtual CPUs are laid out. The product must be the number of virtual CPUs at most.
+    type: dict
+    suboptions:
+      sockets:
+        description: Sockets.
+        type: int
+      dies:
+        description: Dies in a socket.
+        type: int
+      cores:
+        description: Cores in a die.
+        type: int
+      threads:
+        description: Threads in a core.
+        type: int
+  disks:
+    description:
+      - The disks and CD-ROM drives. Entries are known by name, else by target, else by source, never by position.
+      - A disk that this collection attached and that is no longer listed is detached; its volume stays. One that it did
+        not attach is left alone and listed in RV(unmanaged).
+      - Each entry has one of O(disks[].image), O(disks[].file), O(disks[].volume), O(disks[].block) and
+        O(disks[].cdrom), or a O(disks[].size) alone for a new blank disk.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - The disk's name within the guest; its volume is called C(GUEST-NAME.FORMAT).
+          - Without one, an image or blank disk is V(root), a CD-ROM drive V(cdrom), and others are called by their
+            source.
+        type: str
+      image:
+        description:
+          - A base image, by its name in the pool or its path. The disk is a copy-on-write overlay on it.
+          - Another image for an existing disk means that the disk is made anew (data loss).
+        type: str
+      file:
+        description: Path of an existing image file on the host.
+        type: path
+      volume:
+        description: An existing volume, as V(pool/name) or as a name in O(disks[].pool).
+        type: str
+      block:
+        description: Path of a block device of the host.
+        type: path
+      cdrom:
+        description: Path of an ISO image in a CD-ROM drive. Empty for an empty drive.
+        type: str
+      pool:
+        description: The pool of the volume. Without it O(pool).
+        type: str
+      size:
+        description: The size that the guest sees, for example V(20GiB). It can grow while the guest runs.
+        type: str
+      bus:
+        description: How the disk is attached. A new disk is V(virtio), a new CD-ROM drive what the board has.
+        type: str
+        choices: [virtio, scsi, sata, ide, usb, fdc, xen]
+      target:
+        description: The disk's target name, such as V(vda). Without it the first free one.
+        type: str
+      format:
+        description: The format of the image. Without it what the image is, and V(qcow2) for a new one.
+        type: str
+        choices: [qcow2, raw, vmdk, vdi, vpc, vhdx, parallels]
+      readonly:
+        description: Whether the guest cannot write to it.
+        type: bool
+      boot_order:
+        description: The place of this device in the boot order, from 1. Not together with O(boot).
+        type: int
+  disks_exact:
+    description: Whether O(disks) names all disks; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  nics:
+    description:
+      - The network interfaces, known by name, else by MAC, else by what they are plugged into. See O(disks) for what
+        happens to interfaces that are not listed.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The nic's name within the guest. Without one it is called by its network or bridge.
+        type: str
+      type:
+        description:
+          - V(network) is a libvirt network, V(bridge) a bridge of the host, V(user) an outgoing connection that needs
+            nothing on the host.
+          - Without it V(bridge) where O(nics[].bridge) is given, else V(network).
+        type: str
+        choices: [network, user, bridge]
+      network:
+        description: The libvirt network.
+        type: str
+      bridge:
+        description: The bridge of the host.
+        type: str
+      model:
+        description: The emulated card. A new nic is V(virtio).
+        type: str
+      mac:
+        description: The MAC address. Without one it is derived at creation from the host's UUID, the guest and the nic.
+        type: str
+      address:
+        description: An IP address that the libvirt network's DHCP shall always give to this nic.
+        type: str
+      boot_order:
+        description: The place of this device in the boot order, from 1. Not together with O(boot).
+        type: int
+  nics_exact:
+    description: Whether O(nics) names all interfaces; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  console:
+    description: Whether the guest has a serial console. A new guest has one.
+    type: bool
+  console_log:
+    description: Path on the host of a file that gets what the console prints. An empty one removes it.
+    type: str
+  agent:
+    description: Whether there is a channel for the QEMU guest agent. A new guest has one.
+    type: bool
+  autostart:
+    description: Whether the guest is started with its host.
+    type: bool
+  pool:
+    description: The storage pool of new volumes. Without it the pool V(default).
+    type: str
+  cloud_init:
+    description:
+      - What cloud-init in the guest shall do, as a NoCloud seed on a small read-only disk. It is rebuilt only when its
+        content changes.
+    type: dict
+    suboptions:
+      user_data:
+        description: The user-data, as a mapping (a cloud-config) or as text with its first line.
+        type: raw
+      meta_data:
+        description: The meta-data. Without C(instance-id) one follows from the content, without C(local-hostname) it
+          is the guest's name.
+        type: dict
+      network_config:
+        description: The network configuration, version 1 or 2, as a mapping or text.
+        type: raw
+      policy:
+        description:
+          - What a changed seed means for a guest that has one already. V(ignore) leaves the old seed.
+          - V(next_boot) writes the new one, which cloud-init obeys at the next boot as a new instance.
+          - V(recreate) makes the guest's disks with O(disks[].image) anew, which needs O(confirm_data_loss).
+        type: str
+        choices: [ignore, next_boot, recreate]
+        default: next_boot
+  xml_overlay:
+    description:
+      - What no option says, as XML. Each entry has O(xml_overlay[].at) and O(xml_overlay[].xml), or
+        O(xml_overlay[].remove). It is merged into the sibling with the same key (name, id, index, type, ...), else
+        appended. It must not change what is given as an option.
+    type: list
+    elements: dict
+    suboptions:
+      at:
+        description: The path of the parent, such as V(devices) or V(features/hyperv); V(.) is the domain.
+        type: str
+      xml:
+        description: The element that must stand there.
+        type: str
+      remove:
+        description: The path of elements, or with V(/@name) of an attribute, that must not exist.
+        type: str
+  wait_for:
+    description:
+      - What to wait for once the guest runs. V(agent) answers, an V(address) is known, or V(ssh) answers as seen from
+        the host where the module runs.
+    type: str
+    choices: [agent, address, ssh]
+  wait_timeout:
+    description: How long to wait, for example V(90s) or V(5m).
+    type: str
+    default: 5m
+  stop_timeout:
+    description: How long a guest may take to power off.
+    type: str
+    default: 2m
+  force_stop:
+    description: Whether a guest that does not power off within O(stop_timeout) is switched off.
+    type: bool
+    default: false
+  confirm_data_loss:
+    description:
+      - What may be lost, by name. V(web1) means all disks that this collection made for the guest web1, V(web1/data)
+        the disk data of it.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: virtfleet.core.guest_info
+  - module: virtfleet.core.image
+  - module: virtfleet.core.network
+  - module: virtfleet.core.pool
+"""
+
+EXAMPLES = r"""
+- name: A guest that installs from a CD
+  virtfleet.core.guest:
+    name: lecture
+    memory: 512MiB
+    vcpus: 2
+    disks:
+      - size: 4GiB
+      - cdrom: /var/lib/libvirt/images/debian-12-netinst.iso
+    boot: [cdrom, disk]
+    state: running
+
+- name: A guest on a base image, with an address of its own
+  virtfleet.core.guest:
+    name: web1
+    memory: 2GiB
+    vcpus: 2
+    disks:
+      - image: debian-12
+        size: 20GiB
+    nics:
+      - network: lab
+        address: 10.20.0.11
+    cloud_init:
+      user_data:
+        ssh_authorized_keys:
+          - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPl6ug7uN5zQ0bBz9m3bDP7pxpQ9g0A5pGxHhBPoY1mk admin@example
+    tags: [web, prod]
+    state: running
+    wait_for: ssh
+
+- name: See what more memory would cost
+  virtfleet.core.guest:
+    name: web1
+    memory: 4GiB
+  check_mode: true
+  diff: true
+
+- name: Remove a guest and only its data disk
+  virtfleet.core.guest:
+    name: web1
+    state: absent
+    confirm_data_loss: [web1/data]
+"""
+
+RETURN = r"""
+plan:
+  description: What was done, or in check mode would be; only objects that change.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: C(guest), C(volume) or C(network).
+      type: str
+    name:
+      description: The object's name; a volume's is C(pool/name).
+      type: str
+    action:
+      description: C(create), C(update) or C(delete).
+      type: str
+    effect:
+      description: The dearest effect of the changes.
+      type: str
+    changes:
+      description: One entry for each option that changes.
+      type: list
+      elements: dict
+    outcome:
+      description: C(done), C(pending) (waits for a restart), C(failed), C(skipped), or C(planned) in check mode.
+      type: str
+    error:
+      description: Why it failed, or what keeps it waiting.
+      type: str
+  sample:
+    - kind: guest
+      name: web1
+      action: update
+      effect: restart
+      changes:
+        - {path: memory, before: 2GiB, after: 4GiB, effect: restart}
+      outcome: pending
+      error: null
+pending:
+  description: What is written and waits for the guest's next cold start.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - kind: guest
+      name: web1
+      changes:
+        - {path: memory, before: 2GiB, after: 4GiB, effect: restart}
+unmanaged:
+  description: Disks and nics that exist, are not listed, and were not attached by this collection.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {kind: guest, name: web1, entries: [disks.vdb]}
+summary:
+  description: How many objects were made, changed, removed, and left as they are.
+  returned: always
+  type: dict
+  sample: {update: 1, unchanged: 0}
+guest:
+  description: The guest after the run (in check mode as it is), as M(virtfleet.core.guest_info) returns it.
+  returned: success
+  type: dict
+  sample:
+    name: web1
+    uuid: 6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11
+    state: running
+    memory: 2GiB
+    vcpus: 2
+    addresses:
+      - {mac: "52:54:ab:cd:ef:01", address: 10.20.0.11, prefix: 24, family: ipv4}
+"""
+
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import guest_subject
+from ansible_collections.virtfleet.core.plugins.module_utils._module import main_converge
+
+
+def main() -> None:
+    """Converge one guest."""
+    main_converge({**GUEST_OPTIONS, **RUN_OPTIONS}, guest_subject)
+
+
+if __name__ == "__main__":
+    main()
