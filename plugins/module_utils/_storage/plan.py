@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done for one pool. Pure; check mode and real mode both read this plan. No step deletes a file."""
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from .. import _xml
+from .._change import Action, Change, Effect, Plan, Step, worst
+from .._errors import Conflict, SpecError
+from .._facts import GuestFacts, PoolFacts, Snapshot
+from .._network.expand import uuid_for
+from .._table import Context, compare, observe, patch
+from .._xml import Element, SubElement
+from .spec import PoolSpec
+from .table import PERMISSIONS, POOL
+
+KIND = "pool"
+
+
+def plan(spec: PoolSpec, snap: Snapshot) -> Plan:
+    """Return what makes the pool true.
+
+    Raises SpecError where something is missing, Conflict where another pool has the directory, the pool is somewhere
+    else already, or guests still use it.
+    """
+    facts = snap.pools.get(spec.name)
+    if spec.state == "absent":
+        return Plan() if facts is None else _removal(spec, snap, facts)
+    _directory_is_free(spec, snap)
+    if facts is None:
+        return _creation(spec, snap)
+    return _update(spec, snap, facts)
+
+
+def _directory_is_free(spec: PoolSpec, snap: Snapshot) -> None:
+    path = spec.values.get("path")
+    for other in snap.pools.values():
+        if path is not None and other.name != spec.name and other.path == path:
+            raise Conflict(
+                f"pool {spec.name}: path: {path} is the directory of pool {other.name} already; use that pool, or give "
+                "this one a directory of its own"
+            )
+
+
+# creation
+
+
+def _skeleton(snap: Snapshot, name: str) -> Element:
+    root = Element("pool", {"type": "dir"})
+    SubElement(root, "name").text = name
+    SubElement(root, "uuid").text = uuid_for(snap.host, KIND, name)
+    return root
+
+
+def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
+    if "path" not in spec.values:
+        raise SpecError(
+            f"pool {spec.name}: path: is missing; a new pool needs a directory, such as /var/lib/virtfleet/images"
+        )
+    changes = compare(POOL, spec.values, {}, Context(snap.host.driver, spec.name))
+    tree = patch(POOL, _skeleton(snap, spec.name), changes)
+    changes = [Change(change.path, None, change.after, Effect.LIVE) for change in changes]
+    steps = [_define(spec.name, tree), _build(spec.name)]
+    state = "inactive" if spec.state == "inactive" else "active"
+    changes.append(Change(("state",), "absent", state, Effect.LIVE))
+    if state == "active":
+        steps.append(_start(spec.name))
+    if spec.autostart or (spec.autostart is None and state == "active"):
+        changes.append(Change(("autostart",), False, True, Effect.LIVE))
+        steps.append(_autostart(spec.name, True))
+    return Plan((Action(KIND, spec.name, "create", Effect.LIVE, tuple(changes), tuple(steps)),))
+
+
+# removal
+
+
+def _removal(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
+    users = used_by(facts, snap.guests)
+    if users:
+        raise Conflict(
+            f"could not remove pool {spec.name}: it holds disks of guests ({_listed(users)}); remove the guests or "
+            "their disks first"
+        )
+    names = sorted(volume.name for volume in snap.volumes.values() if volume.pool == spec.name)
+    if spec.remove_directory and names:
+        raise Conflict(
+            f"could not remove the directory {facts.path} of pool {spec.name}: it still holds {_some(names)}; remove "
+            "them first, or leave remove_directory out: the pool then goes and the files stay"
+        )
+    steps = []
+    if facts.active:
+        steps.append(_stop(spec.name))
+    if spec.remove_directory:
+        steps.append(Step("delete_pool", {"name": spec.name}, f"remove the empty directory {facts.path}"))
+    steps.append(Step("undefine_pool", {"name": spec.name}, f"undefine pool {spec.name}"))
+    change = Change(("state",), _state(facts), "absent", Effect.RECREATE)
+    warnings: tuple[str, ...] = ()
+    if names:
+        warnings = (f"pool {spec.name}: its files stay in {facts.path}: {_some(names)}",)
+    return Plan((Action(KIND, spec.name, "delete", Effect.RECREATE, (change,), tuple(steps)),), warnings=warnings)
+
+
+def used_by(facts: PoolFacts, guests: Mapping[str, GuestFacts]) -> dict[str, tuple[str, ...]]:
+    """Return the disks of each guest that lie in the pool, by the names of their volumes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for guest in guests.values():
+        trees = [_xml.parse(text) for text in (guest.xml, guest.live_xml) if text is not None]
+        names = sorted({name for tree in trees for name in _volumes_in(facts, tree)})
+        if names:
+            found[guest.name] = tuple(names)
+    return found
+
+
+def _volumes_in(facts: PoolFacts, root: Element) -> Iterable[str]:
+    for source in _xml.find_all(root, "devices/disk/source"):
+        if source.get("pool") == facts.name:
+            yield source.get("volume") or ""
+        path = source.get("file")
+        if path is not None and facts.path is not None and posixpath.dirname(path) == facts.path:
+            yield posixpath.basename(path)
+
+
+def _listed(users: Mapping[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"{guest}: {', '.join(names)}" for guest, names in sorted(users.items()))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+# what stands there already
+
+
+def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
+    base = _xml.parse(facts.xml)
+    have = observe(POOL, base)
+    _same_pool(spec, facts)
+    changes = compare(POOL, spec.values, have, Context(snap.host.driver, spec.name))
+    steps: list[Step] = []
+    active = facts.active
+    if any(change.path[0] in PERMISSIONS for change in changes):
+        # libvirt sets owner and mode when it builds a pool, and builds only what is stopped. A directory pool can be
+        # stopped below running guests: it holds nothing open.
+        if active:
+            steps.append(_stop(spec.name))
+            active = False
+        steps += [_define(spec.name, patch(POOL, base, changes)), _build(spec.name)]
+    unfinished = _unfinished(spec, snap, facts)
+    wanted = _wanted_state(spec, facts, unfinished)
+    if wanted != _state(facts):
+        changes.append(Change(("state",), _state(facts), wanted, Effect.LIVE))
+    if unfinished and not steps:
+        steps.append(_build(spec.name))
+    if wanted == "active" and not active:
+        steps.append(_start(spec.name))
+    elif wanted == "inactive" and active:
+        steps.append(_stop(spec.name))
+    autostart = True if unfinished else spec.autostart
+    if autostart is not None and autostart != facts.autostart:
+        changes.append(Change(("autostart",), facts.autostart, autostart, Effect.LIVE))
+        steps.append(_autostart(spec.name, autostart))
+    if not changes:
+        return Plan()
+    effect = worst(change.effect for change in changes)
+    return Plan((Action(KIND, spec.name, "update", effect, tuple(changes), tuple(steps)),))
+
+
+def _same_pool(spec: PoolSpec, facts: PoolFacts) -> None:
+    if facts.type != "dir" and spec.values:
+        raise Conflict(
+            f"pool {spec.name}: it is a pool of type {facts.type}, of which only state and autostart can be changed; "
+            "leave the other options out, or take another name"
+        )
+    path = spec.values.get("path")
+    if path is not None and path != facts.path:
+        raise Conflict(
+            f"pool {spec.name}: path: it is at {facts.path}, and at {path} it would leave its volumes behind; take "
+            "another name for the new one, or remove the pool first (state: absent leaves its files where they are)"
+        )
+
+
+def _wanted_state(spec: PoolSpec, facts: PoolFacts, unfinished: bool) -> str:
+    if spec.state in ("active", "inactive"):
+        return spec.state
+    return "active" if unfinished else _state(facts)
+
+
+def _unfinished(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> bool:
+    """Tell whether a creation was cut short between define and start, or failed to start: nobody else leaves it so."""
+    ours = facts.uuid == uuid_for(snap.host, KIND, spec.name)
+    left = spec.state == "present" and spec.autostart is not False
+    return ours and left and not facts.active and not facts.autostart
+
+
+def _state(facts: PoolFacts) -> str:
+    return "active" if facts.active else "inactive"
+
+
+# steps
+
+
+def _define(name: str, tree: Element) -> Step:
+    return Step("define_pool", {"xml": _xml.to_text(tree)}, f"define pool {name}")
+
+
+def _build(name: str) -> Step:
+    return Step("build_pool", {"name": name}, f"make the directory of pool {name}")
+
+
+def _start(name: str) -> Step:
+    return Step("start_pool", {"name": name}, f"start pool {name}")
+
+
+def _stop(name: str) -> Step:
+    return Step("stop_pool", {"name": name}, f"stop pool {name}")
+
+
+def _autostart(name: str, autostart: bool) -> Step:
+    return Step("set_pool_autostart", {"name": name, "autostart": autostart}, f"set the autostart of pool {name}")

@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Read what a virtualization host is and what it can run
+version_added: 0.1.0
+description:
+  - Returns the hypervisor's versions, processors and memory, the architectures, machines and firmware that guests can
+    have on it, and how many guests there are.
+  - The first call after an upgrade of QEMU takes some seconds, since libvirt asks every emulator what it can do.
+author:
+  - virtfleet.core contributors (@virtfleet)
+extends_documentation_fragment:
+  - virtfleet.core.connection
+  - virtfleet.core.query
+  - virtfleet.core.attributes
+  - virtfleet.core.attributes.info_module
+  - virtfleet.core.attributes.actiongroup_virtfleet
+seealso:
+  - module: virtfleet.core.guest_info
+  - module: virtfleet.core.network_info
+  - module: virtfleet.core.pool_info
+"""
+
+EXAMPLES = r"""
+- name: What this host is
+  virtfleet.core.host_info:
+  register: hypervisor
+
+- name: Stop where guests could only be emulated
+  virtfleet.core.host_info:
+    query: accelerators.x86_64
+  register: accelerators
+  failed_when: "'kvm' not in accelerators.result"
+"""
+
+RETURN = r"""
+host:
+  description: The host.
+  returned: success
+  type: dict
+  contains:
+    uri:
+      description: The connection that was read.
+      type: str
+    driver:
+      description: The hypervisor driver, such as V(qemu), V(xen) or V(test).
+      type: str
+    name:
+      description: The host's name.
+      type: str
+    uuid:
+      description: The host's UUID, as libvirt knows it.
+      type: str
+    arch:
+      description: The host's architecture.
+      type: str
+    cpus:
+      description: The number of the host's CPUs.
+      type: int
+    memory_bytes:
+      description: The host's memory in bytes.
+      type: int
+    memory_available_bytes:
+      description: What of it new guests could have, which is free, buffers and cache.
+      type: int
+    libvirt_version:
+      description: The version of the libvirt daemon.
+      type: str
+    hypervisor_version:
+      description: The version of QEMU or Xen; empty where no emulator is installed.
+      type: str
+    accelerators:
+      description:
+        - By architecture what can run guests of it, in the words of the module guest's option C(accel) where it has
+          one. That V(kvm) is listed says that libvirt found it, not that a guest was seen to boot with it.
+      type: dict
+    machines:
+      description: By architecture the machine types and their aliases.
+      type: dict
+    firmware:
+      description:
+        - What guests of the host's architecture can be booted by, V(bios) and V(efi).
+        - V(null) where the hypervisor does not say, or the user may only read (libvirt tells it to writers only).
+      type: list
+      elements: str
+    guests:
+      description: The number of guests in each state.
+      type: dict
+  sample:
+    uri: qemu:///system
+    driver: qemu
+    name: hv1
+    uuid: 4c4c4544-0042-4b10-8057-c4c04f4d3033
+    arch: x86_64
+    cpus: 16
+    memory_bytes: 67430768640
+    memory_available_bytes: 51539607552
+    libvirt_version: 9.0.0
+    hypervisor_version: 7.2.22
+    accelerators: {x86_64: [tcg, kvm]}
+    machines: {x86_64: [pc, pc-q35-7.2, q35]}
+    firmware: [bios, efi]
+    guests: {running: 12, paused: 0, stopped: 3, saved: 0, crashed: 0}
+result:
+  description: What O(query) finds in RV(host).
+  returned: when O(query) is given
+  type: raw
+  sample: [tcg, kvm]
+"""
+
+from ansible_collections.virtfleet.core.plugins.module_utils._host_module import read_host
+from ansible_collections.virtfleet.core.plugins.module_utils._module import main_info
+
+
+def main() -> None:
+    """Read the host."""
+    main_info({}, read_host, "host")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network
+short_description: Keep one virtual network as it is written down
+version_added: 0.1.0
+description:
+  - Makes, changes, starts, stops and removes one network of libvirt, with its DHCP range, reservations and DNS names.
+  - A network that exists is changed in place. Only options that are given are compared; everything else about it stays
+    as it is, also what this collection has no option for.
+  - Reservations, DHCP ranges and DNS names of an active network are changed while it runs. Anything else is written to
+    its definition and true once the network is restarted; until then it is listed in RV(pending), and
+    RV(ignore:changed) is false on later runs.
+  - A network is never restarted or stopped unless O(restart) or O(state) says so, and not below running guests unless
+    O(disconnect_guests) says that too.
+author:
+  - virtfleet.core contributors (@virtfleet)
+extends_documentation_fragment:
+  - virtfleet.core.connection
+  - virtfleet.core.attributes
+  - virtfleet.core.attributes.actiongroup_virtfleet
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description: The network's name on its host, by which guests are plugged into it.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes and changes the network. One that it makes is started too; one that exists keeps running or
+        stopped as it is.
+      - V(active) starts it as well, V(inactive) stops it.
+      - V(absent) stops it and removes its definition.
+      - A network that this collection made, and that neither runs nor starts with the host, counts as one whose making
+        was interrupted; V(present) starts it, unless O(autostart) is V(false).
+    type: str
+    choices: [present, active, inactive, absent]
+    default: present
+  forward:
+    description:
+      - V(nat) lets guests reach what the host can reach, behind its address. V(none) isolates the network; its guests
+        reach each other and the host.
+      - Without it a new network is V(nat).
+      - Networks of other modes are shown by M(virtfleet.core.network_info), and left as they are.
+    type: str
+    choices: [nat, none]
+  cidr:
+    description:
+      - The IPv4 network, such as V(10.20.0.0/24). A new V(nat) network needs one.
+      - Addresses that another network of the host has are refused.
+      - Where it moves, the gateway and the DHCP range move with it unless they still fit.
+    type: str
+  gateway:
+    description: The host's own address in the network. Without it a new one is the first of O(cidr).
+    type: str
+  dhcp:
+    description:
+      - V(true) gives out addresses; to a network without a range all of O(cidr) but the gateway's, at most 65535.
+      - V(false) gives out none. Reservations that exist forbid that, unless O(reservations_exact) drops them.
+      - A mapping with C(start) and C(end), or one of the two, is the range to give out.
+      - Without it a new network gives out addresses, and one that exists is left as it is.
+    type: raw
+  reservations:
+    description:
+      - Addresses that are always given to the same MAC. Entries are known by their MAC; those that are not listed stay,
+        and are named in RV(unmanaged).
+      - The option C(address) of a guest's nic makes its reservation by itself.
+    type: list
+    elements: dict
+    suboptions:
+      mac:
+        description: The MAC address of the nic.
+        type: str
+        required: true
+      address:
+        description: The address it gets, inside O(cidr), inside or outside of the DHCP range.
+        type: str
+        required: true
+      name:
+        description: The host name that it is given, and that the network's DNS knows it by.
+        type: str
+  reservations_exact:
+    description:
+      - Removes the reservations that O(reservations) does not list, also those that were made for guests' nics.
+    type: bool
+    default: false
+  dns_hosts:
+    description:
+      - Names that the network's DNS server answers for. Entries are known by their address; those that are not listed
+        stay, and are named in RV(unmanaged).
+    type: list
+    elements: dict
+    suboptions:
+      address:
+        description: The address that the names stand for. It need not be inside the network.
+        type: str
+        required: true
+      names:
+        description: Its names. The first is what the address is called in return.
+        type: list
+        elements: str
+        required: true
+  dns_hosts_exact:
+    description: Removes the names that O(dns_hosts) does not list.
+    type: bool
+    default: false
+  bridge:
+    description:
+      - The name of the bridge on the host, at most 15 characters. Without it libvirt finds one, such as C(virbr0).
+    type: str
+  stp:
+    description:
+      - Whether the bridge runs the spanning tree protocol. libvirt's default is V(true); without it a guest's nic works
+        a few seconds sooner.
+    type: bool
+  mtu:
+    description: The largest packet of the bridge and of the nics in it, in bytes.
+    type: int
+  domain:
+    description: The DNS domain of the network's guests. An empty one removes it.
+    type: str
+  autostart:
+    description:
+      - Whether it starts with the host. A new network does, unless it is made with O(state=inactive).
+    type: bool
+  restart:
+    description:
+      - Restarts an active network for what cannot be changed while it runs. Nothing is restarted where nothing waits
+        for it.
+    type: bool
+    default: false
+  disconnect_guests:
+    description:
+      - Consents to stop, restart or remove the network below running guests. Without it the module refuses and names
+        them.
+      - Such guests stay cut off when the network is there again. They are plugged in again when they are started
+        cold, or when the libvirt daemon is restarted.
+    type: bool
+    default: false
+seealso:
+  - module: virtfleet.core.network_info
+  - module: virtfleet.core.guest
+"""
+
+EXAMPLES = r"""
+- name: A network whose guests reach the world, with addresses by DHCP
+  virtfleet.core.network:
+    name: lab
+    cidr: 10.20.0.0/24
+
+- name: An isolated network with a short range and fixed addresses
+  virtfleet.core.network:
+    name: backend
+    forward: none
+    cidr: 10.21.0.0/24
+    gateway: 10.21.0.254
+    dhcp: {start: 10.21.0.100, end: 10.21.0.199}
+    domain: backend.example
+    reservations:
+      - {mac: "52:54:00:00:00:01", address: 10.21.0.11, name: db1}
+      - {mac: "52:54:00:00:00:02", address: 10.21.0.12, name: db2}
+    dns_hosts:
+      - {address: 10.21.0.254, names: [registry, mirror]}
+    state: active
+
+- name: Another range of addresses, true at once because nobody is plugged in
+  virtfleet.core.network:
+    name: backend
+    cidr: 10.22.0.0/24
+    reservations: []
+    reservations_exact: true
+    restart: true
+
+- name: Remove a network that no running guest uses
+  virtfleet.core.network:
+    name: backend
+    state: absent
+"""
+
+RETURN = r"""
+plan:
+  description: What was done, or in check mode would be done, one entry for each object that changes.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: The kind of object, here V(network).
+      type: str
+    name:
+      description: Its name.
+      type: str
+    action:
+      description: V(create), V(update) or V(delete).
+      type: str
+    effect:
+      description: The dearest effect of the changes, V(live), V(restart) or V(recreate).
+      type: str
+    changes:
+      description: Each changed option with its values before and after, its effect, and why it waits if it does.
+      type: list
+      elements: dict
+    outcome:
+      description: V(done), V(pending) or V(failed); V(planned) in check mode.
+      type: str
+    error:
+      description: Why it failed.
+      type: str
+  sample:
+    - kind: network
+      name: lab
+      action: update
+      effect: live
+      changes:
+        - path: reservations.52:54:00:00:00:01
+          before: null
+          after: {mac: "52:54:00:00:00:01", address: 10.20.0.11, name: web1}
+          effect: live
+      outcome: done
+      error: null
+pending:
+  description: What is written and waits for the network's next start.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - kind: network
+      name: lab
+      changes:
+        - path: domain
+          before: ""
+          after: lab.example
+          effect: restart
+          why: "true once the network is restarted (restart: true)"
+unmanaged:
+  description: Reservations and DNS names that exist and are not listed.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - {kind: network, name: lab, entries: ["reservations.52:54:00:00:00:09"]}
+summary:
+  description: How many objects were made, changed, removed, and left as they are.
+  returned: always
+  type: dict
+  sample: {update: 1, unchanged: 0}
+network:
+  description: The network after the run (in check mode as it is), as M(virtfleet.core.network_info) returns it.
+  returned: success
+  type: dict
+  sample:
+    name: lab
+    uuid: 1d8cbf3c-7d53-5a0c-9a5f-6bfb1c2f8f2e
+    state: active
+    autostart: true
+    persistent: true
+    forward: nat
+    bridge: virbr1
+    stp: true
+    domain: ""
+    cidr: 10.20.0.0/24
+    gateway: 10.20.0.1
+    dhcp: {start: 10.20.0.2, end: 10.20.0.254}
+    reservations:
+      - {mac: "52:54:00:00:00:01", name: web1, address: 10.20.0.11}
+    dns_hosts: []
+"""
+
+from ansible_collections.virtfleet.core.plugins.module_utils._module import main_converge
+from ansible_collections.virtfleet.core.plugins.module_utils._network.options import NETWORK_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._network_module import network_subject
+
+
+def main() -> None:
+    """Converge one network."""
+    main_converge(NETWORK_OPTIONS, network_subject)
+
+
+if __name__ == "__main__":
+    main()
