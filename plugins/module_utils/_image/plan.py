@@ -1,0 +1,265 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be done for one image. Pure; check mode and real mode both read this plan."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._change import UNKNOWN, Action, Change, Effect, Plan, Step, worst
+from .._errors import Conflict, NotFound, SpecError
+from .._facts import ImageFacts, Snapshot
+from .._units import show_size
+from .place import Place, find_place
+from .spec import DEFAULT_FORMAT, FORMATS, ImageSpec, is_remote, show_source, split_checksum
+
+KIND = "image"
+LIVE = Effect.LIVE
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One image on its way through the plan."""
+
+    spec: ImageSpec
+    snapshot: Snapshot
+    place: Place
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        return self.snapshot.images.get(self.place.path)
+
+
+def plan(spec: ImageSpec, snapshot: Snapshot) -> Plan:
+    """Return what makes the image true.
+
+    ``spec.checksum`` names no checksum file any more (``gather.resolve``). Raises Conflict where the change
+    needs a consent that was not given, or would pull an image from under a guest or an overlay.
+    """
+    if spec.state == "absent" and spec.path is None and spec.pool not in snapshot.pools:
+        return Plan()
+    case = _Case(spec, snapshot, find_place(spec, snapshot.pools))
+    facts = case.facts
+    if spec.state == "absent":
+        return Plan() if facts is None else _removed(case, facts)
+    if facts is None:
+        return _made(case, "create", _creation(case), LIVE)
+    changes = differences(spec, snapshot)
+    if worst(change.effect for change in changes) is Effect.DATA_LOSS:
+        return _replaced(case, facts, changes)
+    if changes:
+        return _grown(case, facts, changes)
+    return _listed(case)
+
+
+def differences(spec: ImageSpec, snapshot: Snapshot) -> tuple[Change, ...]:
+    """Return in what an image that exists differs from what was said of it; nothing that was left out."""
+    place = find_place(spec, snapshot.pools)
+    facts = snapshot.images[place.path]
+    changes = []
+    if spec.format is not None and spec.format != facts.format:
+        changes.append(_loss("format", facts.format, spec.format, "the image is made anew"))
+    if place.backing is not None and place.backing != facts.backing:
+        changes.append(_loss("backing", facts.backing, place.backing, "the overlay is made anew, empty"))
+    if spec.source is not None:
+        changes += _source_changes(spec, facts)
+    if spec.size_bytes is not None and spec.size_bytes > facts.virtual_bytes:
+        changes.append(Change(("size",), facts.virtual_bytes, spec.size_bytes, LIVE))
+    elif spec.size_bytes is not None and spec.size_bytes < facts.virtual_bytes:
+        why = "an image cannot be shrunk; it is made anew"
+        changes.append(_loss("size", facts.virtual_bytes, spec.size_bytes, why))
+    return tuple(changes)
+
+
+def _source_changes(spec: ImageSpec, facts: ImageFacts) -> list[Change]:
+    shown = show_source(spec.source or "")
+    if spec.checksum is not None:
+        algorithm, wanted, _place = split_checksum(spec.checksum)
+        known = facts.record.get(algorithm)
+        if known == wanted:
+            # The same content from wherever: another mirror is no change.
+            return []
+        before = f"{algorithm}:{known}" if known else None
+        return [_loss("checksum", before, spec.checksum, "its content is replaced by the source's")]
+    if not facts.record.get("source"):
+        return [
+            _loss("source", None, shown, "no record says what it was made from; give a checksum to have it compared")
+        ]
+    if facts.record["source"] != shown:
+        return [_loss("source", facts.record["source"], shown, "its content is replaced by the source's")]
+    return []
+
+
+def _loss(option: str, before: Any, after: Any, why: str) -> Change:
+    return Change((option,), before, after, Effect.DATA_LOSS, why)
+
+
+def _creation(case: _Case) -> tuple[Change, ...]:
+    spec = case.spec
+    if spec.source is None and spec.backing is None and spec.size_bytes is None:
+        raise SpecError(
+            f"image {spec.name}: {case.place.path} does not exist, and to make it a size, a source or a backing image "
+            "is needed"
+        )
+    size = spec.size_bytes
+    if size is None and case.place.backing is not None:
+        size = _base(case).virtual_bytes
+    changes = [
+        Change(("path",), None, case.place.path, LIVE),
+        Change(("format",), None, spec.made_format, LIVE),
+        Change(("size",), None, UNKNOWN if size is None else size, LIVE),
+    ]
+    if spec.source is not None:
+        changes.append(Change(("source",), None, show_source(spec.source), LIVE))
+    if spec.checksum is not None:
+        changes.append(Change(("checksum",), None, spec.checksum, LIVE))
+    if case.place.backing is not None:
+        changes.append(Change(("backing",), None, case.place.backing, LIVE))
+    return tuple(changes)
+
+
+def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -> Plan:
+    """Return the plan that makes the image, in the place of the present one when the verb is ``replace``."""
+    spec, path = case.spec, case.place.path
+    format, size, over = spec.made_format, spec.size_bytes, verb == "replace"
+    warnings: tuple[str, ...] = ()
+    args: dict[str, Any]
+    if spec.source is not None:
+        args = {"source": spec.source, "format": format, "checksum": spec.checksum, "size_bytes": size, "record": {}}
+        step = Step(
+            "files.import_image",
+            {"path": path, **args, "replace": over},
+            f"import image {spec.name} from {show_source(spec.source)}",
+        )
+        if is_remote(spec.source) and spec.source.startswith("http:") and spec.checksum is None:
+            risk = "without encryption and without a checksum: whoever stands between can change it"
+            warnings = (f"image {spec.name} is downloaded {risk}; give a checksum",)
+    elif case.place.backing is not None:
+        base = _base(case)
+        if size is not None and size < base.virtual_bytes:
+            raise SpecError(
+                f"size: image {spec.name} cannot be smaller ({show_size(size)}) than {base.path}, on which it stands "
+                f"({show_size(base.virtual_bytes)})"
+            )
+        args = {"backing": base.path, "backing_format": base.format, "size_bytes": size}
+        step = Step(
+            "files.create_overlay",
+            {"path": path, **args, "replace": over},
+            f"create image {spec.name} on {base.path}",
+        )
+    else:
+        args = {"format": format, "size_bytes": size, "replace": over}
+        step = Step("files.create_image", {"path": path, **args}, f"create image {spec.name}")
+    action = Action(KIND, spec.name, verb, effect, changes, (step, *_refresh(case)))
+    return Plan((action,), warnings=warnings)
+
+
+def _base(case: _Case) -> ImageFacts:
+    path = case.place.backing or ""
+    base = case.snapshot.images.get(path)
+    if base is None:
+        raise NotFound(f"image {case.spec.name}: its backing image {path} does not exist; make that one first")
+    return base
+
+
+def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
+    _refuse_used(case, facts, "replaced")
+    spec = case.spec
+    loss = "; ".join(
+        f"{'.'.join(change.path)} {_words(change, change.before)} -> {_words(change, change.after)}: {change.why}"
+        for change in changes
+        if change.effect is Effect.DATA_LOSS
+    )
+    _need_consent(case, f"would be replaced and what is in it lost ({loss})")
+    if spec.source is None and case.place.backing is None and spec.size_bytes is None:
+        # A blank image of another format keeps the size that it has.
+        spec = replace(spec, size_bytes=facts.virtual_bytes)
+    if spec.format is None:
+        keeps = facts.format in FORMATS and case.place.backing is None
+        spec = replace(spec, format=facts.format if keeps else DEFAULT_FORMAT)
+    return _made(replace(case, spec=spec), "replace", changes, Effect.DATA_LOSS)
+
+
+def _grown(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
+    spec = case.spec
+    if facts.overlays:
+        raise Conflict(
+            f"image {spec.name} cannot be grown to {show_size(spec.size_bytes or 0)}: {_many(facts.overlays)} on it, "
+            "and would not see it; give the size to the disk or the image that stands on it"
+        )
+    holders = [
+        name
+        for name in facts.guests
+        if name in case.snapshot.guests
+        and (case.snapshot.guests[name].active or case.snapshot.guests[name].state == "saved")
+    ]
+    if holders:
+        raise Conflict(
+            f"image {spec.name} cannot be grown to {show_size(spec.size_bytes or 0)} behind the back of guest "
+            f"{holders[0]}, which is {case.snapshot.guests[holders[0]].state}: give the size to that guest's disk by "
+            "virtfleet.core.guest, which grows it while the guest runs, or stop the guest"
+        )
+    args = {"path": case.place.path, "format": facts.format, "size_bytes": spec.size_bytes}
+    step = Step("files.grow_image", args, f"grow image {spec.name}")
+    return Plan((Action(KIND, spec.name, "update", LIVE, changes, (step, *_refresh(case))),))
+
+
+def _removed(case: _Case, facts: ImageFacts) -> Plan:
+    _refuse_used(case, facts, "removed")
+    _need_consent(case, "would be removed with all that is in it")
+    change = Change(("path",), facts.path, None, Effect.DATA_LOSS)
+    step = Step("files.remove_image", {"path": facts.path}, f"remove image {case.spec.name}")
+    return Plan((Action(KIND, case.spec.name, "delete", Effect.DATA_LOSS, (change,), (step, *_refresh(case))),))
+
+
+def _listed(case: _Case) -> Plan:
+    """Return a refresh of the pool where libvirt does not list the image: a run was cut short after making it."""
+    pool, path = case.place.pool, case.place.path
+    if pool is None or not pool.active:
+        return Plan()
+    if any(volume.path == path for (name, _), volume in case.snapshot.volumes.items() if name == pool.name):
+        return Plan()
+    change = Change(("pool",), None, pool.name, LIVE, "libvirt does not list it yet")
+    return Plan((Action(KIND, case.spec.name, "update", LIVE, (change,), _refresh(case)),))
+
+
+def _refresh(case: _Case) -> tuple[Step, ...]:
+    pool = case.place.pool
+    if pool is None or not pool.active:
+        return ()
+    return (Step("refresh_pool", {"name": pool.name}, f"have libvirt look at pool {pool.name}"),)
+
+
+def _refuse_used(case: _Case, facts: ImageFacts, verb: str) -> None:
+    if facts.overlays:
+        guests = f" (used by guest {', '.join(facts.guests)})" if facts.guests else ""
+        raise Conflict(
+            f"image {case.spec.name} cannot be {verb}: {_many(facts.overlays)} on it{guests} and would be destroyed; "
+            "remove what stands on it first, or give the new image another name"
+        )
+    if facts.guests:
+        raise Conflict(
+            f"image {case.spec.name} cannot be {verb}: it is a disk of guest {', '.join(facts.guests)}; take it out of "
+            "that guest first"
+        )
+
+
+def _need_consent(case: _Case, what: str) -> None:
+    if case.spec.name not in case.spec.consent:
+        raise Conflict(
+            f"image {case.spec.name} ({case.place.path}) {what}; if that is what you want, add "
+            f"{case.spec.name!r} to confirm_data_loss"
+        )
+
+
+def _many(paths: tuple[str, ...]) -> str:
+    shown = ", ".join(paths[:5])
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return f"{shown}{more} {'stands' if len(paths) == 1 else 'stand'}"
+
+
+def _words(change: Change, value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return show_size(value) if change.path == ("size",) and isinstance(value, int) else str(value)

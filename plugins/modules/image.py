@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image
+short_description: Keep one disk image as it is written down
+version_added: 0.1.0
+description:
+  - Makes blank images, overlays on other images, and images from a file or a URL; grows and removes them.
+  - An image is a file in the folder of a storage pool, or at a path. It is made beside its place, verified, and only
+    then renamed, so that a run that is killed leaves the old image whole, and the next run finishes.
+  - Only options that are given are compared. An image that would have to be made anew (another source, checksum,
+    format, backing image, or a smaller size) is data loss and needs O(confirm_data_loss).
+  - An image that a guest's disk or another image stands on is never removed or replaced, in whatever pool that is.
+  - What an image was made from is recorded with the file, so that nothing is downloaded again.
+author:
+  - virtfleet.core contributors (@virtfleet)
+extends_documentation_fragment:
+  - virtfleet.core.connection
+  - virtfleet.core.attributes
+  - virtfleet.core.attributes.actiongroup_virtfleet
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is downloaded but a checksum file that O(checksum) names. The size of an image that is not there yet is
+        shown as V((after apply)).
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - The image's name. Its file in the pool is called C(NAME.FORMAT), or C(NAME) where that ends in C(.qcow2),
+        C(.raw), C(.img) or C(.iso).
+      - Required unless O(path) is given.
+    type: str
+  pool:
+    description:
+      - The storage pool whose folder holds the image; without it, and without O(path), the pool V(default). It must
+        exist, and be of type dir, fs or netfs.
+      - An active pool is refreshed after a change, so that libvirt sees it.
+    type: str
+  path:
+    description: The absolute path of the image, in place of O(pool).
+    type: str
+  state:
+    description:
+      - V(present) makes and changes the image.
+      - V(absent) removes it, which needs O(confirm_data_loss).
+    type: str
+    choices: [present, absent]
+    default: present
+  format:
+    description:
+      - The image's format. A new image is V(qcow2), or V(raw) where its name ends in C(.raw) or C(.iso).
+      - A source of another format (also vmdk, vdi, vhdx, vpc and qed) is converted.
+    type: str
+    choices: [qcow2, raw]
+  size:
+    description:
+      - The size of the disk in the image, with its unit, for example V(20GiB). GiB is 2^30 bytes and GB is 10^9, as for
+        libvirt.
+      - An image grows to it. Under a running guest it does not; give the size to the guest's disk by
+        M(virtfleet.core.guest) then.
+      - Without it a new image has the size of its source or backing image.
+    type: str
+  source:
+    description:
+      - What the image is made from. An absolute path on the host, or a file, http or https URL.
+      - A source that needs other files of the host (a backing file, a data file, an extent) is refused, and so is a
+        packed one.
+    type: str
+  checksum:
+    description:
+      - The checksum of O(source) as V(sha256:HEX) or V(sha512:HEX), verified before anything is replaced.
+      - In place of the digits, the path or URL of a checksum file as C(sha256sum) writes them, for example
+        V(sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS). It is read on every run.
+      - Where it is given, only it decides whether the content is the wanted one; O(source) may then move elsewhere. A
+        file without a record whose own checksum it is, is taken as it is.
+      - Without it, the image counts as up to date as long as O(source) is the same text.
+    type: str
+  backing:
+    description:
+      - The image on which this one stands as a qcow2 overlay. A path, or the name of an image in the same folder.
+    type: str
+  confirm_data_loss:
+    description: Names of images that may be replaced or removed with all that is in them.
+    type: list
+    elements: str
+    default: []
+  headers:
+    description: HTTP headers to send to the host of O(source) and of the checksum file.
+    type: dict
+  url_username:
+    description: A user name for HTTP basic authentication. It is not sent to another host that the first one leads to.
+    type: str
+  url_password:
+    description: The password of O(url_username).
+    type: str
+  validate_certs:
+    description: Whether the certificates of https servers must be valid.
+    type: bool
+    default: true
+  mirror:
+    description:
+      - A folder of the host that is looked into before anything is downloaded, for a file named as the last part of the
+        URL. With it, hosts without the internet use the same source and checksum as others.
+    type: path
+  timeout:
+    description: For how many seconds a server may be silent.
+    type: int
+    default: 60
+notes:
+  - Downloads obey the environment variables C(http_proxy), C(https_proxy) and C(no_proxy); set them by C(environment).
+  - Follow a running import by C(tail -F /run/virtfleet/FILE.progress) on the host, where FILE is the image's file name
+    (without root C($XDG_RUNTIME_DIR/virtfleet/run/FILE.progress)).
+  - The record is the extended attribute C(user.virtfleet) of the file. Where the file system has none, it is kept in
+    C(/var/lib/virtfleet/records).
+  - An overlay of another format than qcow2 is known only where libvirt lists it in a pool.
+seealso:
+  - module: virtfleet.core.image_info
+  - module: virtfleet.core.pool
+  - module: virtfleet.core.guest
+"""
+
+EXAMPLES = r"""
+- name: A blank disk
+  virtfleet.core.image:
+    name: scratch
+    size: 20GiB
+
+- name: A base image, downloaded once and checked
+  virtfleet.core.image:
+    name: debian-12
+    source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+    checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
+
+- name: An overlay on it, larger than the base
+  virtfleet.core.image:
+    name: web1-root
+    backing: debian-12
+    size: 20GiB
+
+- name: An installer's ISO from a server that asks for a password
+  virtfleet.core.image:
+    name: installer.iso
+    source: https://files.example.com/installer.iso
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    url_username: reader
+    url_password: "{{ vault_reader_password }}"
+
+- name: A raw image at a path, converted from a disk of another hypervisor
+  virtfleet.core.image:
+    path: /srv/images/old.raw
+    source: file:///srv/incoming/old.vmdk
+
+- name: Remove an image that nobody stands on
+  virtfleet.core.image:
+    name: scratch
+    state: absent
+    confirm_data_loss: [scratch]
+"""
+
+RETURN = r"""
+plan:
+  description: What was done, or in check mode would be; empty where nothing is to do.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Always C(image).
+      type: str
+    name:
+      description: The image's name.
+      type: str
+    action:
+      description: C(create), C(update), C(replace) or C(delete).
+      type: str
+    effect:
+      description: C(live), or C(data_loss) where it needed O(confirm_data_loss).
+      type: str
+    changes:
+      description: One entry for each option that changes.
+      type: list
+      elements: dict
+    outcome:
+      description: C(done), C(failed), or C(planned) in check mode.
+      type: str
+    error:
+      description: Why it failed.
+      type: str
+  sample:
+    - kind: image
+      name: scratch
+      action: update
+      effect: live
+      changes:
+        - {path: size, before: 20GiB, after: 40GiB, effect: live}
+      outcome: done
+      error: null
+pending:
+  description: Always empty; a change of an image is true at once.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+unmanaged:
+  description: Always empty; an image has no entries of its own.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+summary:
+  description: Whether the image was made, changed, removed or left as it is.
+  returned: always
+  type: dict
+  sample: {update: 1, unchanged: 0}
+image:
+  description: The image after the run, in check mode as it is.
+  returned: success
+  type: dict
+  contains:
+    name:
+      description: The image's name.
+      type: str
+    state:
+      description: C(present) or C(absent). Of an absent image nothing else is returned.
+      type: str
+    path:
+      description: Where it is.
+      type: str
+    pool:
+      description: The pool in whose folder it is, or null.
+      type: str
+    format:
+      description: Its format.
+      type: str
+    size:
+      description: The size of the disk in it.
+      type: str
+    virtual_bytes:
+      description: The same in bytes.
+      type: int
+    actual_bytes:
+      description: What the file takes on the host.
+      type: int
+    backing:
+      description: The path of the image on which it stands, or null.
+      type: str
+    backing_format:
+      description: The format of RV(image.backing).
+      type: str
+    record:
+      description: What it was made from; empty for an image that was not imported.
+      type: dict
+  sample:
+    name: debian-12
+    state: present
+    path: /var/lib/libvirt/images/debian-12.qcow2
+    pool: default
+    format: qcow2
+    size: 3GiB
+    virtual_bytes: 3221225472
+    actual_bytes: 347176960
+    backing: null
+    backing_format: null
+    record:
+      source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+      sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+"""
+
+from ansible_collections.virtfleet.core.plugins.module_utils._image_module import (
+    FETCH_OPTIONS,
+    IMAGE_OPTIONS,
+    image_subject,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._module import main_converge
+
+
+def main() -> None:
+    """Converge one image."""
+    main_converge({**IMAGE_OPTIONS, **FETCH_OPTIONS}, image_subject, fetch=True)
+
+
+if __name__ == "__main__":
+    main()
