@@ -1,0 +1,438 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run commands and move files in a guest through its QEMU guest agent.
+
+Commands and reading go by ``guest-exec`` and ``/bin/sh``, writing by ``guest-file-write``. The agent creates files that
+everybody may write (mode 0666), so the shell creates them before.
+
+A command's output goes to files in the guest, because the agent keeps no more than 16 MiB of what it captures, and
+libvirt passes no answer above 4 MiB: what is too big for one answer is read in blocks. Only where the guest has no
+place for files is the output captured directly.
+
+Everything that the guest answers is hostile: shapes are checked, sizes are capped, text for errors is cleaned.
+"""
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import io
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
+    HostError,
+    NotFound,
+    SpecError,
+    Timeout,
+    Unsupported,
+    VirtError,
+)
+
+# Carries one command to the agent and returns what stands under "return" in its answer; the second argument is the
+# seconds that the answer may take. Raises VirtError.
+Call = Callable[[Mapping[str, Any], float], Any]
+
+# What one message carries to the guest. libvirt's qemuAgentIOWrite begins a message anew when the buffer of the agent's
+# socket fills up in its middle, so that the agent reads garbage and falls silent. That buffer has 208 KiB by default
+# (net.core.wmem_default), and base64 makes 4 bytes of 3.
+SEND_BYTES = 96 * 1024
+# What one answer carries back. libvirt passes strings of up to 4 MiB (REMOTE_STRING_MAX in its remote_protocol.x).
+ANSWER_BYTES = 1024 * 1024
+# What a command wrote is kept in memory here.
+OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
+# The short scripts and a block may take that long in a busy emulated guest, whatever time limit suits a ping.
+STEP_SECONDS = 60.0
+LONGEST_POLL_SECONDS = 1.0
+
+# The shell that a guest must have; everything else that the scripts call is POSIX, and in busybox.
+SHELL = "/bin/sh"
+
+# A session of its own lets the time limit end all that the command has started. The agent's own environment may lack
+# what a login would have set, and Ansible looks for "~". $1: script, $2...: its arguments.
+_BOOT = """
+[ -n "$PATH" ] || PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+[ -n "$HOME" ] || HOME=~root
+USER=${USER:-root} LOGNAME=${LOGNAME:-root}
+export PATH HOME USER LOGNAME
+cd "$HOME" 2>/dev/null || cd /
+if command -v setsid >/dev/null 2>&1; then exec setsid /bin/sh -c "$@"; fi
+exec /bin/sh -c "$@"
+"""
+
+# $1: name of the folder for the output, $2: the most that may be answered at once, $3: the command,
+# $4: a file to read as its input, which is then removed, or nothing. `mkdir` fails on a folder or link that somebody
+# else made before. The first line says where the output is: a folder and both sizes, or "direct". Programs are called
+# only where there is something to do: each costs milliseconds in an emulated guest.
+_RUN = """
+if [ -n "$4" ]; then exec <"$4" || exit; rm -f "$4"; fi
+for base in /tmp /run /dev/shm; do
+  dir=$base/$1
+  mkdir -m 700 "$dir" 2>/dev/null && break
+  dir=
+done
+if [ -z "$dir" ]; then
+  echo direct
+  exec /bin/sh -c "$3"
+fi
+/bin/sh -c "$3" >"$dir/out" 2>"$dir/err"
+rc=$? out=0 err=0
+[ ! -s "$dir/out" ] || out=$(wc -c <"$dir/out")
+[ ! -s "$dir/err" ] || err=$(wc -c <"$dir/err")
+echo "files $dir $((out)) $((err))"
+if [ $((out + err)) -le "$2" ]; then
+  [ $((out)) -eq 0 ] || cat "$dir/out"
+  [ $((err)) -eq 0 ] || cat "$dir/err" >&2
+  rm -rf "$dir"
+fi
+exit $rc
+"""
+
+# $1: pid of the session's leader, $2: name of the folder for the output. What the command said last helps to see
+# why it took too long.
+_END = """
+kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null
+i=0
+while kill -s 0 -- "-$1" 2>/dev/null && [ $i -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; i=$((i + 1)); done
+kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null
+for base in /tmp /run /dev/shm; do
+  dir=$base/$2
+  [ -d "$dir" ] || continue
+  tail -c 1000 "$dir/out"; tail -c 1000 "$dir/err"
+  rm -rf "$dir"
+done
+exit 0
+"""
+
+# What is not there is told by code, since a guest may word its errors in any language.
+_ABSENT, _NO_FILE = 210, 211
+_CREATE = f'[ -d "$(dirname -- "$1")" ] || exit {_ABSENT}; umask 077; : >"$1"'
+_SIZE = f'[ -e "$1" ] || exit {_ABSENT}; [ -f "$1" ] || exit {_NO_FILE}; wc -c <"$1"'
+_READ = 'dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null'
+_REMOVE = 'rm -rf -- "$1"'
+_HEADER = re.compile(rb"(?:direct|files (/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}) ([0-9]{1,18}))\Z")
+
+_FORBIDDEN = re.compile(r"guest-(?:exec|file)[a-z-]*\b.*(?:disabled|not allowed|not been found)", re.DOTALL)
+
+
+class CommandTimeout(Timeout):
+    """The command took longer than it may; the guest itself answers."""
+
+
+class NoSuchFile(NotFound):
+    """A file or its folder is absent in the guest."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended: its exit code (128 + n after signal n) and what it wrote."""
+
+    rc: int
+    stdout: bytes
+    stderr: bytes
+
+
+def clean(data: bytes | str, limit: int = 400) -> str:
+    """Return what a guest said as one line for an error: no control characters, its end if it is long."""
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[-4 * limit :]).split())
+    return line if len(line) <= limit else "..." + line[-limit:]
+
+
+class Agent:
+    """The agent of one running guest."""
+
+    def __init__(self, call: Call, guest: str, answer_timeout: float = 10.0, poll_interval: float = 0.02) -> None:
+        self._call = call
+        self._guest = guest
+        self._answer_timeout = answer_timeout
+        self._poll_interval = poll_interval
+
+    def ping(self) -> None:
+        """Return when the agent answers; raise Timeout when it does not."""
+        self._call({"execute": "guest-ping"}, self._answer_timeout)
+
+    def run(self, command: str, stdin: bytes | None = None, timeout: float = 0) -> Done:
+        """Run a command line by the guest's shell as root, in root's home folder.
+
+        ``timeout`` in seconds ends the command and all that it started, and raises CommandTimeout; 0 is no limit.
+        Raises HostError when it wrote more than OUTPUT_LIMIT_BYTES.
+        """
+        try:
+            size = len(command.encode())
+        except UnicodeEncodeError:
+            raise SpecError(
+                f"could not run a command in guest {self._guest}: it is not UTF-8, which the agent's protocol asks for"
+            ) from None
+        if "\0" in command:
+            raise SpecError(f"could not run a command in guest {self._guest}: it contains a NUL character")
+        place = f".virtfleet-{secrets.token_hex(8)}"
+        if stdin is None or len(stdin) + size <= SEND_BYTES:
+            return self._run(command, place, stdin, "", timeout)
+        given = f"/tmp/{place}.in"  # noqa: S108 (in the guest; the name cannot be guessed)
+        self._write(io.BytesIO(stdin), given)
+        return self._run(command, place, None, given, timeout)
+
+    def put(self, source: BinaryIO, path: str) -> int:
+        """Write a file of the guest and return its size. A new file is readable by root alone."""
+        size = self._write(source, path)
+        there = self._size(path, "write")
+        if there != size:
+            raise HostError(
+                f"could not write {path} in guest {self._guest}: {size} bytes were sent and {there} arrived; "
+                "look whether its file system is full, or whether something else writes to this file"
+            )
+        return size
+
+    def fetch(self, path: str, target: BinaryIO) -> int:
+        """Copy a file of the guest to ``target`` and return its size."""
+        size = self._size(path, "read")
+        read = self._read(path, size, target)
+        if read != size:
+            raise HostError(
+                f"could not read {path} in guest {self._guest}: it had {size} bytes and {read} were read; "
+                "something in the guest changes it, fetch a copy of it instead"
+            )
+        return size
+
+    # in steps
+
+    def _run(self, command: str, place: str, stdin: bytes | None, given: str, timeout: float) -> Done:
+        pid = self._start([_RUN, "virtfleet", place, str(ANSWER_BYTES), command, given], stdin)
+        deadline = time.monotonic() + timeout if timeout else None
+        status = self._wait(pid, deadline)
+        if status is None:
+            last = self._end(pid, place)
+            raise CommandTimeout(
+                f"a command in guest {self._guest} did not end within {timeout:g} s and was stopped"
+                + (f"; it last said: {last}" if last else ", having said nothing")
+                + "; give it a longer command_timeout if it needs one"
+            )
+        done = self._done(status)
+        header, found, rest = done.stdout.partition(b"\n")
+        match = _HEADER.match(header) if found else None
+        if match is None:
+            # The shell itself failed, or what answers is not the script: nothing of this is the command's output.
+            raise HostError(
+                f"could not run a command in guest {self._guest}: its {SHELL} ended with code {done.rc}, "
+                f"saying: {clean(done.stderr or done.stdout) or 'nothing'}"
+            )
+        if match.group(1) is None:
+            self._refuse_cut(status)
+            return Done(done.rc, rest, done.stderr)
+        return self._collect(match, place, Done(done.rc, rest, done.stderr))
+
+    def _collect(self, header: re.Match[bytes], place: str, done: Done) -> Done:
+        """Return the output of a command, read from the files where it was too big for one answer."""
+        sizes = int(header.group(3)), int(header.group(4))
+        if sum(sizes) <= ANSWER_BYTES:
+            if (len(done.stdout), len(done.stderr)) != sizes:
+                raise HostError(
+                    f"a command in guest {self._guest} ended with code {done.rc}, but its output came back cut: "
+                    f"{len(done.stdout)} and {len(done.stderr)} bytes of {sizes[0]} and {sizes[1]}"
+                )
+            return done
+        if header.group(2).decode() != place:
+            raise HostError(f"guest {self._guest} named a place for output that was not agreed on: {clean(header[0])}")
+        folder = header.group(1).decode()
+        try:
+            if sum(sizes) > OUTPUT_LIMIT_BYTES:
+                raise HostError(
+                    f"a command in guest {self._guest} ended with code {done.rc} and wrote {sum(sizes)} bytes, more "
+                    f"than the {OUTPUT_LIMIT_BYTES} that are taken; let it write to a file, and fetch that"
+                )
+            parts = [self._whole(f"{folder}/{name}", size) for name, size in zip(("out", "err"), sizes)]
+            return Done(done.rc, parts[0], parts[1])
+        finally:
+            self._remove(folder)
+
+    def _whole(self, path: str, size: int) -> bytes:
+        target = _Collected(size)
+        read = self._read(path, size, target)
+        if read != size:
+            raise HostError(f"could not read the output of a command in guest {self._guest}: {read} of {size} bytes")
+        return bytes(target.data)
+
+    def _write(self, source: BinaryIO, path: str) -> int:
+        what = f"write {path}"
+        self._checked([_CREATE, "virtfleet", path], what)
+        handle = self._file("open", {"path": self._absolute(path), "mode": "w"}, what)
+        size = 0
+        try:
+            while block := source.read(SEND_BYTES):
+                text = base64.b64encode(block).decode("ascii")
+                answer = self._file("write", {"handle": handle, "buf-b64": text}, what)
+                count = answer.get("count") if isinstance(answer, dict) else None
+                if count != len(block):
+                    raise HostError(f"could not {what} in guest {self._guest}: {count} of {len(block)} bytes were taken")
+                size += len(block)
+        except BaseException:
+            with contextlib.suppress(VirtError):
+                self._file("close", {"handle": handle}, what)
+            raise
+        # What is still buffered is written now, and a full file system is told here.
+        self._file("close", {"handle": handle}, what)
+        return size
+
+    def _absolute(self, path: str) -> str:
+        """Return a path as the agent understands it, whose folder is not the one where commands run."""
+        if path.startswith("/"):
+            return path
+        home = self._checked(["pwd", "virtfleet"], f"write {path}").decode("utf-8", "replace").rstrip("\n")
+        return f"{home}/{path}"
+
+    def _file(self, verb: str, arguments: Mapping[str, Any], what: str) -> Any:
+        try:
+            return self._call(
+                {"execute": f"guest-file-{verb}", "arguments": arguments}, max(self._answer_timeout, STEP_SECONDS)
+            )
+        except HostError as error:
+            raise self._explained(error, what) from error
+
+    def _read(self, path: str, size: int, target: Any) -> int:
+        """Read blocks until one is short; never more than one block beyond ``size``."""
+        read = 0
+        for number in range(size // ANSWER_BYTES + 1):
+            block = self._checked([_READ, "virtfleet", path, str(ANSWER_BYTES), str(number)], f"read {path}")
+            if len(block) > ANSWER_BYTES:
+                raise HostError(f"could not read {path} in guest {self._guest}: it answered more than was asked for")
+            target.write(block)
+            read += len(block)
+            if len(block) < ANSWER_BYTES:
+                break
+        return read
+
+    def _size(self, path: str, verb: str) -> int:
+        said = self._checked([_SIZE, "virtfleet", path], f"{verb} {path}").strip()
+        if not re.fullmatch(rb"[0-9]{1,18}", said):
+            raise HostError(f"could not {verb} {path} in guest {self._guest}: its size was answered as {clean(said)!r}")
+        return int(said)
+
+    def _remove(self, path: str) -> None:
+        self._checked([_REMOVE, "virtfleet", path], f"remove {path}")
+
+    def _checked(self, words: Sequence[str], what: str) -> bytes:
+        """Run one of the short scripts and return its output; raise HostError when it fails."""
+        status = self._wait(self._start(words, None), time.monotonic() + STEP_SECONDS)
+        if status is None:
+            raise Timeout(f"could not {what} in guest {self._guest}: no end within {STEP_SECONDS:g} s")
+        done = self._done(status)
+        if done.rc != 0:
+            said = clean(done.stderr or done.stdout) or f"code {done.rc}"
+            if done.rc == _ABSENT:
+                raise NoSuchFile(f"could not {what} in guest {self._guest}: there is no such file or folder")
+            said = "it is not a regular file" if done.rc == _NO_FILE else said
+            raise HostError(f"could not {what} in guest {self._guest}: {said}")
+        self._refuse_cut(status)
+        return done.stdout
+
+    def _end(self, pid: int, place: str) -> str:
+        """End a command that took too long and return what it last said."""
+        try:
+            status = self._wait(
+                self._start([_END, "virtfleet", str(pid), place], None), time.monotonic() + STEP_SECONDS
+            )
+            if status is None:
+                return ""
+            # Asking once more lets the agent forget the ended command.
+            self._call(_status(pid), self._answer_timeout)
+            return clean(self._done(status).stdout)
+        except VirtError as error:
+            return f"(and it could not be stopped: {error})"
+
+    # the two commands of the agent
+
+    def _start(self, words: Sequence[str], stdin: bytes | None) -> int:
+        arguments: dict[str, Any] = {"path": SHELL, "arg": ["-c", _BOOT, "virtfleet", *words], "capture-output": True}
+        if stdin is not None:
+            arguments["input-data"] = base64.b64encode(stdin).decode("ascii")
+        try:
+            answer = self._call({"execute": "guest-exec", "arguments": arguments}, self._answer_timeout)
+        except HostError as error:
+            raise self._explained(error, "run a command") from error
+        pid = answer.get("pid") if isinstance(answer, dict) else None
+        if not isinstance(pid, int) or isinstance(pid, bool) or pid < 1:
+            raise HostError(f"the agent of guest {self._guest} answered guest-exec without a process id")
+        return pid
+
+    def _wait(self, pid: int, deadline: float | None) -> Mapping[str, Any] | None:
+        """Ask until the process has ended and return its status, None when the deadline comes first.
+
+        The pauses grow with the time passed, so that a short command costs little and a long one no CPU.
+        """
+        began = time.monotonic()
+        while True:
+            try:
+                status = self._call(_status(pid), self._answer_timeout)
+            except HostError as error:
+                raise self._explained(error, "run a command") from error
+            if not isinstance(status, dict) or not isinstance(status.get("exited"), bool):
+                raise HostError(f"the agent of guest {self._guest} answered guest-exec-status in an unknown shape")
+            if status["exited"]:
+                return status
+            now = time.monotonic()
+            if deadline is not None and now >= deadline:
+                return None
+            pause = max(self._poll_interval, min((now - began) / 10, LONGEST_POLL_SECONDS))
+            time.sleep(pause if deadline is None else min(pause, deadline - now))
+
+    def _done(self, status: Mapping[str, Any]) -> Done:
+        rc = status.get("exitcode", 0)
+        number = status.get("signal", 0)
+        if not isinstance(rc, int) or not isinstance(number, int):
+            raise HostError(f"the agent of guest {self._guest} answered an exit code that is no number")
+        return Done(128 + number if number else rc, self._decoded(status, "out-data"), self._decoded(status, "err-data"))
+
+    def _decoded(self, status: Mapping[str, Any], key: str) -> bytes:
+        data = status.get(key, "")
+        try:
+            return base64.b64decode(data, validate=True)
+        except (TypeError, ValueError, binascii.Error):
+            raise HostError(f"the agent of guest {self._guest} answered {key} that is not base64") from None
+
+    def _refuse_cut(self, status: Mapping[str, Any]) -> None:
+        if status.get("out-truncated") or status.get("err-truncated"):
+            raise HostError(
+                f"a command in guest {self._guest} has ended, but wrote more than its agent keeps, and none of /tmp, "
+                "/run and /dev/shm in the guest could take the rest; make one of them writable"
+            )
+
+    def _explained(self, error: HostError, what: str) -> VirtError:
+        """Return the error with the way out where the guest forbids what this connection needs."""
+        said = clean(str(error), 1000)
+        if "frozen" in said:
+            return HostError(
+                f"could not {what} in guest {self._guest}: its file systems are frozen (a backup or snapshot is being "
+                "made, or its end was never told); thaw them with guest-fsfreeze-thaw"
+            )
+        if not _FORBIDDEN.search(said):
+            return HostError(f"could not {what} in guest {self._guest}: {said}")
+        return Unsupported(
+            f"could not {what} in guest {self._guest}: its agent may not do that ({said}). Allow guest-exec, "
+            "guest-exec-status, guest-file-open, guest-file-write and guest-file-close inside the guest and restart "
+            "qemu-guest-agent: on Debian and Ubuntu by block-rpcs (blacklist before version 8.1) in "
+            "/etc/qemu/qemu-ga.conf or DAEMON_ARGS in /etc/default/qemu-guest-agent, on the Red Hat family by "
+            "BLACKLIST_RPC or FILTER_RPC_ARGS in /etc/sysconfig/qemu-ga"
+        )
+
+
+class _Collected:
+    """Bytes written up to a limit; a guest that goes on is refused."""
+
+    def __init__(self, limit: int) -> None:
+        self.data = bytearray()
+        self._limit = limit
+
+    def write(self, block: bytes) -> None:
+        if len(self.data) + len(block) > self._limit:
+            raise HostError("a guest answered more output than it had announced")
+        self.data += block
+
+
+def _status(pid: int) -> Mapping[str, Any]:
+    return {"execute": "guest-exec-status", "arguments": {"pid": pid}}

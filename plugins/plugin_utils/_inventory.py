@@ -1,0 +1,309 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an inventory makes of guests: names of hosts, groups, variables, addresses. Pure: values in, values out.
+
+A guest is a record, a dictionary of JSON's types, since it is also what the cache holds. Everything in it is hostile.
+"""
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
+from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import LIMIT_ITEMS, clean_text, untrusted
+
+Record = Mapping[str, Any]
+
+# Part of the cache's key: raise it with every change of what a record holds.
+RECORD_VERSION = 1
+
+AGENT_CONNECTION = "virtfleet.core.agent"
+
+STATES = ("running", "paused", "stopped", "saved", "crashed")
+NAME_LIMIT = 128
+ADDRESS_LIMIT = 64
+
+# Ansible takes hosts of these names for the controller itself.
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+_UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One hypervisor as the inventory file names it."""
+
+    uri: str
+    name: str
+
+
+def sources(entries: Sequence[Any]) -> list[Source]:
+    """Return the hypervisors of the option, with a name for each; raise SpecError with all that is wrong.
+
+    Names depend on the option alone, never on what a hypervisor answers.
+    """
+    problems: list[str] = []
+    found: list[tuple[str, str | None]] = []
+    for number, entry in enumerate(entries):
+        where = f"hypervisors[{number}]"
+        fields: Mapping[Any, Any] = entry if isinstance(entry, Mapping) else {"uri": entry}
+        unknown = [str(key) for key in fields if key not in ("uri", "name")]
+        if unknown:
+            problems.append(f"{where}: there is no option {', '.join(unknown)}; write uri and name")
+        uri, name = fields.get("uri"), fields.get("name")
+        if not isinstance(uri, str) or not urlsplit(uri).scheme:
+            problems.append(
+                f"{where}: {uri!r} is not a libvirt URI; write for example qemu:///system or "
+                "qemu+ssh://root@hv1.example/system"
+            )
+            continue
+        if any(uri == other for other, _name in found):
+            problems.append(f"{where}: {uri} stands in the list already; remove one of the two")
+        if name is not None and any(str(name) == other for _uri, other in found):
+            problems.append(f"{where}: another hypervisor is called {name} too; give each a name of its own")
+        found.append((uri, None if name is None else str(name)))
+    if not entries:
+        problems.append("hypervisors: the list is empty; write at least one URI, for example qemu:///system")
+    if problems:
+        raise SpecError(problems)
+    taken = {name for _uri, name in found if name is not None}
+    result = []
+    for uri, given in found:
+        name = given or _free(urlsplit(uri).hostname or "localhost", taken)
+        taken.add(name)
+        result.append(Source(uri, name))
+    return result
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    number, result = 1, name
+    while result in taken:
+        number += 1
+        result = f"{name}-{number}"
+    return result
+
+
+# records
+
+
+def record_of(guest: GuestSummary) -> dict[str, Any]:
+    """Return the record of a guest, without addresses."""
+    return {
+        "name": guest.name,
+        "uuid": guest.uuid,
+        "state": guest.state,
+        "vcpus": guest.vcpus,
+        "memory": guest.memory_bytes,
+        "arch": guest.arch,
+        "title": clean_text(guest.title),
+        "description": clean_text(guest.description),
+        "estate": clean_text(guest.estate),
+        "tags": [clean_text(tag) for tag in guest.tags],
+        "agent": guest.agent,
+        "addresses": [],
+        "address": None,
+    }
+
+
+def sound(record: Any) -> bool:
+    """Tell whether a record has the shape it should have: it may come from a cache that anything wrote to."""
+    return (
+        isinstance(record, Mapping)
+        and all(isinstance(record.get(key), str) for key in ("name", "arch", "title", "description", "estate"))
+        and all(isinstance(record.get(key), int) for key in ("vcpus", "memory"))
+        and all(isinstance(record.get(key), list) for key in ("tags", "addresses"))
+        and isinstance(record.get("agent"), bool)
+        and record.get("state") in STATES
+        and _UUID.fullmatch(str(record.get("uuid"))) is not None
+        and record["name"] != ""
+    )
+
+
+def sort_leases(leases: Iterable[Lease]) -> dict[str, list[str]]:
+    """Return the addresses by mac, the lease that lives longest first; one without an end lives longest."""
+    result: dict[str, list[str]] = {}
+    for lease in sorted(leases, key=lambda each: (each.expires == 0, each.expires), reverse=True):
+        result.setdefault(lease.mac, []).append(lease.address)
+    return result
+
+
+def lease_addresses(
+    nics: Sequence[InterfaceSummary], leases: Mapping[str, Sequence[str]]
+) -> tuple[list[str], str | None]:
+    """Return a guest's addresses by leases, and the one to reach it by."""
+    return _chosen([(nic.type, address) for nic in nics for address in leases.get(nic.mac.lower(), ())])
+
+
+def agent_addresses(nics: Sequence[InterfaceSummary], answer: Any) -> tuple[list[str], str | None]:
+    """Return the addresses in an agent's answer to guest-network-get-interfaces, and the one to reach the guest by.
+
+    That must be on a nic that the guest's definition has: those of bridges, tunnels and containers in the guest lead
+    nowhere from outside. What has not the shape of such an answer is passed over.
+    """
+    by_mac: dict[str, list[str]] = {}
+    for interface in answer if isinstance(answer, list) else ():
+        mac, addresses = _get(interface, "hardware-address"), _get(interface, "ip-addresses")
+        listed = by_mac.setdefault(mac.lower() if isinstance(mac, str) else "", [])
+        for each in addresses if isinstance(addresses, list) else ():
+            text = _get(each, "ip-address")
+            if isinstance(text, str):
+                listed.append(text)
+    known = [(nic.type, text) for nic in nics for text in by_mac.pop(nic.mac.lower(), ())]
+    inner = [("", text) for texts in by_mac.values() for text in texts]
+    return _chosen([*known, *inner])
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _chosen(found: Sequence[tuple[str, str]]) -> tuple[list[str], str | None]:
+    """Sort (type of nic, address) by IPv4 first; choose the first that can be reached from outside the guest."""
+    valid: dict[IPv4Address | IPv6Address, str] = {}
+    for kind, text in found[: 4 * ADDRESS_LIMIT]:
+        address = _address(text)
+        if address is not None:
+            valid.setdefault(address, kind)
+    listed = sorted(valid, key=lambda each: each.version)[:ADDRESS_LIMIT]
+    # A nic of type user is behind an address translation of QEMU's own.
+    reached = next((str(address) for address in listed if valid[address] not in ("", "user")), None)
+    return [str(address) for address in listed], reached
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address that can name another machine, None for anything else.
+
+    A guest that calls itself 127.0.0.1 must not make Ansible work on the controller.
+    """
+    if "%" in text:  # the zone after it is free text
+        return None
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified:
+        return None
+    # Linux takes 0.0.0.0/8 for itself; the reserved ones, with 255.255.255.255, are nobody's.
+    return None if address.is_reserved or address in _THIS_NETWORK else address
+
+
+# hosts
+
+
+@dataclass(frozen=True)
+class Found:
+    """A guest on its hypervisor."""
+
+    source: Source
+    record: Record
+
+
+def merge(answers: Mapping[Source, Sequence[Record]]) -> list[Found]:
+    """Return all guests, in the order of hypervisors and names; one that has moved appears once.
+
+    A guest with the same name and UUID on several hosts, active on one of them, is where it is active: a migration
+    may leave its definition behind. While it moves it waits, paused, where it goes to.
+    """
+    places: dict[tuple[str, str], list[Found]] = {}
+    for source, records in answers.items():
+        for record in sorted(filter(sound, records), key=lambda each: (each["name"], each["uuid"])):
+            places.setdefault((record["name"], record["uuid"]), []).append(Found(source, record))
+    result = []
+    for same in places.values():
+        by_state = {state: [each for each in same if each.record["state"] == state] for state in ("running", "paused")}
+        active = by_state["running"] or by_state["paused"]
+        # Several that run are different machines, made from one definition.
+        result.extend(active if len(active) == 1 else same)
+    order = {source: number for number, source in enumerate(answers)}
+    return sorted(result, key=lambda each: (order[each.source], each.record["name"], each.record["uuid"]))
+
+
+def host_name(name: str) -> str:
+    """Return a name that is safe as a host's: in a pattern, a path of host_vars, and an argument of ssh."""
+    text = unicodedata.normalize("NFC", clean_text(name))
+    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in text)
+    return safe.lstrip("._-")[:NAME_LIMIT]
+
+
+def host_names(guests: Sequence[Found], reserved: Collection[str] = (), qualified: bool = False) -> list[str]:
+    """Return a host's name for each guest, all different.
+
+    It is the guest's name. Where that is not free (another guest has it, wherever; a group has it; Ansible means
+    itself by it), each that wants it is ``NAME_on_HYPERVISOR``, and where that is not enough the UUID's start follows.
+    The outcome depends on the set of guests only. There is no ``@`` in it: ssh would take what stands before for a
+    user, and the hypervisor for the host.
+    """
+    taken = {*reserved, *_LOCAL, ""}
+    plain = [host_name(each.record["name"]) for each in guests]
+    long = [
+        f"{name or 'guest'}_on_{host_name(each.source.name) or 'hypervisor'}" for name, each in zip(plain, guests)
+    ]
+    names = long if qualified else _where_clashing(plain, long, taken)
+    for digits in (8, 36):
+        uuids = [host_name(each.record["uuid"])[:digits] for each in guests]
+        names = _where_clashing(names, [f"{name}_{uuid}" for name, uuid in zip(long, uuids)], taken)
+    # Only two guests of one UUID on one hypervisor come here, which libvirt does not allow.
+    count: Counter[str] = Counter()
+    result = []
+    for name in names:
+        count[name] += 1
+        result.append(name if count[name] == 1 else f"{name}_{count[name]}")
+    return result
+
+
+def _where_clashing(names: Sequence[str], others: Sequence[str], taken: Collection[str]) -> list[str]:
+    count = Counter(names)
+    return [other if count[name] > 1 or name in taken else name for name, other in zip(names, others)]
+
+
+def group_names(found: Found, kinds: Collection[str], prefix: str) -> list[str]:
+    """Return the groups of a guest, not yet made safe: PREFIX, the kind, ``_`` and the value."""
+    record = found.record
+    values = {"host": [found.source.name], "state": [record["state"]], "tag": record["tags"]}
+    return [
+        f"{prefix}{kind}_{value}"
+        for kind in kinds
+        for value in (clean_text(str(each)) for each in values[kind][:LIMIT_ITEMS])
+        if value
+    ]
+
+
+def variables(found: Found, connection: str) -> dict[str, Any]:
+    """Return a host's variables. ``connection`` is the option's word: auto, agent, ssh or none."""
+    record, source = found.record, found.source
+    address = _address(str(record.get("address")))
+    result: dict[str, Any] = {
+        "virt_name": untrusted(record["name"]),
+        "virt_uuid": record["uuid"],
+        "virt_host": source.name,
+        "virt_uri": source.uri,
+        "virt_state": record["state"],
+        "virt_vcpus": record["vcpus"],
+        "virt_memory": record["memory"],
+        "virt_arch": untrusted(record["arch"]),
+        "virt_title": untrusted(record["title"]),
+        "virt_description": untrusted(record["description"]),
+        "virt_estate": untrusted(record["estate"]),
+        "virt_tags": untrusted([str(tag) for tag in record["tags"]]),
+        "virt_addresses": [str(each) for each in map(_address, map(str, record["addresses"])) if each is not None],
+        "virt_agent": record["agent"],
+        "ansible_virtfleet_uri": source.uri,
+        "ansible_virtfleet_guest": untrusted(record["name"]),
+    }
+    if address is not None:
+        result["ansible_host"] = str(address)
+    if connection == "ssh":
+        result["ansible_connection"] = "ssh"
+    elif connection == "agent" or (connection == "auto" and address is None and record["agent"]):
+        result["ansible_connection"] = AGENT_CONNECTION
+    return result

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the guests of many hypervisors at once, in a process of its own.
+
+A call into libvirt that hangs cannot be interrupted: it ends with this process. And Ansible forks its workers from the
+process that reads the inventory, which so never holds a connection, a thread or a lock of libvirt.
+"""
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import Timeout, VirtError
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary
+from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
+from ansible_collections.virtfleet.core.plugins.module_utils._libvirt_calls import Late, within
+from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
+    Source,
+    agent_addresses,
+    lease_addresses,
+    record_of,
+    sort_leases,
+)
+from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import clean_text
+
+# A libvirt daemon works on five requests of one client at a time, and an agent that hangs holds one.
+QUESTIONS_PER_CONNECTION = 4
+QUESTIONS_AT_ONCE = 16
+_QUESTION = {"execute": "guest-network-get-interfaces"}
+# Beyond the time limit of a hypervisor, so that what knows best why it is late tells it: the connection after the
+# limit itself, the rest of the reading after the first grace, the parent after the second.
+GRACE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be read. ``sources`` of addresses are in the order in which they are asked; times are seconds."""
+
+    sources: tuple[str, ...]
+    timeout: float
+    agent_timeout: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one hypervisor: its guests, or None and an error; the notes are for warnings."""
+
+    guests: list[dict[str, Any]] | None
+    error: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_all(hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
+    """Return an answer for each hypervisor, all asked at once; none takes longer than the wish's time limit."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(sender, hypervisors, wish), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        return _received(receiver, hypervisors, wish)
+    finally:
+        receiver.close()
+        _end(process)
+
+
+def _received(receiver: Connection, hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
+    answers: dict[int, Answer] = {}
+    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    ended = False
+    while len(answers) < len(hypervisors) and not ended:
+        if not receiver.poll(max(0.0, deadline - time.monotonic())):
+            break
+        try:
+            told = json.loads(receiver.recv_bytes())
+        except EOFError:
+            ended = True
+        else:
+            answers[told["number"]] = Answer(told["guests"], told["error"], tuple(told["notes"]))
+    silent = Answer(None, "the reading process has died; run again with VIRTFLEET_DEBUG=FILE to see its last call")
+    return [
+        answers.get(number, silent if ended else Answer(None, _late(source, wish)))
+        for number, source in enumerate(hypervisors)
+    ]
+
+
+def _end(process: Any) -> None:
+    """End the reading process together with what libvirt has started in it, such as ssh: a group of their own."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        # It has not come to make its group, or has ended.
+        process.kill()
+    process.join()
+
+
+def _late(source: Source, wish: Wish) -> str:
+    return (
+        f"{source.uri} did not answer in full within {wish.timeout:g} s; see whether its libvirt daemon answers "
+        "(`virsh -c` with this URI, from here), or give it more time by the option timeout"
+    )
+
+
+# in the process of its own
+
+
+def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> None:
+    # Away from the terminal: Ctrl-C is the parent's, and an ssh that asks for a password fails instead of waiting.
+    os.setsid()
+    lock = threading.Lock()
+
+    def answer(number: int, source: Source) -> None:
+        result = _answered(source, wish)
+        told = {"number": number, "guests": result.guests, "error": result.error, "notes": result.notes}
+        data = json.dumps(told).encode()
+        with lock, contextlib.suppress(OSError):  # the parent waits no more
+            sender.send_bytes(data)
+
+    threads = [
+        threading.Thread(target=answer, args=(number, source), daemon=True) for number, source in enumerate(hypervisors)
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    sender.close()
+    # Calls that hang, and the ssh below them, end here even when the parent is gone.
+    os.killpg(0, signal.SIGKILL)
+
+
+def _answered(source: Source, wish: Wish) -> Answer:
+    notes: list[str] = []
+    deadline = time.monotonic() + wish.timeout
+    try:
+        guests = within(wish.timeout + GRACE_SECONDS, lambda: _guests(source, wish, deadline, notes))
+    except Late:
+        return Answer(None, _late(source, wish))
+    except VirtError as error:
+        return Answer(None, str(error))
+    except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it, and the others must go on
+        return Answer(None, f"could not read {source.uri}: {type(error).__name__}: {clean_text(str(error))}")
+    return Answer(guests, notes=tuple(notes))
+
+
+def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> list[dict[str, Any]]:
+    """Return the records of all guests. A read-only connection is enough, except to ask agents."""
+    hypervisor = Libvirt.connect(source.uri, readonly=True, timeout=wish.timeout)
+    try:
+        guests = hypervisor.summaries()
+        leases = sort_leases(hypervisor.leases()) if "lease" in wish.sources else {}
+    finally:
+        hypervisor.close()
+    records = [record_of(guest) for guest in guests]
+    open_questions = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
+    for name in wish.sources:
+        open_questions = [(guest, record) for guest, record in open_questions if record["address"] is None]
+        if name == "lease":
+            for guest, record in open_questions:
+                _note_addresses(record, *lease_addresses(guest.interfaces, leases))
+        else:
+            asked = [(guest, record) for guest, record in open_questions if guest.agent]
+            if asked:
+                _ask_agents(source, asked, wish, deadline, notes)
+    return records
+
+
+def _note_addresses(record: dict[str, Any], addresses: Sequence[str], chosen: str | None) -> None:
+    record["addresses"] = list(dict.fromkeys([*addresses, *record["addresses"]]))
+    record["address"] = record["address"] or chosen
+
+
+def _ask_agents(
+    source: Source,
+    asked: Sequence[tuple[GuestSummary, dict[str, Any]]],
+    wish: Wish,
+    deadline: float,
+    notes: list[str],
+) -> None:
+    """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note."""
+    workers = min(len(asked), QUESTIONS_AT_ONCE)
+    try:
+        connections = [
+            Libvirt.connect(source.uri, timeout=max(0.1, deadline - time.monotonic()))
+            for _each in range(-(-workers // QUESTIONS_PER_CONNECTION))
+        ]
+    except VirtError as error:
+        notes.append(f"the guest agents on {source.name} are not asked for addresses: {error}")
+        return
+    refused: list[str] = []
+
+    def ask(number: int, guest: GuestSummary) -> Any:
+        limit = min(wish.agent_timeout, deadline - time.monotonic())
+        if limit <= 0:
+            return None
+        hypervisor = connections[number % len(connections)]
+        try:
+            return within(limit, lambda: hypervisor.agent_command(guest.name, _QUESTION, limit))
+        except (Late, Timeout):
+            return None
+        except VirtError as error:
+            refused.append(str(error))
+            return ()
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="virtfleet-agent")
+    futures = [pool.submit(ask, number, guest) for number, (guest, _record) in enumerate(asked)]
+    wait(futures, timeout=max(0.0, deadline - time.monotonic()))
+    pool.shutdown(wait=False, cancel_futures=True)
+    silent = []
+    for future, (guest, record) in zip(futures, asked):
+        answer = future.result() if future.done() and not future.cancelled() else None
+        if answer is not None:
+            _note_addresses(record, *agent_addresses(guest.interfaces, answer))
+        else:
+            silent.append(clean_text(guest.name))
+    if not silent:
+        for connection in connections:
+            connection.close()
+    else:
+        shown = ", ".join(sorted(silent)[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        notes.append(
+            f"no answer within {wish.agent_timeout:g} s from the guest agent of {shown} on {source.name}, though its "
+            "channel is connected: it hangs or starts; it is listed without the addresses that it would have told"
+        )
+    if refused:
+        notes.append(f"{len(refused)} guest agents on {source.name} gave no addresses; one of them: {min(refused)}")
