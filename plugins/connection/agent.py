@@ -108,6 +108,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.connection import ConnectionBase
 from ansible.utils.display import Display
+
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, SpecError, VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._units import parse_duration
@@ -124,6 +125,7 @@ class Connection(ConnectionBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._connected = False
         self._hypervisor: Libvirt | None = None
         self._agent: Agent | None = None
 
@@ -143,10 +145,10 @@ class Connection(ConnectionBase):
             )
             agent.ping()
         except SpecError as error:
-            raise AnsibleError(str(error)) from error
+            raise AnsibleError(str(error)) from None
         except VirtError as error:
             self.close()
-            raise AnsibleConnectionFailure(str(error)) from error
+            raise AnsibleConnectionFailure(str(error)) from None
         self._connected = True
         return self
 
@@ -158,7 +160,7 @@ class Connection(ConnectionBase):
             limit = parse_duration(self.get_option("command_timeout"))
             done = self._reached().run(to_text(cmd, errors="surrogate_or_strict"), in_data, limit)
         except VirtError as error:
-            raise _told(error) from error
+            raise _told(error) from None
         return done.rc, done.stdout, done.stderr
 
     def put_file(self, in_path: str, out_path: str) -> None:
@@ -172,7 +174,7 @@ class Connection(ConnectionBase):
             with source.open("rb") as stream:
                 self._reached().put(stream, to_text(out_path, errors="surrogate_or_strict"))
         except VirtError as error:
-            raise _told(error) from error
+            raise _told(error) from None
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Copy a file of the guest to the controller."""
@@ -182,7 +184,7 @@ class Connection(ConnectionBase):
             with Path(to_text(out_path, errors="surrogate_or_strict")).open("wb") as stream:
                 self._reached().fetch(to_text(in_path, errors="surrogate_or_strict"), stream)
         except VirtError as error:
-            raise _told(error) from error
+            raise _told(error) from None
 
     def _reached(self) -> Agent:
         if self._agent is None:
@@ -202,6 +204,7 @@ class Connection(ConnectionBase):
         self._connected = False
 
 
+# Ansible prints an error's cause behind it, and a VirtError says all there is: hence `from None` above.
 def _told(error: VirtError) -> AnsibleError:
     """Return Ansible's kind of error: a guest that cannot be reached is not a task that failed."""
     if isinstance(error, (CommandTimeout, NoSuchFile, HostError, SpecError)):

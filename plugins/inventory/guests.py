@@ -136,10 +136,12 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 # lab.virtfleet.yml: the shortest
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
 
+---
 # fleet.virtfleet.yml: several hypervisors, from the cache for five minutes
 plugin: virtfleet.core.guests
 hypervisors:
@@ -153,6 +155,7 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/ansible/virtfleet
 cache_timeout: 300
 
+---
 # offline.virtfleet.yml: no network into the guests, also those that are off
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
@@ -160,6 +163,7 @@ states: [all]
 address_sources: []
 connection: agent
 
+---
 # grouped.virtfleet.yml: groups and variables of your own
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
@@ -307,8 +311,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         connection = self.get_option("connection")
         for name, found, _own in listed:
             self.inventory.add_host(name)
+            # Not by the inventory's set_variable, which walks each value once more to say where it comes from.
+            host = self.inventory.hosts[name]
             for key, value in variables(found, connection).items():
-                self.inventory.set_variable(name, key, value)
+                host.set_variable(key, value)
         self._construct([name for name, _found, _own in listed], {name: own for name, _found, own in listed})
 
     def _construct(self, names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:

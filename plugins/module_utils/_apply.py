@@ -15,9 +15,8 @@ from typing import Any
 
 from ._change import Action, Effect, Outcome, Plan
 from ._errors import VirtError
-from ._guest.expand import VolumeWant
-from ._guest.volumes import volume_xml
 from ._ports import Files, Hypervisor
+from ._storage.volume import VolumeWant, volume_xml
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class HostFacts:
 class GuestFacts:
     """One guest. ``state`` is ``running``, ``paused``, ``stopped``, ``saved`` (stopped with a managed save) or
     ``crashed``. ``xml`` is the persistent definition (INACTIVE, SECURE), ``live_xml`` the running one or None.
-    ``persistent`` is false for a transient guest, whose ``xml`` then is its live one.
+    ``saved_xml`` is the definition inside a managed save. ``persistent`` is false for a transient guest, whose ``xml``
+    then is its live one.
     """
 
     name: str
@@ -54,10 +55,16 @@ class GuestFacts:
     snapshots: bool = False
     checkpoints: bool = False
     persistent: bool = True
+    saved_xml: str | None = None
 
     @property
     def active(self) -> bool:
         return self.live_xml is not None
+
+    @property
+    def warm_xml(self) -> str | None:
+        """What the guest runs by until its next cold start: its live definition, or that of its managed save."""
+        return self.live_xml or self.saved_xml
 
 
 # The collection's own element in a guest's or network's metadata: its namespace never changes without its number.

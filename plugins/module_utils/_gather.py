@@ -17,9 +17,7 @@ from ._image.gather import find_users
 from ._ports import Files, Hypervisor
 
 
-def gather_guests(
-    hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False
-) -> Snapshot:
+def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False) -> Snapshot:
     """Return what the plans of ``specs`` need. Paths are looked at only where the host's files are at hand.
 
     ``losing``: disks may be removed or made anew, so it matters who stands on them, in whatever pool or in none.

@@ -88,8 +88,8 @@ def _info(ports: Ports, facts: GuestFacts) -> dict[str, Any]:
     found["persistent"] = facts.persistent
     found["managed_save"] = facts.managed_save
     found["pending"] = []
-    if facts.live_xml is not None and facts.persistent:
+    if facts.warm_xml is not None and facts.persistent:
         context = Context(name=facts.name, state=facts.state)
-        changes = pending(GUEST, _xml.parse(facts.xml), _xml.parse(facts.live_xml), context)
+        changes = pending(GUEST, _xml.parse(facts.xml), _xml.parse(facts.warm_xml), context)
         found["pending"] = [change_row(TABLES, "guest", change) for change in changes]
     return found

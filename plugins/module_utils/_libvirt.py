@@ -7,6 +7,7 @@
 which libvirt is called, ``_libvirt_read`` the reading of XML and ``_libvirt_errors`` what the messages mean. Nothing
 is refused here: what is allowed is the planners' business.
 """
+
 from __future__ import annotations
 
 import os

@@ -44,7 +44,7 @@ class AgentCommands(Base):
         text, seconds = json.dumps(command, ensure_ascii=False), max(1, round(timeout))
         if len(text.encode("utf-8", "surrogateescape")) > _MESSAGE_LIMIT:
             raise SpecError(
-                f"could not {doing} guest {name}: this command line has more than {_MESSAGE_LIMIT} bytes, which libvirt "
+                f"could not {doing} guest {name}: this command has more than {_MESSAGE_LIMIT} bytes, which libvirt "
                 "cannot pass; send it as a file or by standard input"
             )
         domain = self._guest(name)
@@ -68,7 +68,8 @@ class AgentCommands(Base):
             return self._silent(name, said)
         if code == _NO_CHANNEL:
             return Unsupported(
-                f"could not {doing} guest {name}: {said}; give the guest an agent channel (`agent: true`) and start it cold"
+                f"could not {doing} guest {name}: {said}; give the guest an agent channel (`agent: true`), and start "
+                "it cold"
             )
         if code == errors.OPERATION_INVALID:
             return Conflict(f"could not {doing} guest {name}: {said}; start the guest first")

@@ -6,6 +6,7 @@
 Pure: it knows libvirt's error numbers (virErrorNumber, which never change) and its messages, not its library.
 Messages are matched as libvirt 8.0 to 12.0 writes them; libvirtd writes them in the C locale.
 """
+
 from __future__ import annotations
 
 import re
@@ -160,6 +161,11 @@ _SAYINGS = (
         r"target '?(?P<target>[^' ]+)'? (duplicated|already exists)",
         Conflict,
         "another disk of this guest has the target {target}: leave `target` out or take a free one",
+    ),
+    Saying(
+        r"does not support hotplugging|cannot be hot ?(un)?plugged",
+        Unsupported,
+        "this bus takes devices of a stopped guest only: stop the guest first, or use bus virtio or scsi",
     ),
     Saying(
         r"No more available PCI (slots|addresses)",

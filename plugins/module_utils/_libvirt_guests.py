@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Guests over libvirt."""
+
 from __future__ import annotations
 
 import threading
@@ -278,7 +279,13 @@ class Guests(Base):
         )
 
     def _facts(
-        self, domain: Any, state: str, persistent: bool, autostart: bool, managed_save: bool, snapshots: bool,
+        self,
+        domain: Any,
+        state: str,
+        persistent: bool,
+        autostart: bool,
+        managed_save: bool,
+        snapshots: bool,
         checkpoints: bool,
     ) -> GuestFacts | None:
         """Read a guest's XML; None when it vanished meanwhile."""
@@ -296,10 +303,11 @@ class Guests(Base):
             xml = self._xml(domain, "guest", name, secure | self._lib.VIR_DOMAIN_XML_INACTIVE)
         if xml is None:
             return None
+        saved = state == "stopped" and managed_save
         return GuestFacts(
             name=name,
             uuid=domain.UUIDString(),
-            state="saved" if state == "stopped" and managed_save else state,
+            state="saved" if saved else state,
             xml=xml,
             live_xml=live,
             autostart=autostart,
@@ -307,7 +315,16 @@ class Guests(Base):
             snapshots=snapshots,
             checkpoints=checkpoints,
             persistent=persistent,
+            saved_xml=self._saved_xml(domain, name) if saved else None,
         )
+
+    def _saved_xml(self, domain: Any, name: str) -> str | None:
+        """Return the definition inside a managed save; None where it is gone meanwhile, or the driver has no way."""
+        flags = 0 if self._readonly else self._lib.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE
+        text = self._call(
+            "read the managed save of", "guest", name, domain.managedSaveGetXMLDesc, flags, already=unavailable
+        )
+        return text or None
 
     # helpers
 
@@ -322,7 +339,14 @@ class Guests(Base):
 
         def ask() -> Any:
             return self._call(
-                "ask the agent of", "guest", name, self._qemu.qemuAgentCommand, domain, text, seconds, 0,
+                "ask the agent of",
+                "guest",
+                name,
+                self._qemu.qemuAgentCommand,
+                domain,
+                text,
+                seconds,
+                0,
                 already=lambda error: code_of(error) in errors.AGENT_SILENT,
             )
 
@@ -392,7 +416,14 @@ class Guests(Base):
         for kind in kinds:
             register = self._connection.domainEventRegisterAny
             number = self._call(
-                "watch", "guest", domain.name(), register, domain, kind, seen.callback(kind), None,
+                "watch",
+                "guest",
+                domain.name(),
+                register,
+                domain,
+                kind,
+                seen.callback(kind),
+                None,
                 already=unsupported,
             )
             if number is not None:
@@ -402,7 +433,11 @@ class Guests(Base):
         finally:
             for number in numbers:
                 self._call(
-                    "watch", "guest", domain.name(), self._connection.domainEventDeregisterAny, number,
+                    "watch",
+                    "guest",
+                    domain.name(),
+                    self._connection.domainEventDeregisterAny,
+                    number,
                     already=lambda error: True,
                 )
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts out of the XML that libvirt gives. Pure: text in, values out."""
+
 from __future__ import annotations
 
 import json
@@ -191,12 +192,12 @@ def _agrees(wanted: ElementTree.Element, present: ElementTree.Element, path: str
         return True
     if wanted.tag == "disk" and path == "source":  # a disk is known by its target; its source has many spellings
         return True
+    if wanted.tag == "interface" and path in ("target", "source"):  # the mac says it; vnetN comes and goes
+        return True
     if have is None:
         return False
     keys = ("dev",) if wanted.tag == "disk" and path == "target" else tuple(want.attrib)
-    if wanted.tag == "interface" and path in ("target", "source"):  # the mac says it; vnetN comes and goes
-        return True
-    return all(want.get(key) == have.get(key) for key in keys if want.get(key) is not None)
+    return all((want.get(key) or "").lower() == (have.get(key) or "").lower() for key in keys)
 
 
 def has_alias(live_xml: str, alias: str) -> bool:

@@ -97,7 +97,7 @@ class _Report:
             "plan": plan_rows(tables, self.plan, self.outcomes),
             "pending": pending_rows(tables, self.pending or self.plan),
             "unmanaged": unmanaged_rows(self.plan),
-            "summary": summary(self.plan, self.subject.objects),
+            "summary": summary(tables, self.plan, self.subject.objects),
         }
         if self.diff is not None:
             found["diff"] = self.diff

@@ -157,7 +157,7 @@ def _entries(acl: bytes) -> list[tuple[int, int, int]]:
         return []
     whole = (len(acl) - _ACL_HEADER.size) // _ACL_ENTRY.size
     body = acl[_ACL_HEADER.size : _ACL_HEADER.size + whole * _ACL_ENTRY.size]
-    return [(tag, permissions, ident) for tag, permissions, ident in _ACL_ENTRY.iter_unpack(body)]
+    return list(_ACL_ENTRY.iter_unpack(body))
 
 
 def _name_of(uid: int) -> str:

@@ -71,12 +71,15 @@ def unmanaged_rows(plan: Plan) -> list[dict[str, Any]]:
     return [{"kind": kind, "name": name, "entries": list(names)} for (kind, name), names in plan.unmanaged.items()]
 
 
-def summary(plan: Plan, objects: int) -> dict[str, int]:
-    """Return how many actions of each kind there are, and how many of ``objects`` wanted ones need none."""
+def summary(tables: Tables, plan: Plan, objects: int) -> dict[str, int]:
+    """Return how many actions of each verb there are, and how many of the ``objects`` asked for need none.
+
+    Those are of the kinds that ``tables`` has; volumes and reservations come along with them.
+    """
     counts: dict[str, int] = {}
     for action in plan.actions:
         counts[action.action] = counts.get(action.action, 0) + 1
-    touched = len({action.key for action in plan.actions})
+    touched = len({action.key for action in plan.actions if action.kind in tables or not tables})
     return {**counts, "unchanged": max(0, objects - touched)}
 
 

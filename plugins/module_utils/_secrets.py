@@ -18,13 +18,14 @@ from ._change import HIDDEN
 
 _SECRET = re.compile(r"pass|secret|token|private|credential|hash|plain_text", re.IGNORECASE)
 _SHORTEST = 4
+_IN_XML = re.compile(r"""\w*passw(?:or)?d\w*\s*=\s*(?:'([^']*)'|"([^"]*)")""", re.IGNORECASE)
 
 
 def _documents(module: Any) -> Iterator[tuple[str, str]]:
     """Yield the options and suboptions that are free documents with ``no_log``."""
     for name, option in module.argument_spec.items():
         for inner, suboption in (option.get("options") or {}).items():
-            if suboption.get("no_log") and suboption.get("type") == "raw":
+            if suboption.get("no_log") and suboption.get("type") in ("raw", "dict"):
                 yield name, inner
 
 
@@ -42,12 +43,21 @@ def _texts(value: Any, secret: bool) -> Iterator[tuple[str, bool]]:
 
 def hide(module: Any) -> None:
     """Mask the secrets of the module's documents, and no more than these."""
-    for name, inner in _documents(module):
-        document = (module.params.get(name) or {}).get(inner)
-        found = list(_texts(document, isinstance(document, str)))
-        keep = {text for text, secret in found if secret and len(text) >= _SHORTEST}
-        module.no_log_values -= {text for text, _secret in found if text not in keep}
-        module.no_log_values |= keep
+    documents = [(module.params.get(name) or {}).get(inner) for name, inner in _documents(module)]
+    found = [pair for document in documents for pair in _texts(document, isinstance(document, str))]
+    found += [(text, True) for text in _in_fragments(module)]
+    keep = {text for text, secret in found if secret and len(text) >= _SHORTEST}
+    module.no_log_values -= {text for text, _secret in found if text not in keep}
+    module.no_log_values |= keep
+
+
+def _in_fragments(module: Any) -> Iterator[str]:
+    """Yield the passwords in the XML that the user gave, such as a graphics device's."""
+    for name, option in module.argument_spec.items():
+        if "xml" in (option.get("options") or {}):
+            for item in module.params.get(name) or ():
+                for single, double in _IN_XML.findall(item.get("xml") or ""):
+                    yield single or double
 
 
 def invocation(module: Any) -> dict[str, Any]:

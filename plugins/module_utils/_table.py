@@ -140,12 +140,19 @@ class Union:
     drivers: frozenset[str] = ALL
     secret: bool = False
 
-    def read(self, root: Element) -> Any:
+    def form(self, root: Element) -> str | None:
+        """Return the name of the arm that an element has, or None for one that is unknown here."""
         for name, arm in self.arms.items():
             if all(_xml.read(root, path) == value for path, value in arm.marks.items()):
-                value = arm.row.read(root)
-                return {name: None if value is UNSET else value}
-        return UNSET
+                return name
+        return None
+
+    def read(self, root: Element) -> Any:
+        name = self.form(root)
+        if name is None:
+            return UNSET
+        value = self.arms[name].row.read(root)
+        return {name: None if value is UNSET else value}
 
     def write(self, root: Element, value: Mapping[str, Any]) -> None:
         chosen = next(iter(value))
@@ -572,17 +579,18 @@ def capture(table: Table, root: Element, defaults: Spec) -> tuple[Spec, list[Res
     for entry in table.entries:
         if isinstance(entry, Keyed):
             for element in entry.elements(rest):
-                where = f"{entry.at}[{entry.locate}='{_xml.read(element, entry.locate)}']"
+                mark = _xml.read(element, entry.locate)
                 _claim(entry.item, element)
-                residue.extend(Residue(where, _xml.to_text(child)) for child in element)
-                residue.extend(Residue(f"{where}/@{name}", value) for name, value in element.attrib.items())
+                if (len(element) or element.attrib) and mark is not None:
+                    _xml.write(element, entry.locate, mark)
+                    residue.append(Residue(entry.at.rpartition("/")[0] or ".", _xml.to_text(element).strip()))
                 next(node for node in rest.iter() if element in list(node)).remove(element)
     _claim(table, rest)
     for child in rest:
         if child.tag == "devices":
-            residue.extend(Residue("devices", _xml.to_text(device)) for device in child)
+            residue.extend(Residue("devices", _xml.to_text(device).strip()) for device in child)
         elif child.attrib or len(child) or (child.text or "").strip():
-            residue.append(Residue(".", _xml.to_text(child)))
+            residue.append(Residue(".", _xml.to_text(child).strip()))
     return spec, residue
 
 
@@ -591,7 +599,12 @@ def _claim(table: Table, root: Element) -> None:
     for entry in table.entries:
         if isinstance(entry, Keyed):
             continue
-        rows = [entry] if isinstance(entry, Field) else [arm.row for arm in entry.arms.values()]
-        marks = [] if isinstance(entry, Field) else [path for arm in entry.arms.values() for path in arm.marks]
-        for path in (*(path for row in rows for path in row.at), *marks):
+        paths: tuple[str, ...] = ()
+        if isinstance(entry, Field):
+            paths = entry.at
+        else:
+            form = entry.form(root)
+            if form is not None:
+                paths = (*entry.arms[form].row.at, *entry.arms[form].marks)
+        for path in paths:
             _xml.remove(root, path)

@@ -36,6 +36,8 @@ def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], goal: str, timeout: 
     seen: dict[str, str] = {}
     while left:
         for name in list(left):
+            if name in seen and time.monotonic() >= deadline:
+                break
             try:
                 missing = reached(hypervisor, name)
             except VirtError as error:
@@ -52,7 +54,7 @@ def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], goal: str, timeout: 
 
 def _agent(hypervisor: Hypervisor, name: str) -> str | None:
     return (
-        None if hypervisor.agent_ping(name, timeout=5) else "its guest agent is silent (is qemu-guest-agent installed?)"
+        None if hypervisor.agent_ping(name, timeout=2) else "its guest agent is silent (is qemu-guest-agent installed?)"
     )
 
 

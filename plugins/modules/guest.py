@@ -264,8 +264,11 @@ options:
   xml_overlay:
     description:
       - What no option says, as XML. Each entry has O(xml_overlay[].at) and O(xml_overlay[].xml), or
-        O(xml_overlay[].remove). It is merged into the sibling with the same key (name, id, index, type, ...), else
-        appended. It must not change what is given as an option.
+        O(xml_overlay[].remove). It is merged into the sibling that it means, else appended.
+      - Below V(devices) it means the device with the same alias, target, MAC, id or controller index; a video card,
+        balloon, TPM, or the graphics of one type stand once; anything else is one more device. Elsewhere it means the
+        sibling with the same key (name, id, index, type, ...).
+      - It must not change what is given as an option, nor the guest's name, UUID or the metadata of this collection.
     type: list
     elements: dict
     suboptions:

@@ -175,8 +175,14 @@ class Agent:
         if stdin is None or len(stdin) + size <= SEND_BYTES:
             return self._run(command, place, stdin, "", timeout)
         given = f"/tmp/{place}.in"  # noqa: S108 (in the guest; the name cannot be guessed)
-        self._write(io.BytesIO(stdin), given)
-        return self._run(command, place, None, given, timeout)
+        try:
+            self._write(io.BytesIO(stdin), given)
+            return self._run(command, place, None, given, timeout)
+        except VirtError:
+            # The script removes it as soon as it is open, but the script may not have been reached.
+            with contextlib.suppress(VirtError):
+                self._remove(given)
+            raise
 
     def put(self, source: BinaryIO, path: str) -> int:
         """Write a file of the guest and return its size. A new file is readable by root alone."""
@@ -269,7 +275,7 @@ class Agent:
                 answer = self._file("write", {"handle": handle, "buf-b64": text}, what)
                 count = answer.get("count") if isinstance(answer, dict) else None
                 if count != len(block):
-                    raise HostError(f"could not {what} in guest {self._guest}: {count} of {len(block)} bytes were taken")
+                    raise HostError(f"could not {what} in guest {self._guest}: it took {count} of {len(block)} bytes")
                 size += len(block)
         except BaseException:
             with contextlib.suppress(VirtError):
@@ -386,7 +392,8 @@ class Agent:
         number = status.get("signal", 0)
         if not isinstance(rc, int) or not isinstance(number, int):
             raise HostError(f"the agent of guest {self._guest} answered an exit code that is no number")
-        return Done(128 + number if number else rc, self._decoded(status, "out-data"), self._decoded(status, "err-data"))
+        code = 128 + number if number else rc
+        return Done(code, self._decoded(status, "out-data"), self._decoded(status, "err-data"))
 
     def _decoded(self, status: Mapping[str, Any], key: str) -> bytes:
         data = status.get(key, "")

@@ -13,14 +13,15 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
-try:
-    from ansible.template import trust_as_template  # noqa: F401 - where it is, trust is a tag
-except ImportError:
+from ansible import template as ansible_template
+
+_marked: Callable[[str], Any]
+if hasattr(ansible_template, "trust_as_template"):
+    _marked = str
+else:
     from ansible.utils.unsafe_proxy import AnsibleUnsafeText
 
-    _marked: Callable[[str], Any] = AnsibleUnsafeText
-else:
-    _marked = str
+    _marked = AnsibleUnsafeText
 
 LIMIT_BYTES = 4096
 LIMIT_ITEMS = 256

@@ -15,6 +15,7 @@ from typing import Any
 from .. import _xml
 from .._facts import NetworkFacts, PoolFacts, Snapshot, VolumeFacts
 from .._network.reservations import Reservation
+from .._storage.volume import VolumeWant
 from .._table import Spec
 from .._units import show_size
 from .fields.disks import DISKS, free_target, prefix_of
@@ -25,23 +26,6 @@ from .spec import GuestSpec
 
 DEFAULT_POOL = "default"
 SEED = "seed"
-
-
-@dataclass(frozen=True)
-class VolumeWant:
-    """One volume that a disk stands for. ``size_bytes`` is None for as large as the base."""
-
-    pool: str
-    name: str
-    path: str
-    format: str
-    size_bytes: int | None
-    base: str | None = None
-    base_format: str | None = None
-
-    @property
-    def key(self) -> str:
-        return f"{self.pool}/{self.name}"
 
 
 @dataclass
@@ -65,7 +49,20 @@ def expand(spec: GuestSpec, snap: Snapshot, have: Spec, record: Record, machine:
     made = Expanded(dict(spec.values), dict(have))
     _Disks(spec, snap, record, made, machine).run()
     _Nics(spec, snap, made).run()
+    _order(made)
     return made
+
+
+def _order(made: Expanded) -> None:
+    """An order of devices replaces one of kinds; without either, libvirt writes that the disk is booted."""
+    wanted, present = (
+        any(entry.get("boot_order") is not None for kind in ("disks", "nics") for entry in spec.get(kind, ()))
+        for spec in (made.want, made.have)
+    )
+    if wanted:
+        made.want.setdefault("boot", ())
+    elif made.want.get("boot") == () and not present:
+        made.want["boot"] = ("disk",)
 
 
 class _Disks:
@@ -277,7 +274,15 @@ class _Disks:
             return "raw"
         known = self.snap.volume_at(path)
         facts = self.snap.images.get(path)
-        if known is None and facts is None and path in self.snap.paths and self.snap.paths[path].exists:
+        seen = self.snap.paths.get(path)
+        if (
+            known is None
+            and facts is None
+            and seen is not None
+            and seen.exists
+            and seen.readable
+            and seen.kind != "dir"
+        ):
             # libvirt does not probe: a qcow2 file taken as raw would be written over by the guest.
             self.made.problems.append(f"disks.{entry['name']}.format: cannot tell the format of {path}; say it")
         return known.format if known is not None else facts.format if facts is not None else "raw"

@@ -76,8 +76,8 @@ GUEST_OPTIONS: dict[str, Any] = {
         "type": "dict",
         "options": {
             "user_data": {"type": "raw", "no_log": True},
-            "meta_data": {"type": "dict"},
-            "network_config": {"type": "raw"},
+            "meta_data": {"type": "dict", "no_log": True},
+            "network_config": {"type": "raw", "no_log": True},
             "policy": {"type": "str", "choices": list(POLICIES), "default": "next_boot"},
         },
     },

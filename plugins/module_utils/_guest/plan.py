@@ -17,6 +17,7 @@ from .._change import Action, Change, Effect, Plan, Step, worst
 from .._errors import SpecError
 from .._facts import GuestFacts, Snapshot
 from .._network.reservations import reserve
+from .._storage.volume import VolumeWant
 from .._table import (
     Context,
     Spec,
@@ -35,14 +36,14 @@ from .._xml import Element
 from . import record as records
 from . import seed as seeds
 from . import volumes
-from .expand import SEED, Expanded, VolumeWant, expand
+from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
 from .fields.nics import NICS
 from .fields.size import ceilings
 from .record import Device, Record
 from .skeleton import accel_for, defaults, machine_for, skeleton
 from .spec import GuestSpec
-from .states import Stopping, settled, stop_step, transition
+from .states import Stopping, stop_step, transition
 from .table import GUEST
 
 
@@ -219,20 +220,20 @@ class _Convergence:
             }
             if not renewed:
                 self.complaints.append(
-                    "cloud_init.policy: recreate makes the disks with an image anew, and disks lists none; list them, or "
-                    "use another policy"
+                    "cloud_init.policy: recreate makes the disks with an image anew, and disks lists none; "
+                    "list them, or use another policy"
                 )
             lost |= renewed
         if lost and self.state == "saved":
             self.complaints.append(
-                f"disks.{min(lost)}: the guest is saved, and its memory knows the old disk; start it or shut it down first"
+                f"disks.{min(lost)}: the guest is saved, and its memory knows the old disk; start it first"
             )
         for disk in sorted(lost):
             volume = _volumes_by_key(made).get(disk)
-            above = _standing_on(self.snap, volume.path) if volume is not None else []
+            above = _standing_on(self.snap, volume.path, self.spec.name) if volume is not None else []
             if above:
                 self.complaints.append(
-                    f"disks.{disk}: is the base of {', '.join(above)} and is not made anew while they stand on it"
+                    f"disks.{disk}: is used by {', '.join(above)} and is not made anew while they use it"
                 )
             if not self.options.may_lose(self.spec.name, disk):
                 why = next((c for c in changes if c.path[:2] == ("disks", disk)), None)
@@ -364,7 +365,7 @@ class _Convergence:
         return element is not None and DISKS.twin(self.live, element) is not None
 
     def _volume_actions(self, made: Expanded, lost: set[str]) -> list[Action]:
-        """Return the actions on volumes that no disk of the guest stands on yet: made, or grown where they were left."""
+        """Return the actions on volumes that no disk of the guest has yet: made, or grown where they were left."""
         attached = {(disk.get("source") or {}).get("file") for disk in made.have["disks"]}
         found = []
         for disk, volume in made.volumes.items():
@@ -431,11 +432,11 @@ class _Convergence:
         return Step("set_autostart", {"name": self.spec.name, "autostart": change.after}, "set autostart")
 
     def _pending(self, tree: Element, changes: Sequence[Change]) -> list[Change]:
-        """Return what stays untrue of the running guest after this plan."""
-        if self.live is None or settled("stopped", self._context().state):
+        """Return what stays untrue of the running or saved guest after this plan."""
+        if self.facts is None or self.facts.warm_xml is None or self._context().cold:
             return []
         live_now = {change.path for change in changes if change.effect is Effect.LIVE}
-        found = pending(GUEST, tree, self.live, self._context())
+        found = pending(GUEST, tree, _xml.parse(self.facts.warm_xml), self._context())
         return [change for change in found if not any(change.path[: len(path)] == path for path in live_now)]
 
     def _unmanaged(self, made: Expanded) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -458,8 +459,9 @@ class _Removal:
             if self.facts.state == "paused":
                 main.append(Step("resume_guest", {"name": name}, "resume the guest"))
             main.append(stop_step(name, self.options.stopping))
-        main.append(Step("undefine_guest", {"name": name}, "remove the definition of the guest"))
+        # The definition goes last: what it records is all that a run cut short leaves to the next one.
         main += [volumes.delete_step(pool, volume) for pool, volume in doomed]
+        main.append(Step("undefine_guest", {"name": name}, "remove the definition of the guest"))
         effect = Effect.DATA_LOSS if any(volume != self._seed(record) for volume in doomed) else Effect.RECREATE
         changes = [Change(("state",), self.facts.state, "absent", effect)]
         changes += [
@@ -467,13 +469,15 @@ class _Removal:
             for pool, volume in doomed
             if (pool, volume) != self._seed(record)
         ]
-        actions = [Action("guest", name, "delete", effect, tuple(changes), tuple(main))]
+        actions = []
         for network in sorted({d.network for d in record.devices if d.network and d.address}):
             facts = self.snap.networks.get(network)
             macs = {d.key for d in record.devices if d.network == network}
             released = reserve(facts, [], macs) if facts is not None else None
             if released is not None:
-                actions.append(replace(released, needs=(("guest", name),)))
+                actions.append(released)
+        needs = tuple(action.key for action in actions)
+        actions.append(Action("guest", name, "delete", effect, tuple(changes), tuple(main), needs))
         warnings = (f"guest {name}: its disks stay: {', '.join(kept)}",) if kept else ()
         return Plan(tuple(actions), warnings=warnings)
 
@@ -491,11 +495,11 @@ class _Removal:
             if device.name != SEED and not self.options.may_lose(self.spec.name, device.name):
                 kept.append(device.volume or "")
                 continue
-            above = _standing_on(self.snap, self.snap.volumes[volume].path)
+            above = _standing_on(self.snap, self.snap.volumes[volume].path, self.spec.name)
             if above:
                 complaints.append(
-                    f"guest {self.spec.name}: its disk {device.volume} is the base of {', '.join(above)} and is not "
-                    "removed while they stand on it"
+                    f"guest {self.spec.name}: its disk {device.volume} is used by {', '.join(above)} and is not "
+                    "removed while they use it"
                 )
             doomed.append(volume)
         if complaints:
@@ -503,11 +507,13 @@ class _Removal:
         return doomed, kept
 
 
-def _standing_on(snap: Snapshot, path: str) -> list[str]:
-    """Return the paths of the images that stand on the one at ``path``."""
+def _standing_on(snap: Snapshot, path: str, guest: str) -> list[str]:
+    """Return the images that stand on the one at ``path``, and the other guests that use it."""
     known = {volume.path for volume in snap.volumes.values() if volume.backing == path}
     image = snap.images.get(path)
-    return sorted(known | set(image.overlays if image is not None else ()))
+    if image is not None:
+        known |= {*image.overlays, *(f"guest {name}" for name in image.guests if name != guest)}
+    return sorted(known)
 
 
 def _own(tree: Element) -> tuple[str | None, ...]:

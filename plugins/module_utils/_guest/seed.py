@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .._errors import SpecError
 
+OPTIONS = ("user_data", "meta_data", "network_config", "policy")
 POLICIES = ("ignore", "next_boot", "recreate")
 
 
@@ -29,8 +31,16 @@ class CloudInit:
     policy: str = "next_boot"
 
 
+# JSON's escape for a character outside of the first plane is a pair of surrogates, which YAML does not put together:
+# such characters are written as they are, and those that YAML wants escaped as \\uXXXX.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, indent=1) + "\n"
+    if isinstance(value, str):
+        return value
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
 
 
 def digest(cloud_init: CloudInit, guest: str) -> str:
@@ -61,6 +71,8 @@ def files(cloud_init: CloudInit, guest: str) -> dict[str, bytes]:
 
 def parse(options: Mapping[str, Any]) -> CloudInit:
     """Return the checked form of the option ``cloud_init``; raise SpecError otherwise."""
+    if not isinstance(options, Mapping):
+        raise SpecError(f"{options!r} is not a mapping of {', '.join(OPTIONS)}")
     for name in ("user_data", "network_config"):
         if not isinstance(options.get(name), (type(None), str, dict, list)):
             raise SpecError(f"{name}: must be a mapping or text")

@@ -137,6 +137,8 @@ def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
     """Return the spec of one guest; options that are None are left out. Raise one SpecError with all complaints."""
     reader = _Reader()
     reader.unknown(prefix, options, (*_ROWS, *_OWN))
+    if isinstance(options.get("cloud_init"), Mapping):
+        reader.unknown(f"{prefix}cloud_init.", options["cloud_init"], seed.OPTIONS)
     given = {name: value for name, value in options.items() if value is not None}
     name = reader.take(f"{prefix}name", given.get("name"), check_name)
     values: Spec = {}
@@ -268,10 +270,12 @@ def _disk_name(source: str, entry: Spec) -> str:
 
 def _nic(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
     reader.unknown(path, given, _NIC)
-    kind = given.get("type") or ("bridge" if "bridge" in given else "network")
+    likely = "bridge" if "bridge" in given else "network"
+    kind = given.get("type") or likely
     entry: Spec = {}
     if kind not in NIC_TYPES:
         reader.complain(path + "type", f"{kind!r} is not one of {', '.join(NIC_TYPES)}")
+        kind = likely
     for option in ("network", "bridge"):
         if option == kind:
             if option not in given:
@@ -320,6 +324,6 @@ def _overlays(reader: _Reader, path: str, given: Any) -> tuple[Overlay, ...]:
         else:
             reader.complain(where, "must be {at: path, xml: fragment} or {remove: path}")
             continue
-        reader.take(f"{where}.at", overlay.at, check_path)
+        reader.take(f"{where}.remove" if keys == {"remove"} else f"{where}.at", overlay.at, check_path)
         found.append(overlay)
     return tuple(found)

@@ -5,26 +5,9 @@
 
 from __future__ import annotations
 
-from .. import _xml
 from .._change import Action, Change, Effect, Step
+from .._storage.volume import VolumeWant, volume_xml
 from .._units import show_size
-from .._xml import Element, SubElement
-from .expand import VolumeWant
-
-
-def volume_xml(volume: VolumeWant, size_bytes: int) -> str:
-    """Return the XML of a new volume (libvirt, formatstorage)."""
-    root = Element("volume")
-    SubElement(root, "name").text = volume.name
-    SubElement(root, "capacity", {"unit": "bytes"}).text = str(size_bytes)
-    if volume.format == "raw":
-        # Sparse: what the guest writes is what the file takes.
-        SubElement(root, "allocation", {"unit": "bytes"}).text = "0"
-    _xml.write(root, "target/format/@type", volume.format)
-    if volume.base is not None:
-        _xml.write(root, "backingStore/path", volume.base)
-        _xml.write(root, "backingStore/format/@type", volume.base_format or "raw")
-    return _xml.to_text(root)
 
 
 def create(volume: VolumeWant, size_bytes: int) -> Action:

@@ -218,7 +218,7 @@ def _listed(case: _Case) -> Plan:
     pool, path = case.place.pool, case.place.path
     if pool is None or not pool.active:
         return Plan()
-    if any(volume.path == path for (name, _), volume in case.snapshot.volumes.items() if name == pool.name):
+    if any(volume.path == path and volume.pool == pool.name for volume in case.snapshot.volumes.values()):
         return Plan()
     change = Change(("pool",), None, pool.name, LIVE, "libvirt does not list it yet")
     return Plan((Action(KIND, case.spec.name, "update", LIVE, (change,), _refresh(case)),))

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What has to be done for one pool. Pure; check mode and real mode both read this plan. No step deletes a file."""
+
 from __future__ import annotations
 
 import posixpath

@@ -6,6 +6,7 @@
 Path and type are what a pool is: another one is another pool. Owner and mode are those of the directory, which libvirt
 sets when it builds the pool.
 """
+
 from __future__ import annotations
 
 import posixpath

@@ -34,12 +34,14 @@ ACCEL = Type(_ACCEL.parse, _read_accel, _write_accel)
 # machine: libvirt expands an alias when it defines (q35 becomes pc-q35-7.2), and a later QEMU gives it a newer version.
 
 _FAMILIES = {"pc": "pc-i440fx", "q35": "pc-q35", "s390-ccw": "s390-ccw-virtio"}
+# What follows is a version; distributions have words for theirs (pc-q35-noble, pc-q35-noble-v2).
+_VERSIONED = tuple(f"{family}-" for family in (*_FAMILIES.values(), "virt", "pseries"))
 
 
 def same_machine(want: Any, have: Any) -> bool:
     """Tell whether a wanted machine type, perhaps an alias, is the one that a definition has."""
-    if want == have:
-        return True
+    if want == have or want.startswith(_VERSIONED):
+        return bool(want == have)
     family = _FAMILIES.get(want, want)
     return (have in _FAMILIES and _FAMILIES[have] == family) or bool(
         re.match(re.escape(family) + r"-([0-9]+\.[0-9]+|[a-z]+[0-9.]*(-[a-z0-9]+)*)$", have)

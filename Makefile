@@ -1,0 +1,49 @@
+# Each target installs what it misses, says what it does, and can be run again at once.
+#
+#   make test                      every stage; the table of their times is at the end
+#   make test STAGES="unit lab"    some stages: lint build sanity unit contract lab integration e2e, or unit-main ...
+#   make test STAGES=unit-main ARGS="-k nics"
+#   make lab-up HOST=b             a second private libvirtd beside the first
+
+STAGES ?=
+ARGS ?=
+HOST ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-slow lint docs bench demo demo-down lab-up lab-shell lab-down clean
+
+help: ## say what the targets are
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+test: ## run the tests (STAGES=..., ARGS=...)
+	@tools/run test $(STAGES) --args '$(ARGS)'
+
+test-slow: ## run the tests that take minutes
+	@tools/run test slow --args '$(ARGS)'
+
+lint: ## read the collection without running it
+	@tools/run test lint
+
+docs: ## make the site of the guides and the reference
+	@tools/run docs
+
+bench: ## run the benchmarks
+	@tools/run bench
+
+demo: ## from nothing to a booted guest, on this machine
+	@tools/demo up
+
+demo-down: ## take away what the demo made
+	@tools/demo down
+
+lab-up: ## start a private libvirtd in namespaces of its own (HOST=name)
+	@tools/run lab up $(HOST)
+
+lab-shell: ## a shell inside it (HOST=name)
+	@tools/run lab shell $(HOST)
+
+lab-down: ## end it (HOST=name)
+	@tools/run lab down $(HOST)
+
+clean: ## remove what was built here; the caches under ~/.cache/virtfleet stay
+	rm -rf build tests/output .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible

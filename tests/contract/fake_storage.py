@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The fake's pools and volumes: pools of folders on a disk that is a dictionary."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from copy import deepcopy
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import PoolFacts, VolumeFacts
+
+from .fake_base import Definition, FakeBase, File, Pool, mutating, not_found, parse, refuser
+
+CAPACITY = 1 << 40
+_SIZES = ("capacity", "allocation", "available")
+_ORDER = ("name", "uuid", *_SIZES, "features", "source", "target")
+
+
+class FakeStorage(FakeBase):
+    """The part of the Hypervisor that is about storage."""
+
+    def pools(self) -> Mapping[str, PoolFacts]:
+        return {
+            name: read.pool_facts(pool.definition.text, self._live_pool(pool), pool.autostart)
+            for name, pool in self.pool_records.items()
+        }
+
+    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
+        record = self._active(pool, "list the volumes of")
+        folder = self.folders[record.path]
+        return {
+            name: VolumeFacts(
+                pool=pool,
+                name=name,
+                path=f"{record.path}/{name}",
+                format=image.format,
+                capacity_bytes=image.capacity,
+                allocation_bytes=image.allocation,
+                backing=image.backing,
+                backing_format=image.backing_format,
+            )
+            for name, image in sorted(folder.items())
+            if name in record.known
+        }
+
+    def volume_data(self, pool: str, name: str) -> bytes:
+        """Return what was uploaded to a volume."""
+        return self.folders[self._pool(pool).path][name].data
+
+    @mutating
+    def define_pool(self, xml: str) -> None:
+        name = read.name_in(xml)
+        refuse = refuser("define", "pool", name)
+        root = parse(xml, "define", "pool")
+        path_node = root.find("target/path")
+        if name == "?" or path_node is None or not path_node.text:
+            raise refuse(27, "XML error: missing pool source name or target path")
+        path_node.text = path_node.text.strip().rstrip("/") or "/"
+        if not root.findtext("uuid"):
+            SubElement(root, "uuid").text = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
+        for tag in (*_SIZES, "source"):
+            if root.find(tag) is None:
+                SubElement(root, tag)
+        for tag in _SIZES:
+            _size(root, tag, 0)
+        root[:] = sorted(root, key=lambda node: _ORDER.index(node.tag) if node.tag in _ORDER else len(_ORDER))
+        own = root.findtext("uuid") or ""
+        for other in self.pool_records.values():
+            if other.uuid == own and other.name != name:
+                raise refuse(9, f"operation failed: pool '{other.name}' is already defined with uuid {own}")
+            if other.name == name and other.uuid != own:
+                raise refuse(9, f"operation failed: pool '{name}' already exists with uuid {other.uuid}")
+            if other.name != name and other.path == path_node.text:
+                raise refuse(9, f"operation failed: Storage source conflict with pool: '{other.name}'")
+        known = self.pool_records.get(name)
+        if known is None:
+            self.pool_records[name] = Pool(name, own, path_node.text, Definition(root))
+        else:
+            known.definition, known.path = Definition(root), path_node.text
+
+    @mutating
+    def build_pool(self, name: str) -> None:
+        self.folders.setdefault(self._pool(name).path, {})
+
+    @mutating
+    def start_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        if pool.active:
+            return
+        if pool.path not in self.folders:
+            message = f"cannot open directory '{pool.path}': No such file or directory"
+            raise refuser("start", "pool", name)(38, message)
+        pool.active = True
+        pool.known = set(self.folders[pool.path])
+
+    @mutating
+    def stop_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        pool.active = False
+        pool.known = set()
+
+    @mutating
+    def undefine_pool(self, name: str) -> None:
+        pool = self.pool_records.get(name)
+        if pool is None:
+            return
+        self._refuse_active(pool, "undefine")
+        del self.pool_records[name]
+
+    @mutating
+    def delete_pool(self, name: str) -> None:
+        pool = self._pool(name)
+        self._refuse_active(pool, "delete the folder of")
+        if self.folders.get(pool.path):
+            message = f"failed to remove pool '{pool.path}': Directory not empty"
+            raise refuser("delete the folder of", "pool", name)(38, message)
+        self.folders.pop(pool.path, None)
+
+    @mutating
+    def refresh_pool(self, name: str) -> None:
+        pool = self._active(name, "refresh")
+        pool.known = set(self.folders[pool.path])
+
+    @mutating
+    def set_pool_autostart(self, name: str, autostart: bool) -> None:
+        self._pool(name).autostart = autostart
+
+    @mutating
+    def create_volume(self, pool: str, xml: str) -> None:
+        name = read.name_in(xml)
+        refuse = refuser("create", "volume", f"{pool}/{name}")
+        record = self._active(pool, "create a volume in")
+        root = parse(xml, "create", "volume")
+        if "/" in name:
+            raise refuse(55, f"Requested operation is not valid: volume name '{name}' cannot contain '/'")
+        folder = self.folders[record.path]
+        if name in folder:
+            record.known = set(folder)
+            return
+        kind, backing_kind = root.find("target/format"), root.find("backingStore/format")
+        backing = root.findtext("backingStore/path")
+        base = self.file_at(backing) if backing else None
+        if backing and base is None:
+            raise refuse(38, f"inaccessible backing store volume {backing}: No such file or directory")
+        capacity = read.size_of(root.find("capacity"), "bytes")
+        folder[name] = File(
+            name=name,
+            format=(kind.get("type") if kind is not None else None) or "raw",
+            capacity=capacity or (base.capacity if base is not None else 0),
+            allocation=read.size_of(root.find("allocation"), "bytes"),
+            backing=backing,
+            backing_format=backing_kind.get("type") if backing_kind is not None else None,
+        )
+        record.known.add(name)
+
+    @mutating
+    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
+        image = self._image(pool, name)
+        if size_bytes < max(image.capacity, image.allocation):
+            message = "invalid argument: can't shrink capacity below existing allocation"
+            raise refuser("resize", "volume", f"{pool}/{name}")(8, message)
+        image.capacity = size_bytes
+
+    @mutating
+    def delete_volume(self, pool: str, name: str) -> None:
+        record = self.pool_records.get(pool)
+        if record is None:
+            return
+        record = self._active(pool, "delete a volume of")
+        if name in record.known:
+            record.known.discard(name)
+            self.folders[record.path].pop(name, None)
+
+    @mutating
+    def upload_volume(self, pool: str, name: str, data: bytes) -> None:
+        image = self._image(pool, name)
+        image.data = data + image.data[len(data) :]
+        image.allocation = max(image.allocation, len(data))
+
+    def _pool(self, name: str) -> Pool:
+        pool = self.pool_records.get(name)
+        if pool is None:
+            raise not_found("pool", name)
+        return pool
+
+    def _active(self, name: str, doing: str) -> Pool:
+        pool = self._pool(name)
+        if not pool.active:
+            message = f"Requested operation is not valid: storage pool '{name}' is not active"
+            raise refuser(doing, "pool", name)(55, message)
+        return pool
+
+    @staticmethod
+    def _refuse_active(pool: Pool, doing: str) -> None:
+        if pool.active:
+            message = f"Requested operation is not valid: storage pool '{pool.name}' is still active"
+            raise refuser(doing, "pool", pool.name)(55, message)
+
+    def _image(self, pool: str, name: str) -> File:
+        record = self._active(pool, "find a volume of")
+        if name not in record.known:
+            message = f"Storage volume not found: no storage vol with matching name '{name}'"
+            raise refuser("find", "volume", f"{pool}/{name}")(50, message)
+        return self.folders[record.path][name]
+
+    def _live_pool(self, pool: Pool) -> str | None:
+        if not pool.active:
+            return None
+        root = deepcopy(pool.definition.read())
+        used = 1 << 30
+        used += sum(image.allocation for image in self.folders[pool.path].values())
+        for tag, size in zip(_SIZES, (CAPACITY, used, CAPACITY - used)):
+            _size(root, tag, size)
+        return ElementTree.tostring(root, encoding="unicode")
+
+
+def _size(root: Element, tag: str, size: int) -> None:
+    node = root.find(tag)
+    assert node is not None
+    node.set("unit", "bytes")
+    node.text = str(size)

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The contract of pools and volumes, over each place that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
+    Conflict,
+    HostError,
+    NotFound,
+    SpecError,
+    VirtError,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._ports import Hypervisor
+from tests.contract.definitions import pool, volume
+from tests.contract.places import Place
+
+pytestmark = pytest.mark.usefixtures("networked")
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def active(place: Place, hypervisor: Hypervisor) -> Iterator[str]:
+    """Return the name of an active, empty pool."""
+    name = place.name("pool")
+    hypervisor.define_pool(pool(name, f"{place.folder}/{name}"))
+    hypervisor.build_pool(name)
+    hypervisor.start_pool(name)
+    yield name
+
+
+def test_define_build_start_stop_delete_undefine(place: Place, hypervisor: Hypervisor) -> None:
+    name = place.name("pool")
+    path = f"{place.folder}/{name}"
+    hypervisor.define_pool(pool(name, path + "/"))
+    found = hypervisor.pools()[name]
+    assert (found.type, found.path, found.active, found.autostart) == ("dir", path, False, False)
+    assert found.capacity_bytes == 0
+    with pytest.raises(HostError, match=rf"{name}.*{path}"):
+        hypervisor.start_pool(name)
+    for _again in range(2):
+        hypervisor.build_pool(name)
+    for _again in range(2):
+        hypervisor.start_pool(name)
+    hypervisor.build_pool(name)
+    found = hypervisor.pools()[name]
+    assert found.active
+    assert found.capacity_bytes > found.available_bytes > 0
+    for wanted in (True, True, False):
+        hypervisor.set_pool_autostart(name, wanted)
+        assert hypervisor.pools()[name].autostart is wanted
+    for method in ("delete_pool", "undefine_pool"):
+        with pytest.raises(Conflict, match=name):
+            getattr(hypervisor, method)(name)
+    for _again in range(2):
+        hypervisor.stop_pool(name)
+    for _again in range(2):
+        hypervisor.delete_pool(name)
+    for _again in range(2):
+        hypervisor.undefine_pool(name)
+    assert name not in hypervisor.pools()
+
+
+def test_a_pool_with_files_keeps_its_folder(hypervisor: Hypervisor, active: str) -> None:
+    hypervisor.create_volume(active, volume("a", MIB))
+    hypervisor.stop_pool(active)
+    with pytest.raises(Conflict, match=rf"{active}.*remove or move"):
+        hypervisor.delete_pool(active)
+    hypervisor.start_pool(active)
+    assert list(hypervisor.volumes(active)) == ["a"]
+
+
+def test_defined_again(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    before = hypervisor.pools()[active]
+    hypervisor.define_pool(before.xml)
+    after = hypervisor.pools()[active]
+    assert (after.uuid, after.path, after.active) == (before.uuid, before.path, True)
+    with pytest.raises(Conflict, match=active):
+        hypervisor.define_pool(pool(active, f"{place.folder}/elsewhere"))
+    with pytest.raises(Conflict, match=active):
+        hypervisor.define_pool(pool(place.name("pool"), str(before.path)))
+    with pytest.raises(SpecError, match="could not define pool"):
+        hypervisor.define_pool("<pool>")
+
+
+def test_volumes(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    for _again in range(2):
+        hypervisor.create_volume(active, volume("base.qcow2", 4 * MIB))
+    base = hypervisor.volumes(active)["base.qcow2"]
+    assert base.path == f"{place.folder}/{active}/base.qcow2"
+    assert (base.format, base.capacity_bytes, base.backing) == ("qcow2", 4 * MIB, None)
+    hypervisor.create_volume(active, volume("top.qcow2", 8 * MIB, backing=base.path))
+    top = hypervisor.volumes(active)["top.qcow2"]
+    assert (top.capacity_bytes, top.backing, top.backing_format) == (8 * MIB, base.path, "qcow2")
+
+    for _again in range(2):
+        hypervisor.resize_volume(active, "top.qcow2", 16 * MIB)
+        assert hypervisor.volumes(active)["top.qcow2"].capacity_bytes == 16 * MIB
+    with pytest.raises(VirtError, match=rf"{active}/top.qcow2.*shrink"):
+        hypervisor.resize_volume(active, "top.qcow2", MIB)
+    for _again in range(2):
+        hypervisor.delete_volume(active, "top.qcow2")
+        assert list(hypervisor.volumes(active)) == ["base.qcow2"]
+
+
+def test_creating_what_exists_changes_nothing(hypervisor: Hypervisor, active: str) -> None:
+    hypervisor.create_volume(active, volume("a", 4 * MIB))
+    hypervisor.create_volume(active, volume("a", 8 * MIB, kind="raw"))
+    found = hypervisor.volumes(active)["a"]
+    assert (found.format, found.capacity_bytes) == ("qcow2", 4 * MIB)
+
+
+def test_a_base_that_is_not_there(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    with pytest.raises(VirtError, match=rf"{active}/top.*nobase"):
+        hypervisor.create_volume(active, volume("top", MIB, backing=f"{place.folder}/{active}/nobase"))
+    assert hypervisor.volumes(active) == {}
+
+
+def test_files_of_others_are_seen_after_a_refresh(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    path = f"{place.folder}/{active}/put"
+    place.put(path)
+    assert hypervisor.volumes(active) == {}
+    hypervisor.create_volume(active, volume("put", 4 * MIB))
+    found = hypervisor.volumes(active)["put"]
+    assert (found.path, found.format, found.capacity_bytes) == (path, "raw", MIB)
+    place.put(path + "2")
+    for _again in range(2):
+        hypervisor.refresh_pool(active)
+        assert set(hypervisor.volumes(active)) == {"put", "put2"}
+
+
+def test_upload(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    data = bytes(range(256)) * 8192
+    hypervisor.create_volume(active, volume("seed", len(data), kind="raw"))
+    hypervisor.upload_volume(active, "seed", data)
+    path = hypervisor.volumes(active)["seed"].path
+    assert place.content(active, "seed", path) == data
+    hypervisor.upload_volume(active, "seed", b"new")
+    assert place.content(active, "seed", path) == b"new" + data[3:]
+
+
+def test_what_is_not_there(hypervisor: Hypervisor, active: str) -> None:
+    for method, arguments in (
+        ("volumes", ()),
+        ("build_pool", ()),
+        ("start_pool", ()),
+        ("stop_pool", ()),
+        ("delete_pool", ()),
+        ("refresh_pool", ()),
+        ("set_pool_autostart", (True,)),
+        ("create_volume", (volume("a", MIB),)),
+        ("resize_volume", ("a", MIB)),
+        ("upload_volume", ("a", b"")),
+    ):
+        with pytest.raises(NotFound, match="nosuchpool"):
+            getattr(hypervisor, method)("nosuchpool", *arguments)
+    hypervisor.delete_volume("nosuchpool", "a")
+    for method, argument in (("resize_volume", MIB), ("upload_volume", b"")):
+        with pytest.raises(NotFound, match=f"{active}/nosuch"):
+            getattr(hypervisor, method)(active, "nosuch", argument)
+
+
+def test_an_inactive_pool(hypervisor: Hypervisor, active: str) -> None:
+    hypervisor.stop_pool(active)
+    for method, arguments in (
+        ("volumes", ()),
+        ("refresh_pool", ()),
+        ("create_volume", (volume("a", MIB),)),
+        ("resize_volume", ("a", MIB)),
+        ("delete_volume", ("a",)),
+    ):
+        with pytest.raises(Conflict, match=rf"{active}.*not active.*start"):
+            getattr(hypervisor, method)(active, *arguments)

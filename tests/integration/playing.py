@@ -1,0 +1,153 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs real ansible-playbook inside a lab host and reads back what each task returned."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab import Host
+
+HERE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Result:
+    """One task's result: how it went, and the values that the module returned."""
+
+    task: str
+    outcome: str
+    values: Mapping[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.values.get("changed"))
+
+    @property
+    def msg(self) -> str:
+        return str(self.values.get("msg", ""))
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    def changes(self, kind: str, name: str) -> dict[str, dict[str, Any]]:
+        """Return the planned changes of one object by path."""
+        rows = [row for row in self.values["plan"] if (row["kind"], row["name"]) == (kind, name)]
+        return {change["path"]: change for row in rows for change in row["changes"]}
+
+
+class Results(list[Result]):
+    """All results of a play in order, also found by a task's name."""
+
+    def named(self, task: str) -> Result:
+        return next(result for result in self if result.task == task)
+
+
+@dataclass(frozen=True)
+class Player:
+    """Plays tasks on a lab host: Ansible runs inside its namespaces, modules under the system's Python."""
+
+    host: Host
+    folder: Path
+    python: str = "/usr/bin/python3"
+
+    def __call__(
+        self,
+        tasks: Sequence[Mapping[str, Any]],
+        *args: str,
+        fails: bool = False,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 300,
+    ) -> Results:
+        """Play the tasks; unless ``fails``, every one of them must succeed. Return their results."""
+        play = {
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": list(tasks),
+            "module_defaults": {"group/virtfleet.core.virtfleet": {"uri": self.host.uri}},
+        }
+        number = len(list(self.folder.glob("play-*.yml")))
+        book = self.folder / f"play-{number}.yml"
+        book.write_text(json.dumps([play]), encoding="utf-8")
+        record = book.with_suffix(".jsonl")
+        interpreter = f"ansible_python_interpreter={self.python}"
+        done = self.command(
+            ["ansible-playbook", "-e", interpreter, str(book), *args],
+            {"VIRTFLEET_RECORD": str(record), **(env or {})},
+            timeout,
+        )
+        results = Results(_read(record))
+        if not fails:
+            bad = [f"{result.task}: {result.msg}" for result in results if result.outcome in ("failed", "unreachable")]
+            assert done.returncode == 0 and not bad, f"{bad}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return results
+
+    def command(
+        self, argv: Sequence[str], env: Mapping[str, str] | None = None, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run an Ansible command of this interpreter's environment inside the host."""
+        program = str(Path(sys.executable).parent / argv[0])
+        environment = {
+            **os.environ,
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            "ANSIBLE_CALLBACKS_ENABLED": "record",
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "LC_ALL": "C.UTF-8",
+            **(env or {}),
+        }
+        return subprocess.run(
+            [*self.host.prefix, program, *argv[1:]],
+            env=environment,
+            text=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+
+
+def _read(record: Path) -> Iterator[Result]:
+    if record.exists():
+        for line in record.read_text(encoding="utf-8").splitlines():
+            values = json.loads(line)
+            yield Result(values["task"], values["outcome"], values["result"])
+
+
+def task(title: str, module: str, /, *, check: bool | None = None, **options: Any) -> dict[str, Any]:
+    """Return one task of a virtfleet.core module."""
+    made: dict[str, Any] = {"name": title, f"virtfleet.core.{module}": options}
+    if check is not None:
+        made["check_mode"] = check
+    return made
+
+
+def idiom(module: str, title: str, /, **options: Any) -> list[dict[str, Any]]:
+    """Return the three tasks ``title (check)``, ``title`` and ``title (again)``."""
+    return [
+        task(f"{title} (check)", module, check=True, **options),
+        task(title, module, **options),
+        task(f"{title} (again)", module, **options),
+    ]
+
+
+def assert_idiom(results: Results, name: str) -> Result:
+    """Check mode must say what the real run did, and the run after it nothing. Return the real run's result."""
+    check, real, again = (results.named(f"{name}{suffix}") for suffix in (" (check)", "", " (again)"))
+    assert check.changed and real.changed, name
+    planned = [{key: row[key] for key in ("kind", "name", "action", "effect", "changes")} for row in check["plan"]]
+    done = [{key: row[key] for key in ("kind", "name", "action", "effect", "changes")} for row in real["plan"]]
+    assert planned == done, name
+    assert not again.changed and again["plan"] == [], (name, again["plan"])
+    return real

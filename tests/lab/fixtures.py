@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures for tests that want real hosts and guests. Load with `pytest_plugins = ["tests.lab.fixtures"]`.
+
+Without root, or on a machine where the lab's packages are missing, the tests that ask for them are skipped and say
+why; with VIRTFLEET_LAB=required they fail instead. Whatever ends the session, nothing of it stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import pytest
+
+from . import packages
+from . import tiny as tiny_guest
+from ._proc import Process
+from ._run import LabError
+from .host import Host
+from .watch import start_watcher, sweep
+
+HostFactory = Callable[[str], Host]
+
+
+def _why_not() -> str | None:
+    if os.geteuid() != 0:
+        return "the lab needs root: run the tests with sudo for these"
+    try:
+        missing = packages.missing()
+    except (LabError, OSError) as error:
+        return f"the lab can't run here: {error}"
+    if missing:
+        return f"the lab needs packages: run `python3 -m tests.lab install` (missing: {' '.join(missing)})"
+    return None
+
+
+@pytest.fixture(scope="session")
+def lab_ready() -> None:
+    """Skip the test, and say why, where no lab can run."""
+    reason = _why_not()
+    if reason is None:
+        return
+    if os.environ.get("VIRTFLEET_LAB") == "required":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the session as Ctrl-C does, fixtures' ends included."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep a second Ctrl-C from cutting the clean-up short; it takes a few seconds."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def lab_host_factory(lab_ready: None) -> Iterator[HostFactory]:
+    """Make hosts by a short role: `factory("second")`. The same role gives the same host."""
+    owner = Process.of(os.getpid())
+    assert owner is not None
+    sweep()
+    prefix = f"t{uuid.uuid4().hex[:6]}"
+    made: dict[str, Host] = {}
+
+    def factory(role: str) -> Host:
+        if role not in made:
+            host = Host(f"{prefix}-{role}")
+            made[role] = host
+            host.up(owner)
+        return made[role]
+
+    with _terminated_like_interrupted():
+        watcher = start_watcher(owner)
+        try:
+            yield factory
+        finally:
+            with _undisturbed():
+                failures = []
+                for host in made.values():
+                    try:
+                        host.down()
+                    except LabError as error:
+                        failures.append(str(error))
+                watcher.terminate()
+                watcher.wait()
+    if failures:
+        pytest.fail("; ".join(failures), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def lab_host(lab_host_factory: HostFactory) -> Host:
+    """The session's first host, up. Tests share it: name what you make after the test, and remove it."""
+    return lab_host_factory("main")
+
+
+@pytest.fixture(scope="session")
+def lab_uri(lab_host: Host) -> str:
+    """The libvirt URI of `lab_host`, for this side of the namespaces."""
+    return lab_host.uri
+
+
+@pytest.fixture(scope="session")
+def tiny(lab_host: Host) -> tiny_guest.Artefact:
+    """The tiny guest's files on `lab_host`."""
+    return tiny_guest.build().into(lab_host.folder)

@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host in memory that guests are converged on, through the same gather, plan and apply as on a real one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _xml
+from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply, unfinished
+from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import ImageFacts, PathFacts
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES, guest_subject
+from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
+from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows
+from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
+from tests.contract.fake import FakeHypervisor
+
+GIB = 1 << 30
+IMAGES, FAST = "/var/lib/virtfleet/images", "/data/fast"
+
+
+class Files:
+    """The files of the fake's disk, as far as guests need them."""
+
+    def __init__(self, fake: FakeHypervisor) -> None:
+        self.fake = fake
+
+    def path_facts(self, path: str, user: str | None = None) -> PathFacts:
+        found = self.fake.file_at(path)
+        return PathFacts(path, found is not None, "block" if path.startswith("/dev/") else "file")
+
+    def image_facts(self, path: str) -> ImageFacts | None:
+        found = self.fake.file_at(path)
+        return None if found is None else ImageFacts(path, found.format, found.capacity, 0, found.backing)
+
+    def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        paths = set(candidates)
+        for folder in candidates:
+            paths |= {f"{folder}/{name}" for name in self.fake.folders.get(folder, ())}
+        return {path: self._chain(path) for path in paths if self.fake.file_at(path) is not None}
+
+    def _chain(self, path: str) -> tuple[str, ...]:
+        found = self.fake.file_at(path)
+        below = found.backing if found is not None else None
+        return (path, *(self._chain(below) if below else ()))
+
+    def build_seed(self, files: Mapping[str, bytes]) -> bytes:
+        return b"".join(name.encode() + b"\0" + data for name, data in sorted(files.items()))
+
+
+def parameters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as Ansible gives them to the module: each one there, left out ones None or their default."""
+    return {name: option.get("default") for name, option in {**GUEST_OPTIONS, **RUN_OPTIONS}.items()} | {
+        "name": "web1",
+        **_filled(options),
+    }
+
+
+def _filled(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Ansible fills in the suboptions that were left out."""
+    filled = copy.deepcopy(dict(options))
+    for name, value in filled.items():
+        known = (GUEST_OPTIONS.get(name) or {}).get("options")
+        if known is None or value is None:
+            continue
+        empty = {inner: suboption.get("default") for inner, suboption in known.items()}
+        filled[name] = [{**empty, **item} for item in value] if isinstance(value, list) else {**empty, **value}
+    return filled
+
+
+class House:
+    """One host with two pools, two networks, two bases, two ISOs and some files."""
+
+    def __init__(self, **how: Any) -> None:
+        self.fake = FakeHypervisor(**how)
+        fake = self.fake
+        for name, path in (("default", IMAGES), ("fast", FAST)):
+            fake.define_pool(f"<pool type='dir'><name>{name}</name><target><path>{path}</path></target></pool>")
+            fake.build_pool(name)
+        fake.put_file(f"{IMAGES}/debian-12.qcow2", "qcow2", 2 * GIB)
+        fake.put_file(f"{IMAGES}/debian-13.qcow2", "qcow2", 3 * GIB)
+        fake.put_file(f"{FAST}/scratch.raw", "raw", 5 * GIB)
+        for path in ("/iso/netinst.iso", "/iso/other.iso", "/dev/vg/lv", "/boot/vmlinuz", "/boot/initrd"):
+            fake.put_file(path, "raw", 1 << 20)
+        fake.put_file("/data/old.qcow2", "qcow2", 7 * GIB)
+        for number, name in ((20, "lab"), (30, "dmz")):
+            fake.define_network(
+                f"<network><name>{name}</name><bridge name='vf{name}'/>"
+                f"<ip address='10.{number}.0.1' netmask='255.255.255.0'>"
+                f"<dhcp><range start='10.{number}.0.100' end='10.{number}.0.199'/></dhcp></ip></network>"
+            )
+            fake.start_network(name)
+        for name in ("default", "fast"):
+            fake.start_pool(name)
+        fake.calls.clear()
+        self.ports = Ports(fake, Files(fake))  # type: ignore[arg-type]
+
+    def subject(self, options: Mapping[str, Any]) -> Subject:
+        return guest_subject(parameters(options))
+
+    def plan(self, **options: Any) -> Plan:
+        """Return what would be done: check mode."""
+        subject = self.subject(options)
+        return subject.plan(subject.gather(self.ports))
+
+    def run(self, **options: Any) -> tuple[Plan, list[Outcome]]:
+        """Converge, and hold that what was written reads back."""
+        subject = self.subject(options)
+        plan = subject.plan(subject.gather(self.ports))
+        outcomes = apply(plan, self.ports)
+        if all(outcome.outcome in ("done", "pending") for outcome in outcomes):
+            left = unfinished(subject.plan(subject.gather(self.ports)))
+            assert left == [], left
+        subject.after(self.ports)
+        return plan, outcomes
+
+    def definition(self, name: str = "web1") -> Element:
+        return _xml.parse(self.fake.guests([name])[name].xml)
+
+    def live(self, name: str = "web1") -> Element:
+        text = self.fake.guests([name])[name].live_xml
+        assert text is not None
+        return _xml.parse(text)
+
+    def picture(self) -> Any:
+        """Return all there is on the host, to be compared."""
+        fake = self.fake
+        files = {
+            f"{folder}/{name}": (item.format, item.capacity, item.backing, item.data)
+            for folder, items in fake.folders.items()
+            for name, item in items.items()
+        }
+        return fake.guests(), fake.networks(), fake.pools(), files
+
+
+def rows(plan: Plan) -> list[dict[str, Any]]:
+    """Return a plan as the module shows it, without how it went."""
+    return [{k: v for k, v in row.items() if k not in ("outcome", "error")} for row in plan_rows(TABLES, plan, None)]
+
+
+def waiting(plan: Plan) -> list[dict[str, Any]]:
+    return pending_rows(TABLES, plan)

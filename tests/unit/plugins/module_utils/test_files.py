@@ -1,0 +1,404 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""LocalFiles on real files with the real qemu-img."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _image_record, _long_work
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
+    Conflict,
+    HostError,
+    NotFound,
+    SpecError,
+    Timeout,
+    Unsupported,
+    VirtError,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from tests.unit.plugins.module_utils.image_tools import MIB, qemu_img, run_command, written
+
+
+@pytest.fixture
+def files() -> LocalFiles:
+    return LocalFiles(run_command, lock_timeout=5)
+
+
+def sha(path: Path, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, path.read_bytes()).hexdigest()}"
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_there_is_no_image_where_there_is_no_file(files: LocalFiles, tmp_path: Path) -> None:
+    assert files.image_facts(str(tmp_path / "none.qcow2")) is None
+
+
+def test_a_folder_is_no_image(files: LocalFiles, tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="it is a directory"):
+        files.image_facts(str(tmp_path))
+
+
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_create(files: LocalFiles, tmp_path: Path, format: str) -> None:
+    path = tmp_path / "blank"
+    files.create_image(str(path), format, 5 * MIB)
+    facts = files.image_facts(str(path))
+    assert facts is not None
+    assert (facts.format, facts.virtual_bytes, facts.backing) == (format, 5 * MIB, None)
+    assert facts.actual_bytes < MIB
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path) == {"blank"}
+
+
+@pytest.mark.parametrize("name", ["$HOME ~ x", "a:b.qcow2", "json:{}", "Ünï,=cöde", "-f"])
+def test_names_are_only_names(files: LocalFiles, tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / name)
+    files.create_image(path, "qcow2", MIB)
+    files.create_overlay(path + ".over", path, "qcow2", None)
+    files.grow_image(path, "qcow2", 2 * MIB)
+    facts = files.image_facts(path + ".over")
+    assert facts is not None
+    assert facts.backing == path
+
+
+def test_create_leaves_a_file_that_is_there(files: LocalFiles, tmp_path: Path) -> None:
+    path = written(tmp_path / "mine", (0, b"precious"))
+    with pytest.raises(Conflict, match="appeared in the meantime"):
+        files.create_image(str(path), "raw", MIB)
+    assert path.read_bytes() == b"precious"
+    assert names(tmp_path) == {"mine"}
+
+
+def test_replacing_keeps_owner_and_mode(files: LocalFiles, tmp_path: Path) -> None:
+    path = written(tmp_path / "mine", (0, b"old"))
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 54321)
+    before = path.stat()
+    files.create_image(str(path), "qcow2", MIB, replace=True)
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    facts = files.image_facts(str(path))
+    assert facts is not None
+    assert facts.format == "qcow2"
+
+
+def test_create_needs_the_folder(files: LocalFiles, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"directory .*none does not exist; make the pool first"):
+        files.create_image(str(tmp_path / "none" / "x"), "raw", MIB)
+
+
+def test_overlay(files: LocalFiles, tmp_path: Path) -> None:
+    base, overlay = str(tmp_path / "base"), str(tmp_path / "overlay")
+    files.create_image(base, "raw", 4 * MIB)
+    files.create_overlay(overlay, base, "raw", 6 * MIB)
+    facts = files.image_facts(overlay)
+    assert facts is not None
+    assert (facts.format, facts.virtual_bytes, facts.backing, facts.backing_format) == ("qcow2", 6 * MIB, base, "raw")
+    with pytest.raises(Conflict, match=r"3MiB large: it holds a disk of 4MiB"):
+        files.create_overlay(str(tmp_path / "small"), base, "raw", 3 * MIB)
+    with pytest.raises(NotFound, match="backing image .* does not exist"):
+        files.create_overlay(str(tmp_path / "x"), str(tmp_path / "none"), "raw", None)
+    with pytest.raises(SpecError, match="no absolute path"):
+        files.create_overlay(str(tmp_path / "x"), "base", "raw", None)
+    with pytest.raises(SpecError, match="cannot stand on itself"):
+        files.create_overlay(base, base, "raw", None, replace=True)
+    assert names(tmp_path) == {"base", "overlay"}
+
+
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_grow(files: LocalFiles, tmp_path: Path, format: str) -> None:
+    path = str(tmp_path / "image")
+    files.create_image(path, format, 2 * MIB)
+    files.grow_image(path, format, 3 * MIB)
+    files.grow_image(path, format, 3 * MIB)
+    with pytest.raises(Conflict, match="never shrunk"):
+        files.grow_image(path, format, MIB)
+    facts = files.image_facts(path)
+    assert facts is not None
+    assert facts.virtual_bytes == 3 * MIB
+    with pytest.raises(NotFound):
+        files.grow_image(str(tmp_path / "none"), format, MIB)
+
+
+def test_grow_an_image_that_is_held(files: LocalFiles, tmp_path: Path) -> None:
+    path = str(tmp_path / "image")
+    files.create_image(path, "qcow2", 2 * MIB)
+    with subprocess.Popen(["qemu-io", "-f", "qcow2", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        holder.stdin.write(b"write 0 512\n")
+        holder.stdin.flush()
+        holder.stdout.read(8)
+        facts = files.image_facts(path)
+        assert facts is not None, "an image that a guest holds can still be looked at"
+        with pytest.raises(Conflict, match="a running guest or another program holds the image"):
+            files.grow_image(path, "qcow2", 3 * MIB)
+        holder.stdin.write(b"quit\n")
+        holder.stdin.close()
+        holder.stdout.read()
+
+
+def test_import_from_a_path(files: LocalFiles, tmp_path: Path) -> None:
+    source = written(tmp_path / "source.raw", (0, b"begin"), (7 * MIB, b"middle"), (9 * MIB - 3, b"end"))
+    path = tmp_path / "target.raw"
+    files.import_image(str(path), str(source), "raw", sha(source, "sha512"), None, {})
+    assert path.read_bytes() == source.read_bytes()
+    assert path.stat().st_blocks * 512 < 2 * MIB, "zeros are left as holes"
+    facts = files.image_facts(str(path))
+    assert facts is not None
+    assert facts.record == {
+        "source": str(source),
+        "sha256": sha(source).partition(":")[2],
+        "sha512": sha(source, "sha512").partition(":")[2],
+    }
+    assert names(tmp_path) == {"source.raw", "target.raw"}
+
+
+def test_import_converts_and_grows(files: LocalFiles, tmp_path: Path) -> None:
+    raw = written(tmp_path / "source.raw", (MIB, os.urandom(MIB)), (5 * MIB - 1, b"."))
+    qemu_img("convert", "-c", "-O", "qcow2", raw, tmp_path / "source.qcow2")
+    path = tmp_path / "a file.raw"
+    files.import_image(str(path), f"file://{tmp_path}/source%2Eqcow2", "raw", None, 8 * MIB, {"note": "x"})
+    assert path.read_bytes()[: 5 * MIB] == raw.read_bytes()
+    assert path.stat().st_size == 8 * MIB
+    facts = files.image_facts(str(path))
+    assert facts is not None
+    assert facts.record["note"] == "x"
+    assert facts.record["sha256"] == sha(tmp_path / "source.qcow2").partition(":")[2]
+    progress = Path(_long_work.run_directory("run") / "a_file.raw.progress").read_text()
+    assert "converting from qcow2 to raw" in progress
+    assert progress.splitlines()[-1].endswith(f"{path}: done")
+
+
+@pytest.mark.parametrize("source_format", ["vmdk", "vdi", "vhdx", "vpc"])
+def test_import_of_other_formats(files: LocalFiles, tmp_path: Path, source_format: str) -> None:
+    source, path = tmp_path / "source", tmp_path / "target"
+    # A size that every one of them holds exactly; vpc rounds most up to its cylinders.
+    qemu_img("create", "-f", source_format, *(["-o", "force_size"] if source_format == "vpc" else []), source, "8M")
+    files.import_image(str(path), str(source), "qcow2", None, None, {})
+    facts = files.image_facts(str(path))
+    assert facts is not None
+    assert (facts.format, facts.virtual_bytes) == ("qcow2", 8 * MIB)
+
+
+def test_a_wrong_checksum_replaces_nothing(files: LocalFiles, tmp_path: Path) -> None:
+    source = written(tmp_path / "source", (0, b"new" * 1000))
+    path = written(tmp_path / "target", (0, b"old"))
+    with pytest.raises(HostError, match=r"its checksum is sha256:.* was asked for; nothing was replaced"):
+        files.import_image(str(path), str(source), "raw", "sha256:" + 64 * "0", None, {}, replace=True)
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == {"source", "target"}
+    assert "failed: " in (_long_work.run_directory("run") / "target.progress").read_text()
+
+
+def test_import_never_shrinks(files: LocalFiles, tmp_path: Path) -> None:
+    qemu_img("create", "-f", "qcow2", tmp_path / "source", "8M")
+    with pytest.raises(Conflict, match="holds a disk of 8MiB"):
+        files.import_image(str(tmp_path / "target"), str(tmp_path / "source"), "qcow2", None, 4 * MIB, {})
+    assert names(tmp_path) == {"source"}
+
+
+def test_import_refuses_what_reads_other_files(files: LocalFiles, tmp_path: Path) -> None:
+    secret = written(tmp_path / "secret", (0, 1024 * b"s"))
+    qemu_img("create", "-f", "qcow2", "-b", secret, "-F", "raw", tmp_path / "overlay")
+    qemu_img("create", "-f", "qcow2", "-o", f"data_file={tmp_path}/data,data_file_raw=on", tmp_path / "split", "1M")
+    (tmp_path / "flat.vmdk").write_text(
+        '# Disk DescriptorFile\nversion=1\nCID=0000000b\nparentCID=ffffffff\ncreateType="monolithicFlat"\n'
+        f'RW 2 FLAT "{secret}" 0\n'
+    )
+    for source in ("overlay", "split", "flat.vmdk"):
+        with pytest.raises(HostError, match=r"only a part of a disk and needs the file"):
+            files.import_image(str(tmp_path / "target"), str(tmp_path / source), "qcow2", None, None, {})
+    assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\x1f\x8b\x08" + 600 * b"x", "packed by gzip; unpack it first"),
+        (b"\xfd7zXZ\x00" + 600 * b"x", "packed by xz"),
+        (b"\n<!DOCTYPE html><p>Please log in" + 600 * b"x", "it is a web page"),
+    ],
+)
+def test_import_refuses_what_is_no_disk(files: LocalFiles, tmp_path: Path, content: bytes, said: str) -> None:
+    source = written(tmp_path / "source", (0, content))
+    with pytest.raises(HostError, match=said):
+        files.import_image(str(tmp_path / "target"), str(source), "raw", None, None, {})
+    assert names(tmp_path) == {"source"}
+
+
+def test_import_refuses_a_damaged_image(files: LocalFiles, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    qemu_img("create", "-f", "qcow2", source, "8M")
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write 0 1M", str(source)], check=True, capture_output=True)
+    # Point the refcount table's first entry at nothing: every cluster is then used without being counted.
+    with source.open("r+b") as file:
+        file.seek(48)
+        table = int.from_bytes(file.read(8), "big")
+        file.seek(table)
+        file.write(bytes(8))
+    with pytest.raises(HostError, match="the image is damaged"):
+        files.import_image(str(tmp_path / "target"), str(source), "qcow2", None, None, {})
+    assert names(tmp_path) == {"source"}
+
+
+def test_import_of_what_is_not_there(files: LocalFiles, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no such file on this host"):
+        files.import_image(str(tmp_path / "target"), str(tmp_path / "none"), "raw", None, None, {})
+    with pytest.raises(SpecError, match="is a directory"):
+        files.import_image(str(tmp_path / "target"), str(tmp_path), "raw", None, None, {})
+    with pytest.raises(SpecError, match="names no other host"):
+        files.import_image(str(tmp_path / "target"), "file://elsewhere/x", "raw", None, None, {})
+    written(tmp_path / "self", (0, b"x"))
+    with pytest.raises(SpecError, match="its own source"):
+        files.import_image(str(tmp_path / "self"), str(tmp_path / "self"), "raw", None, None, {}, replace=True)
+    assert names(tmp_path) == {"self"}
+
+
+def test_two_runs_import_the_same_image(files: LocalFiles, tmp_path: Path) -> None:
+    source = written(tmp_path / "source", (0, os.urandom(3 * MIB)))
+    failures: list[VirtError] = []
+
+    def run() -> None:
+        try:
+            files.import_image(str(tmp_path / "target"), str(source), "raw", sha(source), None, {})
+        except VirtError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run) for _number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert names(tmp_path) == {"source", "target"}
+    assert (tmp_path / "target").read_bytes() == source.read_bytes()
+
+
+def test_a_lock_that_is_held(tmp_path: Path) -> None:
+    path = str(tmp_path / "image")
+    with _long_work.locked(path, 1), pytest.raises(Timeout, match=rf"another run \(process {os.getpid()}\)"):
+        LocalFiles(run_command, lock_timeout=0.3).create_image(path, "raw", MIB)
+
+
+def test_left_overs_are_removed(files: LocalFiles, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    for left in (".part", ".converted.part"):
+        written(Path(f"{path}{left}"), (0, b"left over"))
+    files.create_image(str(path), "raw", MIB)
+    assert names(tmp_path) == {"image"}
+    written(Path(f"{path}.part"), (0, b"left over"))
+    files.remove_image(str(path))
+    files.remove_image(str(path))
+    assert names(tmp_path) == set()
+
+
+def test_only_files_are_removed(files: LocalFiles, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Unsupported, match="only files are"):
+        files.remove_image(str(tmp_path / "folder"))
+
+
+def test_a_full_disk(files: LocalFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = written(tmp_path / "source", (0, os.urandom(MIB)))
+    # /dev/full takes a file's place: every write to it fails as on a full disk.
+    monkeypatch.setattr(
+        "ansible_collections.virtfleet.core.plugins.module_utils._files._new_file", lambda _path: Path("/dev/full")
+    )
+    with pytest.raises(HostError, match=rf"{tmp_path} is full; make room there"):
+        files.import_image(str(tmp_path / "target"), str(source), "raw", None, None, {})
+
+
+def test_a_missing_program(files: LocalFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files._programs, "find", lambda _name: None)
+    with pytest.raises(HostError, match=r"no qemu-img; install the package qemu-utils \(Debian, Ubuntu\)"):
+        files.create_image(str(tmp_path / "x"), "raw", MIB)
+    with pytest.raises(HostError, match="install the package xorriso"):
+        files.build_seed({"user-data": b""})
+
+
+class TestRecord:
+    """The record's two places."""
+
+    @pytest.fixture
+    def without_attributes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        def refuse(*_args: object) -> None:
+            raise OSError(95, "Operation not supported")
+
+        monkeypatch.setattr(os, "setxattr", refuse)
+        monkeypatch.setattr(os, "getxattr", refuse)
+        monkeypatch.setattr(_image_record, "state_directory", lambda: tmp_path / "state")
+        return tmp_path / "state"
+
+    def test_it_moves_with_the_file(self, files: LocalFiles, tmp_path: Path) -> None:
+        source = written(tmp_path / "source", (0, b"x"))
+        files.import_image(str(tmp_path / "a"), str(source), "raw", None, None, {})
+        (tmp_path / "a").rename(tmp_path / "b")
+        assert _image_record.read_record(str(tmp_path / "b"))["source"] == str(source)
+        assert names(tmp_path) == {"source", "b"}, "a file beside the image would be a volume to libvirt"
+
+    def test_without_attributes(self, files: LocalFiles, tmp_path: Path, without_attributes: Path) -> None:
+        pool = tmp_path / "pool"
+        pool.mkdir()
+        first, second = (written(tmp_path / name, (0, name.encode())) for name in ("first", "second"))
+        path = str(pool / "image")
+        files.import_image(path, str(first), "raw", None, None, {})
+        assert _image_record.read_record(path)["source"] == str(first)
+        files.import_image(path, str(second), "raw", None, None, {}, replace=True)
+        assert _image_record.read_record(path)["source"] == str(second)
+        assert names(pool) == {"image"}
+        files.remove_image(path)
+        assert names(without_attributes / "records") == set()
+
+    def test_a_kill_on_either_side_of_the_rename(self, tmp_path: Path, without_attributes: Path) -> None:
+        path, part = written(tmp_path / "image", (0, b"old")), written(tmp_path / "image.part", (0, b"new"))
+        _image_record.write_record(str(path), str(path), {"source": "old"})
+        _image_record.write_record(str(part), str(path), {"source": "new"})
+        assert _image_record.read_record(str(path)) == {"source": "old"}
+        part.replace(path)
+        assert _image_record.read_record(str(path)) == {"source": "new"}
+
+    @pytest.mark.parametrize("text", [b"", b"no json", b"[1]", b'{"source": 7}', b"\xff"])
+    def test_what_is_no_record_counts_as_none(self, tmp_path: Path, text: bytes) -> None:
+        path = written(tmp_path / "image", (0, b"x"))
+        try:
+            os.setxattr(path, _image_record.ATTRIBUTE, text)
+        except OSError:
+            pytest.skip("this file system has no user attributes")
+        assert _image_record.read_record(str(path)) == {}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 3 * MIB), st.binary(min_size=1, max_size=2000)), max_size=5),
+    format=st.sampled_from(["raw", "qcow2"]),
+)
+def test_a_guest_sees_what_was_in_the_source(
+    files: LocalFiles, tmp_path: Path, spans: list[tuple[int, bytes]], format: str
+) -> None:
+    source = tmp_path / "source"
+    source.unlink(missing_ok=True)
+    # A first byte that no magic number of another format begins with.
+    written(source, *spans, (0, b"\x01"))
+    size = -(-source.stat().st_size // 512) * 512
+    os.truncate(source, size)
+    path = tmp_path / "target"
+    files.import_image(str(path), str(source), format, sha(source), size + 4096, {}, replace=True)
+    qemu_img("convert", "-f", format, "-O", "raw", path, tmp_path / "seen")
+    assert (tmp_path / "seen").read_bytes() == source.read_bytes() + bytes(4096)

@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Plans of images: from what was seen and what was said to what is done, or refused, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.virtfleet.core.plugins.module_utils._change import UNKNOWN, Action, Effect, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import Conflict, NotFound, SpecError, Unsupported
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
+    GuestFacts,
+    HostFacts,
+    ImageFacts,
+    PoolFacts,
+    Snapshot,
+    VolumeFacts,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._image.plan import plan
+from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import read_spec
+
+GIB = 1 << 30
+HOST = HostFacts("qemu:///system", "qemu", "hv1", "u", "x86_64", 9000000, 7002000, 0, 2)
+POOL = PoolFacts("default", "u", "dir", "/pool", "<pool/>", active=True, autostart=True)
+HEX, OTHER = 64 * "a", 64 * "b"
+HERE = ImageFacts("/pool/web.qcow2", "qcow2", 4 * GIB, 200000)
+BASE = ImageFacts("/pool/base.qcow2", "qcow2", 2 * GIB, 200000)
+
+
+def seen(*images: ImageFacts, pools: tuple[PoolFacts, ...] = (POOL,), guests: tuple[GuestFacts, ...] = ()) -> Snapshot:
+    volumes = {
+        ("default", image.path[6:]): VolumeFacts("default", image.path[6:], image.path, image.format, 0, 0)
+        for image in images
+    }
+    return Snapshot(
+        HOST,
+        pools={pool.name: pool for pool in pools},
+        volumes=volumes,
+        images={image.path: image for image in images},
+        guests={guest.name: guest for guest in guests},
+    )
+
+
+def planned(snapshot: Snapshot, **params: Any) -> Plan:
+    return plan(read_spec({"name": "web", **params}), snapshot)
+
+
+def only(result: Plan) -> Action:
+    (action,) = result.actions
+    assert (action.kind, action.name) == ("image", "web")
+    return action
+
+
+def calls(action: Action) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(step.op, step.args) for step in action.steps]
+
+
+REFRESH = ("refresh_pool", {"name": "default"})
+
+
+def test_a_blank_image() -> None:
+    action = only(planned(seen(), size="4GiB"))
+    assert (action.action, action.effect) == ("create", Effect.LIVE)
+    wanted = {"path": "/pool/web.qcow2", "format": "qcow2", "size_bytes": 4 * GIB, "replace": False}
+    assert calls(action) == [("files.create_image", wanted), REFRESH]
+
+
+def test_an_inactive_pool_is_not_refreshed() -> None:
+    pool = replace(POOL, active=False)
+    assert [step.op for step in only(planned(seen(pools=(pool,)), size="1GiB")).steps] == ["files.create_image"]
+
+
+def test_a_path_in_a_pools_folder_is_listed_by_that_pool() -> None:
+    action = only(planned(seen(), path="/pool/x.raw", size="1GiB"))
+    assert calls(action)[0][1]["format"] == "raw"
+    assert calls(action)[1] == REFRESH
+    assert len(only(planned(seen(), path="/elsewhere/x.raw", size="1GiB")).steps) == 1
+
+
+def test_an_image_of_nothing() -> None:
+    with pytest.raises(SpecError, match="a size, a source or a backing image is needed"):
+        planned(seen())
+
+
+def test_an_import() -> None:
+    action = only(planned(seen(), source="https://host/x?token=pw", checksum=f"sha256:{HEX}"))
+    op, args = calls(action)[0]
+    assert op == "files.import_image"
+    assert args == {
+        "path": "/pool/web.qcow2",
+        "source": "https://host/x?token=pw",
+        "format": "qcow2",
+        "checksum": f"sha256:{HEX}",
+        "size_bytes": None,
+        "record": {},
+        "replace": False,
+    }
+    assert "pw" not in action.steps[0].says
+    after = {change.path[0]: change.after for change in action.changes}
+    assert after["size"] is UNKNOWN
+    assert after["source"].startswith("https://host/x?hidden-")
+
+
+def test_a_download_that_anybody_can_change_is_warned_of() -> None:
+    (warning,) = planned(seen(), source="http://host/x").warnings
+    assert "without encryption and without a checksum" in warning
+    for safe in ({"source": "http://host/x", "checksum": f"sha256:{HEX}"}, {"source": "https://host/x"}):
+        assert planned(seen(), **safe).warnings == ()
+
+
+def test_an_overlay() -> None:
+    action = only(planned(seen(BASE), backing="base"))
+    op, args = calls(action)[0]
+    assert op == "files.create_overlay"
+    wanted = {"backing": BASE.path, "backing_format": "qcow2", "size_bytes": None, "replace": False}
+    assert args == {"path": "/pool/web.qcow2", **wanted}
+    assert {change.path[0]: change.after for change in action.changes}["size"] == 2 * GIB
+    with pytest.raises(SpecError, match=r"cannot be smaller \(1GiB\) than /pool/base.qcow2"):
+        planned(seen(BASE), backing="base", size="1GiB")
+    with pytest.raises(NotFound, match=r"its backing image /pool/base.qcow2 does not exist"):
+        planned(seen(), backing="base")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"size": "4GiB"},
+        {"format": "qcow2"},
+        {"source": "https://host/x"},
+        {"source": "https://host/x", "checksum": f"sha256:{HEX}"},
+        {"source": "https://mirror/other", "checksum": f"sha256:{HEX.upper()}"},
+        {"backing": "/srv/base"},
+        {"confirm_data_loss": ["web"], "size": "4GiB"},
+    ],
+)
+def test_nothing_to_do(params: dict[str, Any]) -> None:
+    facts = replace(HERE, record={"source": "https://host/x", "sha256": HEX}, backing="/srv/base")
+    assert planned(seen(facts), **params) == Plan()
+
+
+def test_grow() -> None:
+    action = only(planned(seen(HERE), size="6GiB"))
+    assert (action.action, action.effect) == ("update", Effect.LIVE)
+    assert calls(action) == [
+        ("files.grow_image", {"path": HERE.path, "format": "qcow2", "size_bytes": 6 * GIB}),
+        REFRESH,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "live", "refused"),
+    [("running", "<domain/>", True), ("paused", "<domain/>", True), ("saved", None, True), ("stopped", None, False)],
+)
+def test_grow_under_a_guest(state: str, live: str | None, refused: bool) -> None:
+    guest = GuestFacts("g1", "u", state, "<domain/>", live)
+    snapshot = seen(replace(HERE, guests=("g1",)), guests=(guest,))
+    if not refused:
+        assert only(planned(snapshot, size="6GiB")).action == "update"
+        return
+    with pytest.raises(Conflict, match=rf"behind the back of guest g1, which is {state}: .*virtfleet.core.guest"):
+        planned(snapshot, size="6GiB")
+
+
+def test_grow_under_overlays() -> None:
+    facts = replace(HERE, overlays=("/pool/over",))
+    with pytest.raises(Conflict, match=r"cannot be grown to 6GiB: /pool/over stands on it"):
+        planned(seen(facts), size="6GiB")
+
+
+LOSSES: list[tuple[dict[str, Any], str, str]] = [
+    ({"size": "1GiB"}, "files.create_image", r"size 4GiB -> 1GiB: an image cannot be shrunk"),
+    ({"format": "raw", "path": "/pool/web.qcow2"}, "files.create_image", "format qcow2 -> raw"),
+    ({"source": "https://host/new"}, "files.import_image", "source https://host/x -> https://host/new"),
+    (
+        {"source": "https://host/x", "checksum": f"sha256:{OTHER}"},
+        "files.import_image",
+        f"checksum sha256:{HEX} -> sha256:{OTHER}",
+    ),
+    ({"source": "/x", "checksum": "sha512:" + 128 * "c"}, "files.import_image", "checksum unknown -> sha512:"),
+    ({"backing": "base"}, "files.create_overlay", "backing unknown -> /pool/base.qcow2"),
+]
+RECORDED = replace(HERE, record={"source": "https://host/x", "sha256": HEX})
+
+
+@pytest.mark.parametrize(("params", "op", "said"), LOSSES)
+def test_a_loss_needs_consent(params: dict[str, Any], op: str, said: str) -> None:
+    with pytest.raises(Conflict, match=said) as caught:
+        planned(seen(RECORDED, BASE), **params)
+    assert "add 'web' to confirm_data_loss" in str(caught.value)
+    with pytest.raises(Conflict):
+        planned(seen(RECORDED, BASE), **params, confirm_data_loss=["other"])
+    action = only(planned(seen(RECORDED, BASE), **params, confirm_data_loss=["other", "web"]))
+    assert (action.action, action.effect) == ("replace", Effect.DATA_LOSS)
+    assert action.steps[0].op == op
+    assert action.steps[0].args["replace"] is True
+
+
+def test_a_blank_image_of_another_format_keeps_its_size() -> None:
+    result = planned(seen(HERE), path=HERE.path, format="raw", confirm_data_loss=["web"])
+    assert only(result).steps[0].args["size_bytes"] == 4 * GIB
+
+
+def test_an_unknown_file_is_not_taken_for_the_source() -> None:
+    with pytest.raises(Conflict, match="no record says what it was made from; give a checksum"):
+        planned(seen(HERE), source="https://host/x")
+
+
+@pytest.mark.parametrize("params", [*(case[0] for case in LOSSES), {"state": "absent"}])
+def test_what_stands_on_an_image_keeps_it(params: dict[str, Any]) -> None:
+    consent = {"confirm_data_loss": ["web"]}
+    below = replace(RECORDED, overlays=tuple(f"/p/{number}" for number in range(7)), guests=("g1", "g2"))
+    with pytest.raises(Conflict, match=r"/p/0, .*/p/4 and 2 more stand on it \(used by guest g1, g2\)"):
+        planned(seen(below, BASE), **params, **consent)
+    with pytest.raises(Conflict, match="it is a disk of guest g1; take it out of that guest first"):
+        planned(seen(replace(RECORDED, guests=("g1",)), BASE), **params, **consent)
+
+
+def test_absent() -> None:
+    assert planned(seen(), state="absent") == Plan()
+    assert planned(seen(pools=()), state="absent") == Plan(), "no pool, no image"
+    with pytest.raises(Conflict, match=r"image web \(/pool/web.qcow2\) would be removed with all that is in it"):
+        planned(seen(HERE), state="absent")
+    action = only(planned(seen(HERE), state="absent", confirm_data_loss=["web"]))
+    assert (action.action, action.effect) == ("delete", Effect.DATA_LOSS)
+    assert calls(action) == [("files.remove_image", {"path": HERE.path}), REFRESH]
+
+
+def test_a_run_that_was_cut_short_before_the_refresh() -> None:
+    snapshot = replace(seen(HERE), volumes={})
+    action = only(planned(snapshot, size="4GiB"))
+    assert calls(action) == [REFRESH]
+    assert planned(replace(snapshot, pools={"default": replace(POOL, active=False)}), size="4GiB") == Plan()
+
+
+def test_pools_that_cannot_hold_it() -> None:
+    with pytest.raises(NotFound, match=r"there is no pool 'p' \(pools here: default\); make it by virtfleet.core.pool"):
+        planned(seen(), pool="p", size="1GiB")
+    with pytest.raises(Unsupported, match="pool default is of type logical"):
+        planned(seen(pools=(replace(POOL, type="logical"),)), size="1GiB")

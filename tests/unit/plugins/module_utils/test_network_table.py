@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of a network: XML in and out, foreign XML, and properties over many specs."""
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _xml
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
+from ansible_collections.virtfleet.core.plugins.module_utils._network.addresses import (
+    full_range,
+    parse_cidr,
+    parse_dhcp,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._network.expand import complete
+from ansible_collections.virtfleet.core.plugins.module_utils._network.table import NETWORK
+from ansible_collections.virtfleet.core.plugins.module_utils._network.tree import main_index, read_tree, to_text
+from ansible_collections.virtfleet.core.plugins.module_utils._table import (
+    Context,
+    compare,
+    observe,
+    patch,
+    pending,
+    problems,
+    show_spec,
+)
+
+PAIRS = Path(__file__).parent / "pairs"
+CONTEXT = Context(name="lab")
+
+# What a user adds to the network of network_full.in.xml, and network_full.out.xml is what becomes of it.
+WANTED: dict[str, Any] = {
+    "forward": "none",
+    "bridge": "lab0",
+    "stp": False,
+    "mtu": 1400,
+    "domain": "new.example",
+    "cidr": "10.30.0.0/23",
+    "gateway": "10.30.0.1",
+    "dhcp": (("10.30.0.10", "10.30.0.20"),),
+    "reservations": [
+        {"mac": "52:54:00:00:00:01", "address": "10.30.0.11", "name": "one"},
+        {"mac": "52:54:00:00:00:03", "address": "10.30.0.13"},
+    ],
+    "dns_hosts": [{"address": "10.30.0.1", "names": ("gate", "way")}],
+    "reservations_exact": True,
+    "dns_hosts_exact": True,
+}
+
+
+def text_of(name: str) -> str:
+    return (PAIRS / name).read_text(encoding="utf-8")
+
+
+def apply(root: _xml.Element, want: dict[str, Any]) -> _xml.Element:
+    return patch(NETWORK, root, compare(NETWORK, want, observe(NETWORK, root), CONTEXT))
+
+
+def test_the_pair() -> None:
+    tree = apply(read_tree(text_of("network_full.in.xml")), WANTED)
+    assert _xml.same(_xml.parse(to_text(tree)), _xml.parse(text_of("network_full.out.xml")))
+
+
+@pytest.mark.parametrize("option", [name for name in WANTED if not name.endswith("_exact")])
+def test_each_option_alone_changes_something_and_is_then_satisfied(option: str) -> None:
+    root = read_tree(text_of("network_full.in.xml"))
+    said = {"start": "10.20.0.10", "end": "10.20.0.20"} if option == "dhcp" else WANTED[option]
+    want = complete({option: said, f"{option}_exact": True}, observe(NETWORK, root), new=False)
+    changed = apply(root, want)
+    assert not _xml.same(root, changed)
+    assert compare(NETWORK, want, observe(NETWORK, changed), CONTEXT) == []
+
+
+@pytest.mark.parametrize("path", sorted(PAIRS.glob("network_*.xml")), ids=lambda path: path.name)
+def test_nothing_patched_is_nothing_changed(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    tree = patch(NETWORK, read_tree(text), [])
+    assert _xml.same(_xml.parse(to_text(tree)), _xml.parse(text))
+    spec = observe(NETWORK, read_tree(text))
+    assert compare(NETWORK, spec, spec, CONTEXT) == []
+
+
+def test_what_is_observed_in_the_users_words() -> None:
+    assert show_spec(NETWORK, observe(NETWORK, read_tree(text_of("network_full.in.xml")))) == {
+        "forward": "nat",
+        "bridge": "virbr7",
+        "stp": True,
+        "domain": "old.example",
+        "cidr": "10.20.0.0/24",
+        "gateway": "10.20.0.1",
+        "dhcp": {"start": "10.20.0.2", "end": "10.20.0.254"},
+        "reservations": [
+            {"mac": "52:54:00:00:00:01", "name": "uno", "address": "10.20.0.11"},
+            {"mac": "52:54:00:00:00:02", "address": "10.20.0.12"},
+        ],
+        "dns_hosts": [{"address": "10.20.0.1", "names": ["gate"]}],
+    }
+
+
+def test_other_modes_are_seen() -> None:
+    seen = observe(NETWORK, read_tree(text_of("network_hostbridge.xml")))
+    assert seen["forward"] == "bridge" and seen["bridge"] == "br0" and "cidr" not in seen
+
+
+def test_libvirt_fills_in_without_a_difference() -> None:
+    """As recorded from libvirt 9.0: what was defined, and what it says of it when asked, inactive and live."""
+    defined = observe(NETWORK, read_tree(text_of("network_made.xml")))
+    want = {name: value for name, value in defined.items() if name not in ("bridge", "stp")}
+    for name in ("network_made_inactive.xml", "network_made_live.xml"):
+        assert compare(NETWORK, want, observe(NETWORK, read_tree(text_of(name))), CONTEXT) == []
+    inactive, live = read_tree(text_of("network_made_inactive.xml")), read_tree(text_of("network_made_live.xml"))
+    assert pending(NETWORK, inactive, live, Context(name="lab", state="running")) == []
+
+
+def test_the_place_of_the_addresses_in_a_live_update() -> None:
+    six = "<ip family='ipv6' address='fd00::1' prefix='64'><dhcp><host id='0:1' ip='fd00::9'/></dhcp></ip>"
+    four = "<ip address='10.0.0.1' netmask='255.0.0.0'><dhcp><range start='10.0.0.2' end='10.0.0.9'/></dhcp></ip>"
+    bare = "<ip address='10.0.0.1' netmask='255.0.0.0'/>"
+    for ips, expected in ((four, -1), (four + six, -1), (six + four, 1), (six + bare, 1), (bare, -1)):
+        assert main_index(read_tree(f"<network><name>x</name>{ips}</network>")) == expected
+
+
+# properties
+
+ADDRESSES = st.integers(2, 14)
+MACS = st.integers(0, 4).map(lambda number: f"52:54:00:00:00:{number:02x}")
+
+
+def _address(number: int) -> str:
+    return str(ipaddress.IPv4Address("10.9.8.0") + number)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> dict[str, Any]:
+    spec: dict[str, Any] = {"cidr": "10.9.8.0/28", "gateway": "10.9.8.1"}
+    for option, values in (
+        ("forward", st.sampled_from(["nat", "none"])),
+        ("bridge", st.sampled_from(["virbr9", "lab0"])),
+        ("stp", st.booleans()),
+        ("mtu", st.integers(68, 65535)),
+        ("domain", st.sampled_from(["", "a.example", "b"])),
+    ):
+        if draw(st.booleans()):
+            spec[option] = draw(values)
+    ends = sorted(draw(st.tuples(ADDRESSES, ADDRESSES)))
+    spec["dhcp"] = draw(st.sampled_from([False, ((_address(ends[0]), _address(ends[1])),)]))
+    if spec["dhcp"]:
+        macs = draw(st.lists(MACS, unique=True))
+        spec["reservations"] = [{"mac": mac, "address": _address(3 + number)} for number, mac in enumerate(macs)]
+        for entry in spec["reservations"]:
+            if draw(st.booleans()):
+                entry["name"] = "h" + entry["mac"][-2:]
+    spec["dns_hosts"] = [
+        {"address": _address(number), "names": tuple(draw(st.lists(st.sampled_from("abc"), min_size=1, unique=True)))}
+        for number in draw(st.lists(ADDRESSES, unique=True, max_size=3))
+    ]
+    spec["reservations_exact"] = spec["dns_hosts_exact"] = draw(st.booleans())
+    return spec
+
+
+@settings(max_examples=150, deadline=None)
+@given(first=specs(), second=specs(), context=st.sampled_from(["stopped", "running"]))
+def test_patched_is_satisfied(first: dict[str, Any], second: dict[str, Any], context: str) -> None:
+    root = read_tree("<network><name>lab</name><metadata><keep xmlns='http://x.example'/></metadata></network>")
+    for want in (first, second):
+        assert problems(NETWORK, want, "qemu") == []
+        state = Context(name="lab", state=context)
+        root = patch(NETWORK, root, compare(NETWORK, want, observe(NETWORK, root), state))
+        text = to_text(root)
+        again = read_tree(text)
+        # Reservations go with DHCP when it is turned off, and may be wanted again by the next spec.
+        assert compare(NETWORK, want, observe(NETWORK, again), state) == []
+        assert _xml.find(again, "metadata/{http://x.example}keep") is not None
+        assert "virtfleet-main" not in text
+        root = again
+
+
+@settings(max_examples=150, deadline=None)
+@given(prefix=st.integers(1, 30), base=st.integers(0, 2**32 - 1), place=st.integers(0, 2**32 - 1))
+def test_what_follows_from_a_cidr_fits_it(prefix: int, base: int, place: int) -> None:
+    network = ipaddress.IPv4Network((base, prefix), strict=False)
+    gateway = str(network.network_address + 1 + place % (network.num_addresses - 2))
+    start, end = (ipaddress.IPv4Address(item) for item in full_range(str(network), gateway))
+    assert start in network and end in network and start <= end
+    assert int(end) - int(start) < 65535
+    want = complete({"cidr": str(network), "gateway": gateway}, {}, new=True)
+    assert problems(NETWORK, want, "qemu") == []
+    assert complete(want, {**want}, new=False).get("dhcp", want["dhcp"]) == want["dhcp"]
+
+
+def test_words_that_are_refused() -> None:
+    for text, words in (
+        ("10.20.0.0", "with its prefix"),
+        ("10.20.0.5/24", "the network itself is 10.20.0.0/24"),
+        ("10.20.0.0/31", "no room"),
+        ("fd00::/64", "not an IPv4 network"),
+    ):
+        with pytest.raises(SpecError, match=words):
+            parse_cidr(text)
+    assert parse_dhcp({"start": "10.0.0.1", "end": "10.0.0.2"}) == (("10.0.0.1", "10.0.0.2"),)
+    with pytest.raises(SpecError):
+        parse_dhcp({"start": "10.0.0.1"})

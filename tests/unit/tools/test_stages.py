@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Stages are chosen by name, run in lanes to the end, and counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.dev import results, stages
+from tools.dev.errors import ToolError
+from tools.dev.results import Row
+from tools.dev.runner import Runner
+from tools.dev.stages import Skip, Stage, Step, Workshop
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    """Return a workshop in a folder of the test's own."""
+    return Workshop(tmp_path, tmp_path)
+
+
+def _stage(name: str, code: str, *, lane: str = "one", junit: Path | None = None, limit_s: int = 60) -> Stage:
+    """Return a stage that runs some Python."""
+    step = Step("python", (sys.executable, "-c", code), Path.cwd(), dict(os.environ), junit)
+    return Stage(name, lane, lambda _shop: [step], kind="lint", limit_s=limit_s)
+
+
+def _run(shop: Workshop, *picked: Stage) -> dict[str, Row]:
+    return {row.name: row for row in Runner(shop, stream=False).run(picked)}
+
+
+def test_a_word_names_a_stage_or_a_family() -> None:
+    assert [stage.name for stage in stages.chosen("unit lint")] == ["unit-main", "unit-second", "lint"]
+    assert [stage.name for stage in stages.chosen("sanity-main sanity")] == ["sanity-main", "sanity-second"]
+    assert stages.chosen("") == list(stages.STAGES)
+    with pytest.raises(ToolError, match="no stage is named 'units'; the stages are lint, build"):
+        stages.chosen("units")
+
+
+def test_the_run_goes_on_after_a_failure(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = _run(shop, _stage("bad", "print('the reason'); raise SystemExit(3)"), _stage("good", "pass"))
+    assert (rows["bad"].state, rows["bad"].reason) == ("failed", "python (exit 3)")
+    assert rows["good"].state == "passed"
+    assert results.exit_code(list(rows.values())) == 1
+    assert results.closing_line(list(rows.values())) == "1 passed, 1 failed"
+    assert "the reason" in capsys.readouterr().out
+
+
+def test_a_stage_that_hangs_is_ended(shop: Workshop) -> None:
+    rows = _run(shop, _stage("hangs", "import time; time.sleep(600)", limit_s=1))
+    assert rows["hangs"].reason == "python (ended after the stage's limit of 1 s)"
+    assert rows["hangs"].seconds < 30
+
+
+def test_lanes_run_side_by_side(shop: Workshop, tmp_path: Path) -> None:
+    # Each waits for the file that the other makes: one after the other, neither would end well.
+    code = """
+import pathlib, sys, time
+mine, other = map(pathlib.Path, {names!r})
+mine.touch()
+end = time.monotonic() + 20
+while not other.exists():
+    if time.monotonic() > end:
+        sys.exit(1)
+    time.sleep(0.02)
+"""
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    rows = _run(
+        shop, _stage("one", code.format(names=(a, b)), lane="one"), _stage("two", code.format(names=(b, a)), lane="two")
+    )
+    assert [row.state for row in rows.values()] == ["passed", "passed"]
+
+
+def test_pytest_is_counted_by_its_junit_file(shop: Workshop, tmp_path: Path) -> None:
+    junit = tmp_path / "some.xml"
+    text = '<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>'
+    rows = _run(shop, _stage("tests", f"open({str(junit)!r}, 'w').write({text!r}); raise SystemExit(1)", junit=junit))
+    row = rows["tests"]
+    assert (row.passed, row.failed, row.skipped) == (3, 2, 2)
+    assert results.closing_line([row]) == "3 passed, 2 failed, 2 skipped"
+
+
+def test_a_pytest_that_breaks_down_counts_as_failed(shop: Workshop, tmp_path: Path) -> None:
+    row = _run(shop, _stage("tests", "raise SystemExit(4)", junit=tmp_path / "none.xml"))["tests"]
+    assert (row.state, row.failed) == ("failed", 1)
+
+
+def test_what_cannot_run_is_named(shop: Workshop) -> None:
+    def steps(_shop: Workshop) -> list[Step]:
+        raise Skip("its Python is not on this machine")
+
+    absent = Stage("absent", "one", lambda _shop: [], folder="no/such/folder", kind="lint")
+    rows = _run(shop, Stage("skipped", "one", steps, kind="lint"), absent)
+    assert (rows["skipped"].state, rows["skipped"].reason) == ("skipped", "its Python is not on this machine")
+    assert rows["absent"].state == "absent"
+    assert results.exit_code([rows["skipped"]]) == 0
+    assert results.exit_code([rows["absent"]]) == 1
+
+
+def test_rows_are_kept_for_the_summary(shop: Workshop, tmp_path: Path) -> None:
+    _run(shop, _stage("b", "pass"), _stage("a", "pass"))
+    assert [row.name for row in results.load(tmp_path, ["b", "a"])] == ["b", "a"]
+    assert json.loads((tmp_path / "rows" / "a.json").read_text())["state"] == "passed"
+    results.reset(tmp_path)
+    assert results.load(tmp_path, []) == []
+    assert results.closing_line([]) == "0 passed, 1 failed"

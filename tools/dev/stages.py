@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say what each stage of the tests is: what it runs, with which pair, beside which other stages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from tools.dev import pythons, sanity, tree, venvs
+from tools.dev.errors import ToolError
+
+IMPORTER_SETTINGS = "tools/galaxy-importer.cfg"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of a stage."""
+
+    label: str
+    command: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    junit: Path | None = None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the stages of a run share."""
+
+    root: Path
+    results: Path
+    args: tuple[str, ...] = ()
+
+    def pair(self, name: str) -> pythons.Pair:
+        """Return a pair by name; raises ToolError where its Python is not on the machine."""
+        pairs = _pairs(self.root)
+        if name not in pairs:
+            there = ", ".join(str(pair) for pair in pairs.values())
+            raise Skip(f"the Python of the {name} pair is not on this machine, which has {there}")
+        return pairs[name]
+
+    def environment(self, venv: Path) -> dict[str, str]:
+        """Return the variables with which a stage runs in an environment: only the repository's own settings."""
+        env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+        return {
+            **env,
+            "PATH": os.pathsep.join([str(venv / "bin"), env.get("PATH", os.defpath)]),
+            "VIRTUAL_ENV": str(venv),
+            "NO_COLOR": "1",
+            "ANSIBLE_COLLECTIONS_PATH": str(tree.collections_path(self.root)),
+            "ANSIBLE_CONFIG": str(self.root / "tools" / "ansible.cfg"),
+        }
+
+
+class Skip(ToolError):
+    """Report that a stage cannot run here, and why."""
+
+
+@cache
+def _pairs(root: Path) -> dict[str, pythons.Pair]:
+    return pythons.pairs(root)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A named part of the tests. Stages of one lane run one after another, the lanes side by side."""
+
+    name: str
+    lane: str
+    steps: Callable[[Workshop], list[Step]]
+    folder: str = "."
+    root: bool = False
+    pair: str = "main"
+    kind: str = "test"
+    packages: tuple[str, ...] = ()
+    limit_s: int = 1800
+
+    def system_packages(self, shop: Workshop) -> set[str]:
+        """Return what has to be installed for this stage; a compiler and headers too, where libvirt-python is built."""
+        if self.kind != "test":
+            return set(self.packages)
+        try:
+            return {*self.packages, *venvs.system_packages(shop.pair(self.pair))}
+        except Skip:
+            return set()
+
+
+def _tools(shop: Workshop) -> tuple[Path, dict[str, str]]:
+    """Return the environment of the linters and its variables."""
+    venv = venvs.ensure(shop.root, shop.pair("main"), "lint")
+    return venv, shop.environment(venv)
+
+
+def lint(shop: Workshop) -> list[Step]:
+    """Read everything that can be read without running it."""
+    venv, env = _tools(shop)
+    place = tree.collections_path(shop.root)
+    here = place / "ansible_collections" / tree.NAMESPACE / tree.NAME
+    config = ["--config-file", str(shop.root / "pyproject.toml"), "--cache-dir", str(shop.root / ".mypy_cache")]
+
+    def step(label: str, *command: str, cwd: Path = shop.root) -> Step:
+        return Step(label, (str(venv / "bin" / command[0]), *command[1:]), cwd, env)
+
+    return [
+        step("ruff", "ruff", "check", "--output-format", "concise", "."),
+        # Read under the collection's full name, as the imports in it say it.
+        step("mypy, plugins", "mypy", *config, str(here.relative_to(place) / "plugins"), cwd=place),
+        step("mypy, tools", "mypy", *config, "tools"),
+        step("yamllint", "yamllint", "--strict", "."),
+        step("antsibull-docs", "antsibull-docs", "lint-collection-docs", "--plugin-docs", str(here)),
+        step("antsibull-changelog", "antsibull-changelog", "lint"),
+        step("ansible-lint", "ansible-lint", "--offline", "--strict", "--profile", "production"),
+    ]
+
+
+def build(shop: Workshop) -> list[Step]:
+    """Build the collection as Galaxy gets it and import it as Galaxy does."""
+    venv, env = _tools(shop)
+    output = shop.results / "collection"
+    version = next(
+        line.split()[1] for line in (shop.root / "galaxy.yml").read_text().splitlines() if line.startswith("version:")
+    )
+    artefact = output / f"{tree.NAMESPACE}-{tree.NAME}-{version}.tar.gz"
+    env = {**env, "GALAXY_IMPORTER_CONFIG": str(shop.root / IMPORTER_SETTINGS)}
+    galaxy = str(venv / "bin" / "ansible-galaxy")
+    # Built from a copy without git's ignored files, as from a clean clone.
+    clean = tree.copy_collection(shop.root, tree.cache_dir() / f"build-{tree.digest(shop.root)}")
+    output.mkdir(parents=True, exist_ok=True)
+    return [
+        Step("build", (galaxy, "collection", "build", "--force", "--output-path", str(output)), clean, env),
+        Step("import", (str(venv / "bin" / "python"), "-m", "galaxy_importer.main", str(artefact)), output, env),
+    ]
+
+
+def sanity_of(name: str) -> Callable[[Workshop], list[Step]]:
+    """Return the stage of all sanity tests under a pair."""
+
+    def steps(shop: Workshop) -> list[Step]:
+        venv = venvs.ensure(shop.root, shop.pair(name))
+        folder, env = sanity.prepare(shop.root, name, venv)
+        # One at a time: what ansible-test makes in its home, another checkout's run may be making too.
+        command = ("flock", env["HOME"], str(venv / "bin" / "ansible-test"), "sanity", "--color", "no")
+        return [
+            # Made first, so that pip's words do not stand between those of the tests.
+            Step("environments of the sanity tests", (*command, "--prime-venvs", *shop.args), folder, env),
+            Step("sanity tests", (*command, *shop.args), folder, env),
+        ]
+
+    return steps
+
+
+def pytest_of(name: str, folder: str, *options: str) -> Callable[[Workshop], list[Step]]:
+    """Return a stage that runs a folder of tests under a pair."""
+
+    def steps(shop: Workshop) -> list[Step]:
+        venv = venvs.ensure(shop.root, shop.pair(name))
+        junit = shop.results / f"{folder.replace('/', '-')}-{name}{''.join(options).replace(' ', '')}.xml"
+        cache = f"cache_dir=.pytest_cache/{name}"
+        command = [str(venv / "bin" / "python"), "-m", "pytest", folder, "-q", "-o", cache, f"--junit-xml={junit}"]
+        return [Step("pytest", (*command, *options, *shop.args), shop.root, shop.environment(venv), junit)]
+
+    return steps
+
+
+def demo(shop: Workshop) -> list[Step]:
+    """Run the demonstration twice: the second run must have nothing to do."""
+    # Every host of the second recap says changed=0, and there is one.
+    check = "/ changed=[1-9]/ {bad = 1} / changed=0 / {seen = 1} {print} END {exit bad || !seen}"
+    command = f"tools/demo up | awk '{check}'"
+    return [
+        Step("first", ("tools/demo", "up"), shop.root, dict(os.environ)),
+        Step("again", ("bash", "-o", "pipefail", "-c", command), shop.root, dict(os.environ)),
+        Step("down", ("tools/demo", "down"), shop.root, dict(os.environ)),
+    ]
+
+
+SANITY_PACKAGES = ("git", "shellcheck")
+# The programs that the code under test runs.
+UNIT_PACKAGES = ("genisoimage", "qemu-utils", "xorriso")
+UNIT, CONTRACT, LAB, INTEGRATION = "tests/unit", "tests/contract", "tests/lab", "tests/integration"
+
+# Two lanes for two cores: what reads and imports the collection, and what boots guests.
+STAGES = (
+    Stage("lint", "read", lint, kind="lint"),
+    Stage("build", "read", build, kind="lint", packages=("git",)),
+    Stage("sanity-main", "read", sanity_of("main"), packages=SANITY_PACKAGES),
+    Stage("sanity-second", "read", sanity_of("second"), pair="second", packages=SANITY_PACKAGES),
+    Stage("unit-main", "run", pytest_of("main", UNIT), folder=UNIT, packages=UNIT_PACKAGES),
+    Stage("unit-second", "run", pytest_of("second", UNIT), folder=UNIT, pair="second", packages=UNIT_PACKAGES),
+    Stage("contract", "run", pytest_of("main", CONTRACT), folder=CONTRACT),
+    Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True),
+    Stage("integration", "run", pytest_of("main", INTEGRATION), folder=INTEGRATION, root=True),
+    Stage(
+        "e2e-second", "run", pytest_of("second", INTEGRATION, "-m", "e2e"), folder=INTEGRATION, pair="second", root=True
+    ),
+)
+# Run by name alone.
+EXTRA = (
+    Stage("demo", "run", demo, folder="tools/demo", root=True, limit_s=3600),
+    Stage("slow", "run", pytest_of("main", "tests", "-m", "slow"), folder="tests", limit_s=7200),
+)
+
+
+def chosen(words: str) -> list[Stage]:
+    """Return the stages that words name: "unit" is unit-main and unit-second; no words, all but the extra ones.
+
+    Raises ToolError for a word that names none.
+    """
+    if not words.split():
+        return list(STAGES)
+    picked: list[Stage] = []
+    for word in words.split():
+        named = [stage for stage in (*STAGES, *EXTRA) if stage.name == word or stage.name.startswith(f"{word}-")]
+        if not named:
+            names = ", ".join(stage.name for stage in (*STAGES, *EXTRA))
+            raise ToolError(f"no stage is named {word!r}; the stages are {names}")
+        picked += [stage for stage in named if stage not in picked]
+    return picked
