@@ -86,15 +86,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-# group_vars/guests.yml: reach all guests of this host without their network
-ansible_connection: virtfleet.core.agent
-ansible_virtfleet_uri: qemu+ssh://root@hv1.example/system
-
-# A look inside a guest that has no Python
-- hosts: web1
+# A look inside a guest that has no Python, and no network
+- name: Look inside a guest
+  hosts: web1
   gather_facts: false
   vars:
     ansible_connection: virtfleet.core.agent
+    ansible_virtfleet_uri: qemu+ssh://root@hv1.example/system
   tasks:
     - name: Look inside
       ansible.builtin.raw: uname -a; uptime

@@ -25,6 +25,7 @@ from ._table import Context, pending
 from ._units import parse_duration
 from ._wait import Awaited, addresses, wait
 
+# The kinds that a plan of guests may touch; their rows show values in the words of their own modules.
 TABLES = {"guest": GUEST}
 
 

@@ -148,7 +148,8 @@ class Libvirt(Guests, AgentCommands, Networks, Storage):
             libvirt_version=call("read", "hypervisor", uri, connection.getLibVersion),
             # None where no emulator is installed yet.
             hypervisor_version=call("read", "hypervisor", uri, connection.getVersion, already=lambda error: True) or 0,
-            memory_bytes=info[1] * 1024**2,
+            # Not getInfo, which counts only what NUMA nodes report.
+            memory_bytes=self.memory()[0],
             cpus=info[2],
             domain_types=seen["domain_types"],
             machines=seen["machines"],

@@ -170,6 +170,7 @@ def test_a_waiting_task_says_what_it_saw_last(play: Player, guest_name: str, boo
         assert word in result.msg, result.msg
 
 
+@pytest.mark.e2e
 def test_waits_for_ssh_at_the_reserved_address(play: Player, guest_name: str, booted: Options) -> None:
     options = {
         "name": guest_name,

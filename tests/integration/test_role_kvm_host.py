@@ -18,12 +18,13 @@ import pytest
 from tests.integration.playing import Player, Results
 from tests.lab import Host
 from tests.lab.fixtures import HostFactory
+from tests.lab.net import nat
 
 ROLE = "virtfleet.core.kvm_host"
 DEBIAN = {"distribution": "Debian", "distribution_version": "12.11", "distribution_major_version": "12"}
 NOBLE = {"distribution": "Ubuntu", "distribution_version": "24.04", "distribution_major_version": "24"}
 RESOLUTE = {"distribution": "Ubuntu", "distribution_version": "26.04", "distribution_major_version": "26"}
-WOULD = f"{ROLE} : Say which packages would be installed"
+WOULD = "Say which packages would be installed"
 BASE = [
     "dmidecode", "dnsmasq-base", "iproute2", "iptables", "libvirt-clients", "libvirt-daemon-system", "mdevctl", "ovmf",
     "parted", "python3-libvirt", "qemu-block-extra", "qemu-system-x86", "qemu-utils", "swtpm", "swtpm-tools", "xorriso",
@@ -63,7 +64,8 @@ def run(
         program.write_text("#!/bin/sh\n" + "".join(f"echo installed {name}\n" for name in installed))
         program.chmod(0o755)
         role["environment"] = {"PATH": f"{programs}:/usr/sbin:/usr/bin:/sbin:/bin"}
-    say = {"name": "facts seen", "ansible.builtin.debug": {"msg": "{{ kvm_host_facts | default({}) }}"}, "tags": ["always"]}
+    message = {"msg": "{{ kvm_host_facts | default({}) }}"}
+    say = {"name": "facts seen", "ansible.builtin.debug": message, "tags": ["always"]}
     return player([*tasks, role, say], *args, fails=fails)
 
 
@@ -77,9 +79,9 @@ def failure(results: Results) -> str:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"distribution": "Fedora", "distribution_version": "43", "distribution_major_version": "43"}, "runs Fedora 43"),
-        ({"distribution": "Debian", "distribution_version": "11.9", "distribution_major_version": "11"}, "Debian 11.9"),
-        ({"distribution": "Ubuntu", "distribution_version": "25.10", "distribution_major_version": "25"}, "Ubuntu 25.10"),
+        ({**DEBIAN, "distribution": "Fedora"}, "runs Fedora 12.11"),
+        ({**DEBIAN, "distribution_version": "11.9", "distribution_major_version": "11"}, "Debian 11.9"),
+        ({**NOBLE, "distribution_version": "25.10"}, "Ubuntu 25.10"),
         ({**DEBIAN, "architecture": "riscv64"}, "on riscv64"),
     ],
 )
@@ -159,7 +161,7 @@ def test_nothing_is_said_where_all_is_there(player: Player) -> None:
 def test_running_daemons_are_used_as_they_are(host: Host, player: Player) -> None:
     before = host.libvirtd
     results = run(player, installed=BASE)
-    assert not any(result.changed for result in results if result.task.startswith(f"{ROLE} : Start"))
+    assert not any(result.changed for result in results if result.task.startswith("Start"))
     assert host.libvirtd == before
     seen = results.named("facts seen")["msg"]
     assert seen["ready"] is True
@@ -169,12 +171,12 @@ def test_running_daemons_are_used_as_they_are(host: Host, player: Player) -> Non
 
 
 def test_a_stopped_libvirtd_is_started_by_hand_and_once(host: Host, player: Player) -> None:
-    started = f"{ROLE} : Start it, libvirtd"
+    started = "Start it, libvirtd"
     host.stop_libvirtd()
     # Where the daemon was killed its socket stays: a stale one must not count.
     host.exec(["sh", "-c", "test ! -e /run/virtfleet/libvirtd.pid"])
     check = run(player, "--check", installed=BASE)
-    assert check.named(f"{ROLE} : Say that it would be started, libvirtd").changed
+    assert check.named("Say that it would be started, libvirtd").changed
     real = run(player, installed=BASE)
     assert real.named(started).changed
     pid = host.exec(["cat", "/run/virtfleet/libvirtd.pid"]).stdout.strip()
@@ -185,13 +187,12 @@ def test_a_stopped_libvirtd_is_started_by_hand_and_once(host: Host, player: Play
 
 
 def test_the_default_network_is_started_on_request_only(host: Host, player: Player) -> None:
-    net = "<network><name>default</name><forward mode='nat'/><bridge name='rolebr0'/><ip address='10.91.0.1' prefix='24'/></network>"
-    host.exec(["virsh", "net-define", "/dev/stdin"], input=net)
+    host.exec(["virsh", "net-define", "/dev/stdin"], input=nat("default", "10.91.0.0/24", "rolebr0"))
     assert not run(player, "--tags", "kvm_host_network", installed=BASE)[-2].changed
     active = ["virsh", "net-list", "--name", "--autostart"]
     assert host.exec(active).stdout.strip() == ""
     options = {"kvm_host_network": "default"}
-    task = f'{ROLE} : Have the network "default" running'
+    task = 'Have the network "default" running'
     assert run(player, "--check", installed=BASE, options=options).named(task).changed
     assert run(player, installed=BASE, options=options).named(task).changed
     assert host.exec(active).stdout.strip() == "default"
