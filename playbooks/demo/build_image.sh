@@ -50,11 +50,11 @@ depends() { apt-cache depends --important "$1" | awk '$1 == "Depends:" { print $
 [ -n "$(depends "$meta")" ] || apt-get -q update
 image=$(depends "$meta" | grep '^linux-image-' | head -n 1) || fail "apt knows no $meta; check the apt sources"
 # Ubuntu has the drivers in a package of their own.
-modules=$(depends "$image" | grep '^linux-modules-' | head -n 1 || true)
+mapfile -t modules < <(depends "$image" | grep '^linux-modules-' | head -n 1)
 
 echo "fetching $image and the parts of the guest"
 mkdir "$work/debs" "$work/parts"
-(cd "$work/debs" && apt-get -q download "$image" $modules busybox-static qemu-guest-agent grub-pc-bin grub-common) \
+(cd "$work/debs" && apt-get -q download "$image" "${modules[@]}" busybox-static qemu-guest-agent grub-pc-bin grub-common) \
     >"$work/log" 2>&1 || fail "apt-get download said: $(tail -n 3 "$work/log")"
 for deb in "$work"/debs/*.deb; do dpkg-deb --extract "$deb" "$work/parts"; done
 parts=$work/parts
@@ -100,9 +100,9 @@ echo "making the initial RAM disk for Linux $release"
 ram=$work/ram
 tree "$ram"
 install -m 755 "$here/guest/init" "$ram/init"
-first="virtio_pci virtio_blk virtio_scsi sd_mod ahci ext4"
-drivers "$ram" $first crc32c_generic crc32c_cryptoapi
-echo "$first" >"$ram/lib/modules/first"
+first=(virtio_pci virtio_blk virtio_scsi sd_mod ahci ext4)
+drivers "$ram" "${first[@]}" crc32c_generic crc32c_cryptoapi
+echo "${first[*]}" >"$ram/lib/modules/first"
 
 echo "making the guest's system"
 root=$work/root
@@ -111,9 +111,9 @@ ln -s ../run "$root/var/run"
 ln -s /bin/init "$root/sbin/init"
 mkdir -p "$root"/etc/{init.d,acpi/PWRF} "$root/boot" "$root/mnt"
 chmod 700 "$root/root"
-then="virtio_pci virtio_net virtio_console virtio_balloon virtio_rng e1000 af_packet evdev button"
-drivers "$root" $then
-echo "$then" >"$root/lib/modules/then"
+then=(virtio_pci virtio_net virtio_console virtio_balloon virtio_rng e1000 af_packet evdev button)
+drivers "$root" "${then[@]}"
+echo "${then[*]}" >"$root/lib/modules/then"
 agent=$(one_of "$parts/usr/sbin/qemu-ga" "$parts/usr/bin/qemu-ga")
 cp "$agent" "$root/usr/sbin/qemu-ga"
 ldd "$agent" | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p; s/^[[:space:]]*\(\/[^ ]*\).*/\1/p' | while read -r library; do
@@ -165,7 +165,7 @@ little() {
 {
     head -c 440 "$grub/boot.img"
     printf '\0\0\0\0\0\0\x80\xfe\xff\xff\x83\xfe\xff\xff'
-    printf "$(little $first_sector)$(little $sectors)"
+    printf '%b' "$(little "$first_sector")$(little "$sectors")"
     head -c 48 /dev/zero
     printf '\x55\xaa'
     cat "$work/core.img"

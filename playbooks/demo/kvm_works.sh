@@ -12,7 +12,10 @@
 kernel=$1
 [ -r "$kernel" ] || kernel=/boot/vmlinuz-$(uname -r)
 qemu=/usr/bin/qemu-system-$(uname -m)
-[ -w /dev/kvm ] && [ -x "$qemu" ] || { echo tcg; exit 0; }
+if ! [ -w /dev/kvm ] || ! [ -x "$qemu" ]; then
+    echo tcg
+    exit 0
+fi
 
 seconds=10
 verdict=/run/virtfleet/kvm-works
@@ -23,9 +26,12 @@ if [ "$(sed -n 1p "$verdict" 2>/dev/null)" = "$key" ]; then
 fi
 
 console=$(mktemp)
-timeout --kill-after=2 "$seconds" "$qemu" -accel kvm -cpu host -machine q35 -m 256 -nodefaults -display none \
-    -no-reboot -serial "file:$console" -kernel "$kernel" -append 'console=ttyS0 panic=-1' >/dev/null 2>&1
-if [ $? = 0 ] && grep -q 'Kernel panic' "$console"; then said=kvm; else said=tcg; fi
+said=tcg
+if timeout --kill-after=2 "$seconds" "$qemu" -accel kvm -cpu host -machine q35 -m 256 -nodefaults -display none \
+    -no-reboot -serial "file:$console" -kernel "$kernel" -append 'console=ttyS0 panic=-1' >/dev/null 2>&1 &&
+    grep -q 'Kernel panic' "$console"; then
+    said=kvm
+fi
 rm -f "$console"
 mkdir -p "${verdict%/*}"
 printf '%s\n%s\n' "$key" "$said" >"$verdict"

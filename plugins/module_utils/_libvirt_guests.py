@@ -22,6 +22,7 @@ from ._libvirt_calls import Late, code_of, gone, unavailable, unsupported, withi
 _FEW = 4
 _RESEND = 10.0
 _POLL = 0.5
+_BALLOON = 5.0
 _NO_METADATA = 80
 
 
@@ -179,8 +180,14 @@ class Guests(Base):
         self._call("set the autostart of", "guest", name, self._guest(name).setAutostart, int(autostart))
 
     def set_memory(self, name: str, size_bytes: int) -> None:
-        flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
-        self._call("set the memory of", "guest", name, self._guest(name).setMemoryFlags, size_bytes // 1024, flags)
+        flags, domain, wanted = self._lib.VIR_DOMAIN_AFFECT_LIVE, self._guest(name), size_bytes // 1024
+        self._call("set the memory of", "guest", name, domain.setMemoryFlags, wanted, flags)
+        # The guest's driver moves the balloon page by page. One that has no driver never will, and that is no error.
+        deadline = time.monotonic() + _BALLOON
+        while time.monotonic() < deadline:
+            if self._call("read the memory of", "guest", name, domain.info)[2] == wanted:
+                return
+            time.sleep(_POLL / 5)
 
     def set_vcpus(self, name: str, count: int) -> None:
         flags = self._lib.VIR_DOMAIN_AFFECT_LIVE

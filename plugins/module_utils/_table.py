@@ -80,7 +80,8 @@ class Field:
     (the size of a disk): its present value is put into the observed spec by the planner.
     ``absent``: what a missing leaf means; UNSET when nothing can be said. Writing it removes the leaf.
     ``getter``, ``setter``: for values that are spread over leaves in a way that ``type`` alone cannot say.
-    ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names).
+    ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names), or the name
+    of an earlier option with which it waits for a restart, and without which it moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
     """
 
@@ -505,7 +506,8 @@ def pending(table: Table, inactive: Element, live: Element, context: Context) ->
     changes: list[Change] = []
     for entry in table.entries:
         if not isinstance(entry, Keyed):
-            if entry.name in want:
+            alone = entry.live == "read" or any(change.path == (entry.live,) for change in changes)
+            if entry.name in want and alone:
                 change = _compare_value(entry, want[entry.name], have.get(entry.name, UNSET), context)
                 if change is not None:
                     changes.append(replace(change, effect=Effect.RESTART))

@@ -236,8 +236,11 @@ def texts(tag: str) -> Type:
     return Type(parse, read, write, show=list)
 
 
-def counts(names: Sequence[str]) -> Type:
-    """Return the type of a mapping of counts, kept as attributes; only those that are given are compared."""
+def counts(names: Sequence[str], needed: Sequence[str] = ()) -> Type:
+    """Return the type of a mapping of counts, kept as attributes; one that is left out is 1.
+
+    ``needed`` are those that libvirt refuses to miss.
+    """
 
     def parse(value: Any) -> dict[str, int]:
         if not isinstance(value, dict):
@@ -245,7 +248,10 @@ def counts(names: Sequence[str]) -> Type:
         wrong = [name for name in value if name not in names]
         if wrong:
             raise SpecError(f"{wrong[0]!r} is not one of {', '.join(names)}")
-        return {name: _parse_count(value[name]) for name in names if value.get(name) is not None}
+        found = {name: _parse_count(value[name]) for name in names if value.get(name) is not None}
+        if not found:
+            raise SpecError(f"{value!r} says nothing: give at least one of {', '.join(names)}")
+        return found
 
     def read(element: Element, _attribute: str | None) -> dict[str, int]:
         return {name: int(element.attrib[name]) for name in names if name in element.attrib}
@@ -253,8 +259,9 @@ def counts(names: Sequence[str]) -> Type:
     def write(element: Element, _attribute: str | None, value: dict[str, int]) -> None:
         for name in names:
             element.attrib.pop(name, None)
-        for name, count in value.items():
-            element.set(name, str(count))
+        for name in names:
+            if name in value or name in needed:
+                element.set(name, str(value.get(name, 1)))
 
     def same(want: dict[str, int], have: dict[str, int]) -> bool:
         return all(have.get(name, 1) == want.get(name, 1) for name in {*want, *have})

@@ -24,7 +24,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt_errors import translate
 
-# Messages as libvirt 8 to 11 wrote them; those of AppArmor, locks and SELinux cannot be provoked in a lab without them.
+# Messages in the wording of libvirt 8 to 11; those of AppArmor, locks and SELinux cannot be provoked in a lab without them.
 SAYINGS: list[tuple[int, str, type[VirtError], str]] = [
     (
         38,

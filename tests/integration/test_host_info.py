@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
 
 from tests.integration.playing import Player, task
 
 
-@pytest.mark.e2e
 def test_what_the_host_is(play: Player, guest_name: str) -> None:
     results = play([
         task("guest", "guest", name=guest_name, memory="64MiB"),

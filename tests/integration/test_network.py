@@ -49,7 +49,6 @@ def net(furnished: Host) -> Iterator[Net]:
     furnished.exec(["virsh", "net-undefine", made.name], check=False)
 
 
-@pytest.mark.e2e
 def test_from_nothing_to_nothing(play: Player, net: Net) -> None:
     """x (check), x, x (again), for making, for each live change, and for removing."""
     reservations = [{"mac": ONE, "address": f"{net.stem}.11", "name": "one"}]

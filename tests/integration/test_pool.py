@@ -30,7 +30,6 @@ def folder_of(host: Host, name: str) -> Path:
     return Path(host.folder) / "pools" / name
 
 
-@pytest.mark.e2e
 def test_from_nothing_to_nothing(play: Player, pool_name: str) -> None:
     folder = folder_of(play.host, pool_name)
     options = {"name": pool_name, "path": str(folder)}

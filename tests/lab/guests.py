@@ -26,6 +26,9 @@ from .tiny import Artefact
 
 T = TypeVar("T")
 
+# The bindings print each error on standard error besides raising it: once for every look at an agent not yet there.
+libvirt.registerErrorHandler(lambda _context, _error: None, None)
+
 
 def until(probe: Callable[[], T | None], seconds: float, what: str, every: float = 0.05) -> T:
     """Call `probe` until it gives something true and return that; raise LabError saying `what` failed to come."""

@@ -18,6 +18,6 @@ def _define(context: Context, root: Element) -> Step:
 
 GUEST = Table(
     (*boot.ROWS, *about.ROWS, *size.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
-    (*size.RULES, *boot.RULES, *disks.RULES, *nics.RULES),
+    (*size.RULES, *boot.RULES, *console.RULES, *disks.RULES, *nics.RULES),
     _define,
 )

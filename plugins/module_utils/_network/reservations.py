@@ -194,8 +194,8 @@ def carry_out(root: Element, edits: Sequence[Edit]) -> None:
     for edit in edits:
         if edit.present is None and edit.wanted is not None:
             section = dhcp_section(root)
-            assert section is not None
-            section.append(_xml.clone(edit.wanted))
+            if section is not None:
+                section.append(_xml.clone(edit.wanted))
         elif edit.present is not None:
             section = next(node for node in root.iter("dhcp") if edit.present in list(node))
             if edit.wanted is None:

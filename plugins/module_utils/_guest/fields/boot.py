@@ -98,7 +98,7 @@ ROWS = (
     Field("machine", ("os/type/@machine",), MACHINE, drops=_BOARD, drivers=QEMU),
     Field(
         "firmware",
-        ("os/@firmware", "os/loader", "os/nvram"),
+        ("os/@firmware", "os/loader", "os/nvram", "os/firmware"),
         choice("bios", "efi"),
         getter=_get_firmware,
         setter=_set_firmware,

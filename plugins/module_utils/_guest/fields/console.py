@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ... import _xml
-from ..._table import QEMU, Field
+from ..._table import QEMU, Field, Spec
 from ..._types import PRESENCE, Type, read_text, write_text
 from ..._xml import Element
 from .boot import OPTIONAL_PATH
@@ -29,6 +29,11 @@ def _set_console(root: Element, value: bool) -> None:
         _xml.write(root, "devices/console[@type='pty']/target/@type", "serial")
 
 
+def _get_log(root: Element) -> Any:
+    # A console that is no serial port, such as Xen's or a virtio one, stands alone.
+    return _xml.read(root, "devices/serial/log/@file") or _xml.read(root, "devices/console/log/@file") or ""
+
+
 def _set_log(root: Element, value: str) -> None:
     """Write the log below every serial or console device there is; libvirt mirrors the first serial in console."""
     elements = _xml.find_all(root, "devices/serial")[:1] + _xml.find_all(root, "devices/console")[:1]
@@ -42,6 +47,22 @@ LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
 
 ROWS = (
     Field("console", ("devices/serial", "devices/console"), PRESENCE, getter=_get_console, setter=_set_console),
-    Field("console_log", ("devices/serial/log/@file",), LOG, setter=_set_log, absent=""),
+    Field(
+        "console_log",
+        ("devices/serial/log/@file", "devices/console/log/@file"),
+        LOG,
+        getter=_get_log,
+        setter=_set_log,
+        absent="",
+    ),
     Field("agent", (AGENT,), PRESENCE, absent=False, drivers=QEMU),
 )
+
+
+def a_log_has_a_console(spec: Spec) -> list[str]:
+    if spec.get("console_log") and spec.get("console") is False:
+        return ["console_log: the guest has no console whose output could be logged; say console: true"]
+    return []
+
+
+RULES = (a_log_has_a_console,)

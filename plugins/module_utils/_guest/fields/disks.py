@@ -198,4 +198,16 @@ def one_disk_a_target(spec: Spec) -> list[str]:
     return found
 
 
-RULES = (one_disk_a_target,)
+def a_bus_that_the_board_has(spec: Spec) -> list[str]:
+    """PCIe boards have no IDE controller (libvirt refuses the definition)."""
+    machine = str(spec.get("machine", ""))
+    if not machine.startswith(("q35", "pc-q35", "virt")):
+        return []
+    return [
+        f"disks.{entry.get('name') or entry.get('target')}.bus: the machine {machine} has no IDE; say bus: sata"
+        for entry in spec.get("disks", ())
+        if entry.get("bus") == "ide"
+    ]
+
+
+RULES = (one_disk_a_target, a_bus_that_the_board_has)

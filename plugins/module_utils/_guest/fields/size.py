@@ -103,15 +103,17 @@ def _plug_vcpus(context: Context, change: Change, live: Element | None, new: Ele
     return Step("set_vcpus", {"name": context.name, "count": change.after}, "plug virtual CPUs", True)
 
 
-TOPOLOGY = counts(("sockets", "dies", "cores", "threads"))
+TOPOLOGY = counts(("sockets", "dies", "cores", "threads"), needed=("sockets", "cores", "threads"))
 
 ROWS = (
-    Field("memory_max", ("memory",), MEMORY, getter=_get_memory_max, setter=_set_memory_max),
+    Field("memory_max", ("memory", "currentMemory"), MEMORY, getter=_get_memory_max, setter=_set_memory_max),
     Field(
         "memory",
         ("currentMemory", "memory"),
         MEMORY,
         _memory_effect,
+        # Below its ceiling a guest has what its balloon driver makes of it, and at first all.
+        live="memory_max",
         op=_balloon,
         getter=_get_memory,
         setter=_set_memory,

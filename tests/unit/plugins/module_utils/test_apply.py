@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply, step_names, unfinished
-from ansible_collections.virtfleet.core.plugins.module_utils._change import Action, Change, Effect, Plan, Step
+from ansible_collections.virtfleet.core.plugins.module_utils._change import Action, Change, Effect, Plan
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import VirtError
 from tests.unit.plugins.module_utils.guest.house import House, rows, waiting
 

@@ -87,6 +87,8 @@ def test_words_in(kind: Type, value: Any, internal: Any) -> None:
         (SHAPE, 4, "mapping of sockets, cores"),
         (SHAPE, {"threads": 2}, "sockets, cores"),
         (SHAPE, {"cores": 0}, "at least 1"),
+        (SHAPE, {}, "at least one of sockets, cores"),
+        (SHAPE, {"cores": None}, "at least one of sockets, cores"),
         (MEMORY, 512, "2GiB"),
         (MEMORY, "0GiB", "more than nothing"),
         (SIZE, "0B", "more than nothing"),

@@ -248,11 +248,27 @@ def test_prefixes() -> None:
 
 
 def test_one_disk_a_target() -> None:
-    (rule,) = RULES
+    rule = RULES[0]
     assert rule({"disks": [{"name": "a", "target": "vda"}, {"name": "b", "target": "vdb"}, {"name": "c"}]}) == []
     assert rule({"disks": [{"name": "a", "target": "vda"}, {"name": "b", "target": "vda"}]}) == [
         "disks: a and b both have the target vda"
     ]
+
+
+@pytest.mark.parametrize(
+    ("machine", "bus", "said"),
+    [
+        ("q35", "ide", ["disks.cd.bus: the machine q35 has no IDE; say bus: sata"]),
+        ("pc-q35-7.2", "ide", ["disks.cd.bus: the machine pc-q35-7.2 has no IDE; say bus: sata"]),
+        ("virt-7.2", "ide", ["disks.cd.bus: the machine virt-7.2 has no IDE; say bus: sata"]),
+        ("q35", "sata", []),
+        ("pc-i440fx-7.2", "ide", []),
+        (None, "ide", []),
+    ],
+)
+def test_a_bus_that_the_board_has(machine: str | None, bus: str, said: list[str]) -> None:
+    spec = {"disks": [{"name": "cd", "bus": bus}], **({"machine": machine} if machine else {})}
+    assert RULES[1](spec) == said
 
 
 def test_names_come_from_the_record() -> None:

@@ -128,7 +128,8 @@ def test_topology() -> None:
     root = domain("<cpu mode='host-model'><topology sockets='2' cores='1' threads='1'/><feature name='x'/></cpu>")
     assert observe(GUEST, root)["topology"] == {"sockets": 2, "cores": 1, "threads": 1}
     text = written(root, topology={"cores": 2})
-    assert text == '<cpu mode="host-model"><topology cores="2" /><feature name="x" /></cpu>'
+    # libvirt refuses a topology without one of these three.
+    assert text == '<cpu mode="host-model"><topology sockets="1" cores="2" threads="1" /><feature name="x" /></cpu>'
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
     ({"vcpus_max": True}, "vcpus_max", "True", "whole number"),
     ({"topology": {"core": 2}}, "topology", "'core'", "sockets, dies, cores, threads"),
     ({"topology": {"cores": 0}}, "topology", "0", "at least 1"),
+    ({"topology": {"cores": None}}, "topology", "says nothing", "at least one of sockets"),
     ({"topology": 4}, "topology", "4", "mapping of sockets"),
     ({"name": ""}, "name", "''", "must not be empty"),
     ({"name": None}, "name", "None", "must not be empty"),

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Guests that a user might write: strategies for the module's options, and for foreign XML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+_WORDS = st.sampled_from(["", "web", "Häß & <b>", "a 'quoted' \"word\"", "日本", "{{ evil }}"])
+_SIZES = st.sampled_from(["64MiB", "200MB", "512MiB", "1GiB", "1500MB", "2GiB", "3GiB", "100000000B"])
+_CPUS = st.integers(1, 6)
+
+# Each by its own name, so that any choice of them is a list.
+DISKS: dict[str, list[dict[str, Any]]] = {
+    "root": [
+        {"image": "debian-12", "size": "20GiB"},
+        {"image": "debian-12", "size": "30GiB"},
+        {"image": "debian-13", "size": "20GiB", "bus": "sata"},
+        {"image": "debian-12"},
+        {"size": "20GiB"},
+    ],
+    "data": [
+        {"name": "data", "size": "1GiB"},
+        {"name": "data", "size": "2GiB", "bus": "scsi"},
+        {"name": "data", "size": "2GB", "format": "raw", "pool": "fast"},
+        {"name": "data", "size": "1GiB", "target": "vdx", "readonly": True},
+    ],
+    "file": [{"file": "/data/old.qcow2"}, {"file": "/data/old.qcow2", "bus": "usb"}],
+    "block": [{"block": "/dev/vg/lv"}],
+    "volume": [{"volume": "fast/scratch.raw"}, {"volume": "scratch.raw", "pool": "fast", "bus": "sata"}],
+    "cdrom": [{"cdrom": "/iso/netinst.iso"}, {"cdrom": "/iso/other.iso"}, {"cdrom": ""}],
+}
+NICS: dict[str, list[dict[str, Any]]] = {
+    "lab": [
+        {"network": "lab"},
+        {"network": "lab", "address": "10.20.0.11"},
+        {"network": "lab", "address": "10.20.0.12", "model": "e1000e"},
+        {"name": "lab", "network": "dmz"},
+    ],
+    "user": [{"type": "user"}, {"type": "user", "mac": "52:54:00:00:00:21"}, {"type": "user", "model": "e1000e"}],
+    "br0": [{"bridge": "br0"}],
+    "second": [{"name": "second", "network": "lab"}, {"name": "second", "network": "dmz", "address": "10.30.0.7"}],
+}
+OVERLAYS: list[dict[str, str]] = [
+    {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"},
+    {"at": "devices", "xml": "<watchdog model='i6300esb' action='reset'/>"},
+    {"at": "devices", "xml": "<channel type='unix'><target type='virtio' name='org.example.0'/></channel>"},
+    {"at": "devices", "xml": "<graphics type='vnc' passwd='geheim'/>"},
+    {"at": ".", "xml": "<cputune><shares>100</shares></cputune>"},
+    {"remove": "devices/rng"},
+    {"remove": "clock/timer[@name='hpet']"},
+]
+
+
+def _some(kinds: dict[str, list[dict[str, Any]]]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    chosen = [st.none() | st.sampled_from(forms) for forms in kinds.values()]
+    return st.tuples(*chosen).flatmap(lambda found: st.permutations([item for item in found if item is not None]))
+
+
+OPTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "title": _WORDS,
+    "description": _WORDS,
+    "tags": st.lists(st.sampled_from(["web", "prod", "a b", "ü"]), max_size=3),
+    "memory": _SIZES,
+    "memory_max": st.sampled_from(["3GiB", "4000MB", "4GiB"]),
+    "vcpus": _CPUS,
+    "vcpus_max": _CPUS,
+    "topology": st.sampled_from([{"cores": 2}, {"sockets": 2, "cores": 2, "threads": 1}, {"cores": 1}]),
+    "machine": st.sampled_from(["q35", "pc", "pc-q35-7.2"]),
+    "firmware": st.sampled_from(["bios", "efi"]),
+    "boot": st.lists(st.sampled_from(["disk", "cdrom", "network"]), unique=True),
+    "kernel": st.sampled_from(["/boot/vmlinuz", ""]),
+    "initrd": st.sampled_from(["/boot/initrd", ""]),
+    "cmdline": st.sampled_from(["quiet", "", "a='b'  c"]),
+    "console": st.booleans(),
+    "console_log": st.sampled_from(["/var/log/web.log", ""]),
+    "agent": st.booleans(),
+    "autostart": st.booleans(),
+    "disks": _some(DISKS),
+    "nics": _some(NICS),
+    "disks_exact": st.booleans(),
+    "nics_exact": st.booleans(),
+    "pool": st.sampled_from(["default", "fast"]),
+    "cloud_init": st.sampled_from([{"user_data": {"a": 1}}, {"user_data": "#!/bin/sh\n", "policy": "ignore"}, {}]),
+    "xml_overlay": st.lists(st.sampled_from(OVERLAYS), max_size=3, unique_by=str),
+}
+
+
+# Options that contradict each other unless they are chosen together.
+_TOGETHER: list[st.SearchStrategy[dict[str, Any]]] = [
+    st.sampled_from(
+        [
+            {},
+            {},
+            {"kernel": "/boot/vmlinuz"},
+            {"kernel": "/boot/vmlinuz", "initrd": "/boot/initrd", "cmdline": "a='b'  c"},
+            {"kernel": "", "initrd": "", "cmdline": ""},
+        ]
+    ),
+    st.sampled_from([{}, {}, {"console": True, "console_log": "/var/log/web.log"}, {"console": False}, {"console_log": ""}]),
+    st.sampled_from(
+        [
+            {},
+            {},
+            {"vcpus": 2},
+            {"vcpus": 5},
+            {"vcpus": 2, "vcpus_max": 4},
+            {"vcpus": 1, "vcpus_max": 4, "topology": {"cores": 2, "threads": 2}},
+            {"vcpus": 6, "topology": {"sockets": 3, "cores": 2}},
+        ]
+    ),
+]
+
+
+def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Return the options of a guest that mostly make sense; what does not is refused, which is tried too."""
+    together = {"kernel", "initrd", "cmdline", "console", "console_log", "vcpus", "vcpus_max", "topology"}
+    alone = {name: how for name, how in OPTIONS.items() if name not in fixed and name not in together}
+    one_more = st.none() | st.sampled_from(sorted(together))
+    odd = one_more.flatmap(lambda name: st.just({}) if name is None else st.fixed_dictionaries({name: OPTIONS[name]}))
+    return st.tuples(st.fixed_dictionaries(fixed, optional=alone), *_TOGETHER, odd).map(
+        lambda parts: {name: value for part in parts for name, value in part.items()}
+    )
+
+
+# XML that no row knows, by the place where it is put.
+FOREIGN: list[tuple[str, str]] = [
+    (".", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/></qemu:commandline>"),
+    (".", "<iothreads>2</iothreads>"),
+    (".", "<seclabel type='none' model='none'/>"),
+    ("metadata", "<app:thing xmlns:app='https://example.org/app' kind='x'>text<app:part/></app:thing>"),
+    ("metadata/virtfleet:guest", "<later:word xmlns:later='https://virtfleet.github.io/xml/2' a='1'/>"),
+    ("os", "<bootmenu enable='yes'/>"),
+    ("features", "<unknown state='on'/>"),
+    ("cpu", "<feature policy='require' name='vmx'/>"),
+    ("devices", "<graphics type='spice' passwd='spicegeheim'><listen type='none'/></graphics>"),
+    ("devices", "<hostdev mode='subsystem' type='pci'><source><address bus='0x01'/></source></hostdev>"),
+    ("devices", "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"),
+    ("devices/disk", "<iotune><total_bytes_sec>1000</total_bytes_sec></iotune>"),
+    ("devices/disk", "<serial>ABC</serial>"),
+    ("devices/interface", "<bandwidth><inbound average='1000'/></bandwidth>"),
+    ("devices/interface", "<link state='down'/>"),
+]
