@@ -58,9 +58,11 @@ def _carry_out(action: Action, ports: Ports, progress: Callable[[str], None]) ->
             waiting.append(sentence)
     if waiting:
         return Outcome(action, "pending", "; ".join(waiting))
-    dear = {change.path for change in action.changes if change.effect is Effect.RESTART}
-    # An action that stops its object itself leaves nothing to wait for.
-    return Outcome(action, "pending" if dear and ("state",) not in dear else "done")
+    dear = [change for change in action.changes if change.effect is Effect.RESTART]
+    # An action that stops its object itself leaves nothing to wait for; one that saves it does.
+    stops = any(change.path == ("state",) and change.after != "saved" for change in dear)
+    waits = any(change.path != ("state",) for change in dear)
+    return Outcome(action, "pending" if waits and not stops else "done")
 
 
 def _operation(ports: Ports, op: str) -> Callable[..., Any]:

@@ -17,6 +17,7 @@ from ._errors import HostError, SpecError, Timeout, Unsupported
 from ._facts import METADATA_PREFIX, METADATA_URI, GuestFacts, GuestSummary
 from ._libvirt_base import Base
 from ._libvirt_calls import Late, code_of, gone, unavailable, unsupported, within
+from ._units import KIB, round_up
 
 # Up to so many names are looked up one by one; above, the lists of all guests are cheaper.
 _FEW = 4
@@ -180,7 +181,7 @@ class Guests(Base):
         self._call("set the autostart of", "guest", name, self._guest(name).setAutostart, int(autostart))
 
     def set_memory(self, name: str, size_bytes: int) -> None:
-        flags, domain, wanted = self._lib.VIR_DOMAIN_AFFECT_LIVE, self._guest(name), size_bytes // 1024
+        flags, domain, wanted = self._lib.VIR_DOMAIN_AFFECT_LIVE, self._guest(name), round_up(size_bytes, KIB) // KIB
         self._call("set the memory of", "guest", name, domain.setMemoryFlags, wanted, flags)
         # The guest's driver moves the balloon page by page. One that has no driver never will, and that is no error.
         deadline = time.monotonic() + _BALLOON

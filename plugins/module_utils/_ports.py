@@ -31,7 +31,8 @@ class Hypervisor(Protocol):
 
     # reading, in bulk
 
-    def host(self) -> HostFacts: ...
+    def host(self) -> HostFacts:
+        """Return what the hypervisor and its host are."""
 
     def memory(self) -> tuple[int, int]:
         """Return the bytes of the host's memory, and of what new guests could have of it: free, buffers and cache."""
@@ -48,7 +49,8 @@ class Hypervisor(Protocol):
     def networks(self) -> Mapping[str, NetworkFacts]:
         """Return the networks by name; none where the hypervisor's driver knows no networks."""
 
-    def pools(self) -> Mapping[str, PoolFacts]: ...
+    def pools(self) -> Mapping[str, PoolFacts]:
+        """Return all storage pools by name."""
 
     def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
         """Return the volumes of an active pool by name, without refreshing it."""
@@ -62,11 +64,13 @@ class Hypervisor(Protocol):
         ``source`` is ``lease`` or ``agent``; empty when that source knows nothing (no agent, no lease).
         """
 
-    def agent_ping(self, name: str, timeout: float) -> bool: ...
+    def agent_ping(self, name: str, timeout: float) -> bool:
+        """Tell whether the guest agent answers within ``timeout`` seconds."""
 
     # guests
 
-    def define_guest(self, xml: str, validate: bool = False) -> None: ...
+    def define_guest(self, xml: str, validate: bool = False) -> None:
+        """Write a guest's persistent definition; with ``validate`` libvirt checks it against its schema."""
 
     def undefine_guest(self, name: str) -> None:
         """Forget a stopped guest with its NVRAM, TPM state, managed save, snapshot and checkpoint metadata."""
@@ -81,16 +85,20 @@ class Hypervisor(Protocol):
         Raises Timeout when it still runs at the limit and ``force`` is false.
         """
 
-    def suspend_guest(self, name: str) -> None: ...
+    def suspend_guest(self, name: str) -> None:
+        """Pause a running guest."""
 
-    def resume_guest(self, name: str) -> None: ...
+    def resume_guest(self, name: str) -> None:
+        """Let a paused guest go on."""
 
     def save_guest(self, name: str) -> None:
         """Write the guest's memory to a managed save and stop it."""
 
-    def drop_managed_save(self, name: str) -> None: ...
+    def drop_managed_save(self, name: str) -> None:
+        """Remove a stopped guest's managed save; its memory is lost."""
 
-    def set_autostart(self, name: str, autostart: bool) -> None: ...
+    def set_autostart(self, name: str, autostart: bool) -> None:
+        """Set whether the guest starts with its host."""
 
     def set_memory(self, name: str, size_bytes: int) -> None:
         """Balloon a running guest, live only."""
@@ -121,15 +129,20 @@ class Hypervisor(Protocol):
 
     # networks
 
-    def define_network(self, xml: str) -> None: ...
+    def define_network(self, xml: str) -> None:
+        """Write a network's persistent definition."""
 
-    def start_network(self, name: str) -> None: ...
+    def start_network(self, name: str) -> None:
+        """Start a network."""
 
-    def stop_network(self, name: str) -> None: ...
+    def stop_network(self, name: str) -> None:
+        """Stop a network; what is plugged in is cut off."""
 
-    def undefine_network(self, name: str) -> None: ...
+    def undefine_network(self, name: str) -> None:
+        """Forget a stopped network."""
 
-    def set_network_autostart(self, name: str, autostart: bool) -> None: ...
+    def set_network_autostart(self, name: str, autostart: bool) -> None:
+        """Set whether the network starts with its host."""
 
     def update_network(self, name: str, command: str, section: str, xml: str, parent: int = -1) -> None:
         """Change one section of an active network, live only.
@@ -141,35 +154,44 @@ class Hypervisor(Protocol):
 
     # storage
 
-    def define_pool(self, xml: str) -> None: ...
+    def define_pool(self, xml: str) -> None:
+        """Write a pool's definition."""
 
     def build_pool(self, name: str) -> None:
         """Make the pool's directory where it is missing."""
 
-    def start_pool(self, name: str) -> None: ...
+    def start_pool(self, name: str) -> None:
+        """Start a pool."""
 
-    def stop_pool(self, name: str) -> None: ...
+    def stop_pool(self, name: str) -> None:
+        """Stop a pool; its files stay."""
 
-    def undefine_pool(self, name: str) -> None: ...
+    def undefine_pool(self, name: str) -> None:
+        """Forget a stopped pool; its files stay."""
 
     def delete_pool(self, name: str) -> None:
         """Remove the directory of an inactive pool, which must be empty."""
 
-    def refresh_pool(self, name: str) -> None: ...
+    def refresh_pool(self, name: str) -> None:
+        """Have libvirt look at what is in a pool."""
 
-    def set_pool_autostart(self, name: str, autostart: bool) -> None: ...
+    def set_pool_autostart(self, name: str, autostart: bool) -> None:
+        """Set whether the pool starts with its host."""
 
     def create_volume(self, pool: str, xml: str) -> None:
         """Make a volume; succeed without a change when it exists."""
 
-    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None: ...
+    def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
+        """Grow a volume that no running guest holds."""
 
-    def delete_volume(self, pool: str, name: str) -> None: ...
+    def delete_volume(self, pool: str, name: str) -> None:
+        """Remove a volume and what it holds."""
 
     def upload_volume(self, pool: str, name: str, data: bytes) -> None:
         """Write ``data`` from the start of a volume that exists and is large enough."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the connection."""
 
 
 class Files(Protocol):

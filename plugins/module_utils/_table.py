@@ -350,7 +350,10 @@ def _compare_value(entry: Value, want: Any, have: Any, context: Context) -> Chan
 
 
 def _settled(effect: Effect, context: Context) -> Effect:
-    return Effect.LIVE if effect is Effect.RESTART and context.cold else effect
+    if effect is Effect.RESTART and context.cold:
+        return Effect.LIVE
+    # Nothing can be told to a guest that sleeps: it wakes up as it was.
+    return Effect.RESTART if effect is Effect.LIVE and context.state == "saved" else effect
 
 
 def _compare_list(keyed: Keyed, want: Spec, have: Spec, context: Context) -> list[Change]:

@@ -184,12 +184,13 @@ class FakeGuests(FakeBase):
     def set_memory(self, name: str, size_bytes: int) -> None:
         guest = self._running(name, "set the memory of")
         root = self._live(guest)
-        if size_bytes // 1024 > int(root.findtext("memory") or 0):
+        size_kib = -(-size_bytes // 1024)
+        if size_kib > int(root.findtext("memory") or 0):
             message = "invalid argument: cannot set memory higher than max memory"
             raise refuser("set the memory of", "guest", name)(8, message)
         current = root.find("currentMemory")
         assert current is not None
-        current.text = str(size_bytes // 1024)
+        current.text = str(size_kib)
 
     @mutating
     def set_vcpus(self, name: str, count: int) -> None:

@@ -31,7 +31,7 @@ def fresh_root() -> Path:
     codename = os_release().get("VERSION_CODENAME", "")
     lists = Path("/etc/apt")
     sources = [lists / "sources.list", *sorted((lists / "sources.list.d").glob("*"))]
-    sources = [path for path in sources if path.suffix in (".list", ".sources") and path.is_file() and _of(path, codename)]
+    sources = [path for path in sources if path.suffix in (".list", ".sources") and _of(path, codename)]
 
     def make(folder: Path) -> None:
         words = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates,netbase,python3"]
@@ -43,7 +43,8 @@ def fresh_root() -> Path:
 
 def _of(path: Path, codename: str) -> bool:
     """Tell whether a list of sources is of the distribution itself, not of somebody else's packages."""
-    return codename in path.read_text() and ("debian.org" in path.read_text() or "ubuntu.com" in path.read_text())
+    text = path.read_text() if path.is_file() else ""
+    return codename in text and ("debian.org" in text or "ubuntu.com" in text)
 
 
 class BareHost:
@@ -90,7 +91,9 @@ class BareHost:
         """Run a command inside and return what it said, errors with the rest."""
         words = {
             "HOME": "/root", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TERM": "dumb",
-            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt", **(env or {}),
+            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+            # Where this machine gets Python packages from.
+            **{key: value for key, value in os.environ.items() if key.startswith("PIP_")}, **(env or {}),
         }  # fmt: skip
         enter = ["nsenter", "-t", str(self._first), "-m", "-n", "-u", "-i", "-p", "-r", "-w", "env", "-i"]
         return subprocess.run(

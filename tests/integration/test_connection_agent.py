@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -17,10 +16,12 @@ from typing import Any
 
 import libvirt
 import pytest
+import yaml
+from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import connection_loader, init_plugin_loader
 
+from ansible_collections.virtfleet.core.plugins.connection import agent
 from tests.integration.playing import Player
 from tests.lab import Host
 from tests.lab.guests import domain_xml, running, until, wait_for_agent
@@ -42,16 +43,16 @@ def guest(furnished: Host, tiny: Artefact) -> Iterator[str]:
             connection.close()
 
 
-@functools.cache
-def load() -> None:
-    """Let Ansible find the collection in this process, once."""
-    init_plugin_loader(os.environ["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep))
-
-
 def opened(uri: str, guest: str, **variables: Any) -> Any:
-    """Return the connection plugin for a guest, as Ansible makes it."""
-    load()
-    plugin = connection_loader.get("virtfleet.core.agent", PlayContext(), os.devnull)
+    """Return the connection to a guest, with its options as Ansible finds them.
+
+    Ansible's loader is not asked: it wants to be the first to import ansible_collections in a process.
+    """
+    name = "virtfleet.core.agent"
+    options = yaml.safe_load(agent.DOCUMENTATION)["options"]
+    constants.config.initialize_plugin_configuration_definitions("connection", name, options)
+    plugin = agent.Connection(PlayContext(), os.devnull)
+    plugin._load_name = name
     plugin.set_options(
         var_options={"inventory_hostname": guest, "ansible_virtfleet_uri": uri, **variables},
     )

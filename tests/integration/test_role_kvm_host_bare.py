@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role kvm_host where nothing is installed: it really installs, and has nothing to do the second time."""
+"""The role kvm_host and the demo where nothing is installed: they really install, and the second time do nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bare_host import BareHost, fresh_root
+from tests.integration.bare_host import ROOT, BareHost, fresh_root
 
 pytestmark = [pytest.mark.slow, pytest.mark.root]
 
@@ -78,3 +78,19 @@ def test_a_new_driver_is_loaded_by_a_restart_of_our_own_libvirtd(bare: BareHost)
     assert play(bare, kvm_host_extra_packages=[driver])[0] > 0
     assert bare.run("cat", "/run/virtfleet/libvirtd.pid").stdout != before
     assert play(bare, kvm_host_extra_packages=[driver])[0] == 0
+
+
+def test_the_demo_works_there_and_has_nothing_to_do_again(bare: BareHost) -> None:
+    demo = str(ROOT / "tools/demo")
+    first = bare.run(demo, "up")
+    assert first.returncode == 0, first.stdout
+    assert 'PRETTY_NAME=\\"virtfleet demo' in first.stdout
+    assert "|--virtfleet-demo" in first.stdout
+    again = bare.run(demo, "up")
+    assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0"], again.stdout
+    # Nothing but the loopback and what came with the machine.
+    assert bare.run("ip", "-brief", "link").stdout.count("\n") == 2
+    down = bare.run(demo, "down")
+    assert down.returncode == 0, down.stdout
+    assert bare.run("virsh", "-c", "qemu:///system", "list", "--all", "--name").stdout.strip() == ""
+    assert not (bare.root / "var/lib/virtfleet-demo").exists()

@@ -56,7 +56,7 @@ def test_the_run_goes_on_after_a_failure(shop: Workshop, capsys: pytest.CaptureF
 def test_a_stage_that_hangs_is_ended(shop: Workshop) -> None:
     rows = _run(shop, _stage("hangs", "import time; time.sleep(600)", limit_s=1))
     assert rows["hangs"].reason == "python (ended after the stage's limit of 1 s)"
-    assert rows["hangs"].seconds < 30
+    assert rows["hangs"].seconds < 120
 
 
 def test_lanes_run_side_by_side(shop: Workshop, tmp_path: Path) -> None:

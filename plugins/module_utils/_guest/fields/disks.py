@@ -17,6 +17,7 @@ from ..._change import UNSET, Change, Effect, Step
 from ..._table import DATA_LOSS, Arm, Context, Field, Keyed, Spec, Table, Union
 from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
 from ..._xml import Element
+from .plugging import attach, detach, recorded
 
 BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen", "sd")
 FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels", "qed", "luks")
@@ -130,32 +131,17 @@ def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
     return Effect.LIVE if pluggable else Effect.RESTART
 
 
-def _attach(context: Context, element: Element) -> Step:
-    says = f"attach disk {_xml.read(element, 'target/@dev')} to the running guest"
-    return Step("attach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
-
-
-def _detach(context: Context, element: Element) -> Step:
-    says = f"detach disk {_xml.read(element, 'target/@dev')} from the running guest"
-    return Step("detach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
-
-
-def _recorded(root: Element) -> dict[str, str]:
-    records = _xml.find_all(root, "metadata/virtfleet:guest/virtfleet:device[@kind='disk']")
-    return {record.get("key", ""): record.get("name", "") for record in records}
-
-
 DISKS = Keyed(
     "disks",
     "devices/disk",
     DISK,
     ident=("name", "target", "source"),
     locate="target/@dev",
-    recorded=_recorded,
+    recorded=recorded("disk"),
     on_add=_plug_effect,
     on_remove=_plug_effect,
-    op_add=_attach,
-    op_remove=_detach,
+    op_add=attach("disk", "target/@dev"),
+    op_remove=detach("disk", "target/@dev"),
     exact="disks_exact",
     moved_by="source",
 )

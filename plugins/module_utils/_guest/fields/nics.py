@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ... import _xml
-from ..._change import UNSET, Effect, Step
+from ..._change import UNSET, Effect
 from ..._errors import SpecError
 from ..._table import LIVE, Arm, Context, Field, Keyed, Spec, Table, Union
 from ..._types import COUNT, LINE, Type, read_text, write_text
 from ..._xml import Element
+from .plugging import attach, detach, recorded
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -64,32 +64,17 @@ NIC = Table(
 )
 
 
-def _attach(context: Context, element: Element) -> Step:
-    says = f"attach nic {_xml.read(element, 'mac/@address')} to the running guest"
-    return Step("attach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
-
-
-def _detach(context: Context, element: Element) -> Step:
-    says = f"detach nic {_xml.read(element, 'mac/@address')} from the running guest"
-    return Step("detach_device", {"name": context.name, "xml": _xml.to_text(element)}, says, True)
-
-
-def _recorded(root: Element) -> dict[str, str]:
-    records = _xml.find_all(root, "metadata/virtfleet:guest/virtfleet:device[@kind='nic']")
-    return {record.get("key", ""): record.get("name", "") for record in records}
-
-
 NICS = Keyed(
     "nics",
     "devices/interface",
     NIC,
     ident=("name", "mac", "source"),
     locate="mac/@address",
-    recorded=_recorded,
+    recorded=recorded("nic"),
     on_add=LIVE,
     on_remove=LIVE,
-    op_add=_attach,
-    op_remove=_detach,
+    op_add=attach("nic", "mac/@address"),
+    op_remove=detach("nic", "mac/@address"),
     exact="nics_exact",
 )
 

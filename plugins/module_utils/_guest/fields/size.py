@@ -53,9 +53,9 @@ def _memory_effect(context: Context, before: Any, after: int) -> Effect:
 
 
 def _balloon(context: Context, change: Change, live: Element | None, new: Element | None) -> Step:
-    return Step(
-        "set_memory", {"name": context.name, "size_bytes": change.after}, "change the memory of the running guest", True
-    )
+    # As it is written: libvirt counts in KiB.
+    arguments = {"name": context.name, "size_bytes": round_up(change.after, KIB)}
+    return Step("set_memory", arguments, "change the memory of the running guest", True)
 
 
 # vcpus: the text of <vcpu> is the ceiling, its ``current`` what is plugged in.

@@ -56,14 +56,14 @@ def test_what_needs_a_failed_action_is_skipped_and_others_go_on() -> None:
 
 def test_an_optional_step_that_fails_leaves_the_rest_pending() -> None:
     house = House()
-    house.run(**WEB)
-    plan = house.plan(memory="512MiB", tags=["db"])
-    house.fake.fail_at([step.op for step in plan.actions[0].steps].index("set_memory") + 1)
+    house.run(**{**WEB, "vcpus": 1, "vcpus_max": 2})
+    plan = house.plan(vcpus=2, tags=["db"])
+    house.fake.fail_at([step.op for step in plan.actions[0].steps].index("set_vcpus") + 1)
     (outcome,) = apply(plan, house.ports)
     assert outcome.outcome == "pending"
     assert outcome.error is not None
-    assert outcome.error.startswith("guest web1: could not set memory")
-    assert [change["path"] for row in waiting(house.plan(memory="512MiB")) for change in row["changes"]] == ["memory"]
+    assert outcome.error.startswith("guest web1: could not set vcpus")
+    assert [change["path"] for row in waiting(house.plan(vcpus=2)) for change in row["changes"]] == ["vcpus"]
     # The later step was carried out all the same.
     assert house.fake.calls[-1][0] == "set_metadata"
 
@@ -91,9 +91,7 @@ def test_what_waits_for_a_restart_is_pending(effects: list[tuple[str, Effect]], 
 def test_what_does_not_read_back_is_named() -> None:
     change = Change(("disks", "root", "bus"), "virtio", "sata", Effect.RESTART)
     plan = Plan((Action("guest", "web1", "update", Effect.RESTART, (change,)),))
-    assert unfinished(plan) == [
-        "guest web1: disks.root.bus does not read back as written (it is 'virtio', not 'sata')"
-    ]
+    assert unfinished(plan) == ["guest web1: disks.root.bus does not read back as written (it is 'virtio', not 'sata')"]
     assert unfinished(Plan()) == []
 
 
@@ -125,7 +123,9 @@ ANEW = {
 
 
 @pytest.mark.parametrize(
-    ("options", "before"), [(WEB, ()), (CHANGED, (WEB,)), (GONE, (WEB,)), (ANEW, (WEB,))], ids=["make", "change", "remove", "anew"]
+    ("options", "before"),
+    [(WEB, ()), (CHANGED, (WEB,)), (GONE, (WEB,)), (ANEW, (WEB,))],
+    ids=["make", "change", "remove", "anew"],
 )
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 def test_a_run_cut_short_anywhere_is_finished_by_the_next(

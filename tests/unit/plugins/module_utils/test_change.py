@@ -39,7 +39,13 @@ def test_changes_below_a_prefix_keep_all_else() -> None:
     change = Change(("bus",), "virtio", "sata", Effect.RESTART, "why", True)
     (found,) = under(("disks", "root"), [change])
     assert found.path == ("disks", "root", "bus")
-    assert (found.before, found.after, found.effect, found.why, found.secret) == ("virtio", "sata", Effect.RESTART, "why", True)
+    assert (found.before, found.after, found.effect, found.why, found.secret) == (
+        "virtio",
+        "sata",
+        Effect.RESTART,
+        "why",
+        True,
+    )
 
 
 def test_joined_plans_follow_each_other() -> None:

@@ -73,7 +73,12 @@ def test_paths_are_looked_at_and_images_opened() -> None:
         house,
         kernel="/boot/vmlinuz",
         initrd="/none",
-        disks=[{"file": "/data/old.qcow2"}, {"cdrom": "/iso/netinst.iso"}, {"block": "/dev/vg/lv"}, {"cdrom": "", "name": "b"}],
+        disks=[
+            {"file": "/data/old.qcow2"},
+            {"cdrom": "/iso/netinst.iso"},
+            {"block": "/dev/vg/lv"},
+            {"cdrom": "", "name": "b"},
+        ],
     )
     assert {path: facts.exists for path, facts in snap.paths.items()} == {
         "/boot/vmlinuz": True,

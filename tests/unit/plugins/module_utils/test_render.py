@@ -65,7 +65,9 @@ def test_secrets_and_what_is_not_known_yet() -> None:
 
 def test_a_row_an_action_with_its_outcome() -> None:
     planned = plan_rows(TABLES, PLAN, None)
-    assert [(row["kind"], row["name"], row["action"], row["effect"], row["outcome"], row["error"]) for row in planned] == [
+    assert [
+        (row["kind"], row["name"], row["action"], row["effect"], row["outcome"], row["error"]) for row in planned
+    ] == [
         ("volume", "default/web1-data.qcow2", "create", "live", "planned", None),
         ("guest", "web1", "update", "restart", "planned", None),
     ]

@@ -167,6 +167,8 @@ def test_compare_walks_the_wanted_only() -> None:
         ({"memory": 3 << 20}, replace(STOPPED, state="crashed"), Effect.LIVE),
         # A saved guest wakes up as it was.
         ({"memory": 3 << 20}, SAVED, Effect.RESTART),
+        ({"title": "new"}, SAVED, Effect.RESTART),
+        ({"parts": [{"name": "root"}, {"name": "new"}]}, SAVED, Effect.RESTART),
         ({"title": "new"}, RUNNING, Effect.LIVE),
         ({"parts": [{"name": "root", "speed": 2}]}, RUNNING, Effect.LIVE),
         ({"parts": [{"name": "root", "source": {"file": "/new"}}]}, RUNNING, Effect.RESTART),
@@ -249,12 +251,19 @@ def test_no_order_matters_to_entries_that_are_known(have: list[Spec], order: lis
             [("parts", "b"), ("parts", "c"), ("parts", "d")],
             [],
         ),
-        ({"parts": [{"name": "root"}, {"name": "n", "slot": "z"}]}, [("parts", "n")], ["parts.b", "parts.c", "parts.d"]),
-        ({"parts": [{"name": "root", "slot": "z", "speed": 2}]}, [("parts", "root", "slot"), ("parts", "root", "speed")],
-         ["parts.b", "parts.c", "parts.d"]),
+        (
+            {"parts": [{"name": "root"}, {"name": "n", "slot": "z"}]},
+            [("parts", "n")],
+            ["parts.b", "parts.c", "parts.d"],
+        ),
+        (
+            {"parts": [{"name": "root", "slot": "z", "speed": 2}]},
+            [("parts", "root", "slot"), ("parts", "root", "speed")],
+            ["parts.b", "parts.c", "parts.d"],
+        ),
         ({}, [], []),
     ],
-)  # fmt: skip
+)
 def test_lists_converge(want: Spec, changes: list[tuple[str, ...]], unmanaged: list[str]) -> None:
     have = observe(MACHINE, machine())
     assert [change.path for change in compare(MACHINE, want, have, STOPPED)] == changes
@@ -312,8 +321,11 @@ def test_a_union_without_a_value_loses_its_leaves() -> None:
 def test_an_entry_may_change_what_it_is_known_by() -> None:
     root = patched({"parts": [{"name": "root", "slot": "b", "speed": 2}, {"name": "x", "slot": "b"}]})
     assert [(part.get("nr"), part.get("id")) for part in _xml.find_all(root, "devices/part")] == [
-        ("1", "b"), ("2", "b"), ("3", "c"), ("4", "d"),
-    ]  # fmt: skip
+        ("1", "b"),
+        ("2", "b"),
+        ("3", "c"),
+        ("4", "d"),
+    ]
     assert _xml.read(root, "devices/part[@nr='1']/speed") == "2"
     assert _xml.read(root, "devices/part[@nr='2']/speed") == "3"
 
@@ -322,8 +334,9 @@ def test_two_entries_may_swap_what_they_are_known_by() -> None:
     text = XML.replace("<foreign/></metadata>", "<mark key='b' name='data'/></metadata>")
     root = patched({"parts": [{"name": "root", "slot": "b"}, {"name": "data", "slot": "a"}]}, _xml.parse(text))
     assert [(part.get("nr"), part.get("id")) for part in _xml.find_all(root, "devices/part")][:2] == [
-        ("1", "b"), ("2", "a"),
-    ]  # fmt: skip
+        ("1", "b"),
+        ("2", "a"),
+    ]
 
 
 def test_a_new_element_stands_behind_its_likes() -> None:
@@ -354,7 +367,8 @@ _SOURCES = st.one_of(
 )
 _PARTS = st.lists(
     st.fixed_dictionaries(
-        {"slot": st.sampled_from("abcdefg")}, optional={"source": _SOURCES, "speed": st.integers(1, 4), "name": st.just("root")}
+        {"slot": st.sampled_from("abcdefg")},
+        optional={"source": _SOURCES, "speed": st.integers(1, 4), "name": st.just("root")},
     ),
     unique_by=(lambda part: part["slot"], lambda part: part.get("name", part["slot"])),
     max_size=4,
@@ -524,8 +538,10 @@ def test_an_unknown_entry_is_a_mistake_of_ours() -> None:
 
 
 def test_contexts_know_what_is_cold() -> None:
-    states = {state: (Context(state=state).active, Context(state=state).cold) for state in
-              ("running", "paused", "stopped", "saved", "crashed", "absent")}  # fmt: skip
+    states = {
+        state: (Context(state=state).active, Context(state=state).cold)
+        for state in ("running", "paused", "stopped", "saved", "crashed", "absent")
+    }
     assert states == {
         "running": (True, False),
         "paused": (True, False),

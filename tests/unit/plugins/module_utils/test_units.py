@@ -41,7 +41,8 @@ def test_sizes(text: str, size_bytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [2048, 2.5, "2048", "", " ", "GiB", "2G", "2gib", "2 gb", "-1GiB", "1,5GiB", "1e3MiB", "2GiBs", None, True, []]
+    "value",
+    [2048, 2.5, "2048", "", " ", "GiB", "2G", "2gib", "2 gb", "-1GiB", "1,5GiB", "1e3MiB", "2GiBs", None, True, []],
 )
 def test_what_is_no_size_is_told_what_is(value: object) -> None:
     with pytest.raises(SpecError) as caught:

@@ -55,7 +55,7 @@ def domain() -> Element:
         ('devices/disk[@device="cdrom"][@type="file"]/target/@dev', "sda"),
         ("devices/disk[target/@dev='sda']/@device", "cdrom"),
         ("devices/disk[source]/target/@dev", "vda"),
-        ("devices/disk[source/@file=\"/a'b\"]/target/@dev", "vda"),
+        ('devices/disk[source/@file="/a\'b"]/target/@dev', "vda"),
         ("devices/*/address[@type='drive']/@type", "drive"),
         ("metadata/virtfleet:guest/virtfleet:device/@key", "vda"),
         ("metadata/{https://virtfleet.github.io/xml/1}guest/virtfleet:device[@kind='disk']/@key", "vda"),
@@ -72,7 +72,9 @@ def test_a_wildcard_finds_all() -> None:
     assert [e.get("type") for e in _xml.find_all(domain(), "devices/*/address")] == ["pci", "drive"]
 
 
-@pytest.mark.parametrize("path", ["a b", "a[", "a[x", "a[@x='1'", "a[@x=1]", "a]", "a//b", "", "/a", "a[]", "a['x']", "a/@"])
+@pytest.mark.parametrize(
+    "path", ["a b", "a[", "a[x", "a[@x='1'", "a[@x=1]", "a]", "a//b", "", "/a", "a[]", "a['x']", "a/@"]
+)
 def test_what_is_no_path_is_said_to_be_none(path: str) -> None:
     with pytest.raises(SpecError, match="is not a path") as caught:
         _xml.check_path(path)
@@ -192,7 +194,11 @@ def laid(*overlays: Overlay) -> Element:
             "<disk snapshot='no'><target dev='vda'/></disk>",
             {"devices/disk[target/@dev='vda']/@snapshot": "no", "devices/disk/source/@file": "/a'b"},
         ),
-        ("devices", "<graphics type='vnc' passwd='x'/>", {"devices/graphics/@passwd": "x", "devices/graphics/@port": "-1"}),
+        (
+            "devices",
+            "<graphics type='vnc' passwd='x'/>",
+            {"devices/graphics/@passwd": "x", "devices/graphics/@port": "-1"},
+        ),
         ("devices", "<video><model type='qxl'/></video>", {"devices/video/model/@type": "qxl"}),
         (
             "devices",
@@ -229,7 +235,8 @@ def test_an_overlay_holds_once_laid_and_harms_nothing(at: str, fragment: str, ex
 
 def test_two_overlays_of_one_kind_of_device_stand_side_by_side() -> None:
     both = [
-        Overlay("devices", f"<hostdev type='pci'><source><address bus='0x0{bus}'/></source></hostdev>") for bus in (2, 3)
+        Overlay("devices", f"<hostdev type='pci'><source><address bus='0x0{bus}'/></source></hostdev>")
+        for bus in (2, 3)
     ]
     root = laid(*both)
     assert all(_xml.satisfied(root, overlay) for overlay in both)
@@ -238,7 +245,11 @@ def test_two_overlays_of_one_kind_of_device_stand_side_by_side() -> None:
 
 @pytest.mark.parametrize(
     ("path", "left"),
-    [("devices/graphics", "devices/video"), ("devices/graphics/@port", "devices/graphics/@type"), ("os/boot", "os/type")],
+    [
+        ("devices/graphics", "devices/video"),
+        ("devices/graphics/@port", "devices/graphics/@type"),
+        ("os/boot", "os/type"),
+    ],
 )
 def test_a_removal_holds_once_laid(path: str, left: str) -> None:
     overlay = Overlay(path, None)

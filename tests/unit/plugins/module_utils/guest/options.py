@@ -41,7 +41,7 @@ NICS: dict[str, list[dict[str, Any]]] = {
         {"network": "lab", "address": "10.20.0.12", "model": "e1000e"},
         {"name": "lab", "network": "dmz"},
     ],
-    "user": [{"type": "user"}, {"type": "user", "mac": "52:54:00:00:00:21"}, {"type": "user", "model": "e1000e"}],
+    "user": [{"type": "user"}, {"name": "user", "bridge": "br1"}, {"type": "user", "model": "e1000e"}],
     "br0": [{"bridge": "br0"}],
     "second": [{"name": "second", "network": "lab"}, {"name": "second", "network": "dmz", "address": "10.30.0.7"}],
 }
@@ -101,7 +101,9 @@ _TOGETHER: list[st.SearchStrategy[dict[str, Any]]] = [
             {"kernel": "", "initrd": "", "cmdline": ""},
         ]
     ),
-    st.sampled_from([{}, {}, {"console": True, "console_log": "/var/log/web.log"}, {"console": False}, {"console_log": ""}]),
+    st.sampled_from(
+        [{}, {}, {"console": True, "console_log": "/var/log/web.log"}, {"console": False}, {"console_log": ""}]
+    ),
     st.sampled_from(
         [
             {},
@@ -129,7 +131,10 @@ def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 # XML that no row knows, by the place where it is put.
 FOREIGN: list[tuple[str, str]] = [
-    (".", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/></qemu:commandline>"),
+    (
+        ".",
+        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/></qemu:commandline>",
+    ),
     (".", "<iothreads>2</iothreads>"),
     (".", "<seclabel type='none' model='none'/>"),
     ("metadata", "<app:thing xmlns:app='https://example.org/app' kind='x'>text<app:part/></app:thing>"),

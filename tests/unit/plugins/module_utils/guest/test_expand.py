@@ -56,64 +56,138 @@ def disks(options: list[dict[str, Any]], snap: Snapshot | None = None, **present
 NEW: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {"size": "5GiB"},
-        {"name": "root", "source": {"file": f"{FOLDER}/web1-root.qcow2"}, "size": 5 * GIB, "device": "disk", "bus": "virtio",
-         "target": "vda", "format": "qcow2"},
+        {
+            "name": "root",
+            "source": {"file": f"{FOLDER}/web1-root.qcow2"},
+            "size": 5 * GIB,
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+        },
     ),
     (
         {"size": "5GiB", "format": "raw", "pool": "fast", "name": "data", "bus": "scsi"},
-        {"name": "data", "source": {"file": "/data/fast/web1-data.raw"}, "size": 5 * GIB, "device": "disk", "bus": "scsi",
-         "target": "sda", "format": "raw"},
+        {
+            "name": "data",
+            "source": {"file": "/data/fast/web1-data.raw"},
+            "size": 5 * GIB,
+            "device": "disk",
+            "bus": "scsi",
+            "target": "sda",
+            "format": "raw",
+        },
     ),
     (
         {"image": "debian-12", "size": "20GiB"},
-        {"name": "root", "source": {"file": f"{FOLDER}/web1-root.qcow2"}, "size": 20 * GIB, "device": "disk",
-         "bus": "virtio", "target": "vda", "format": "qcow2", "image": f"{FOLDER}/debian-12.qcow2"},
+        {
+            "name": "root",
+            "source": {"file": f"{FOLDER}/web1-root.qcow2"},
+            "size": 20 * GIB,
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+            "image": f"{FOLDER}/debian-12.qcow2",
+        },
     ),
     (
         {"image": f"{FOLDER}/debian-12.qcow2"},
-        {"name": "root", "source": {"file": f"{FOLDER}/web1-root.qcow2"}, "device": "disk",
-         "bus": "virtio", "target": "vda", "format": "qcow2", "image": f"{FOLDER}/debian-12.qcow2"},
+        {
+            "name": "root",
+            "source": {"file": f"{FOLDER}/web1-root.qcow2"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+            "image": f"{FOLDER}/debian-12.qcow2",
+        },
     ),
     (
         {"image": "/data/old.qcow2"},
-        {"name": "root", "source": {"file": f"{FOLDER}/web1-root.qcow2"}, "device": "disk",
-         "bus": "virtio", "target": "vda", "format": "qcow2", "image": "/data/old.qcow2"},
+        {
+            "name": "root",
+            "source": {"file": f"{FOLDER}/web1-root.qcow2"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+            "image": "/data/old.qcow2",
+        },
     ),
     (
         {"file": "/data/old.qcow2"},
-        {"name": "old.qcow2", "source": {"file": "/data/old.qcow2"}, "device": "disk", "bus": "virtio", "target": "vda",
-         "format": "qcow2"},
+        {
+            "name": "old.qcow2",
+            "source": {"file": "/data/old.qcow2"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+        },
     ),
     (
         {"file": f"{FOLDER}/debian-12.qcow2", "readonly": True},
-        {"name": "debian-12.qcow2", "source": {"file": f"{FOLDER}/debian-12.qcow2"}, "readonly": True, "device": "disk",
-         "bus": "virtio", "target": "vda", "format": "qcow2"},
+        {
+            "name": "debian-12.qcow2",
+            "source": {"file": f"{FOLDER}/debian-12.qcow2"},
+            "readonly": True,
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "qcow2",
+        },
     ),
     (
         {"volume": "fast/scratch.raw", "target": "vdz"},
-        {"name": "scratch.raw", "source": {"file": "/data/fast/scratch.raw"}, "device": "disk", "bus": "virtio",
-         "target": "vdz", "format": "raw"},
+        {
+            "name": "scratch.raw",
+            "source": {"file": "/data/fast/scratch.raw"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vdz",
+            "format": "raw",
+        },
     ),
     (
         {"volume": "scratch.raw", "pool": "fast"},
-        {"name": "scratch.raw", "pool": None, "source": {"file": "/data/fast/scratch.raw"}, "device": "disk", "bus": "virtio",
-         "target": "vda", "format": "raw"},
+        {
+            "name": "scratch.raw",
+            "pool": None,
+            "source": {"file": "/data/fast/scratch.raw"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "raw",
+        },
     ),
     (
         {"block": "/dev/vg/lv"},
-        {"name": "lv", "source": {"block": "/dev/vg/lv"}, "device": "disk", "bus": "virtio", "target": "vda",
-         "format": "raw"},
+        {
+            "name": "lv",
+            "source": {"block": "/dev/vg/lv"},
+            "device": "disk",
+            "bus": "virtio",
+            "target": "vda",
+            "format": "raw",
+        },
     ),
     (
         {"cdrom": "/iso/netinst.iso"},
-        {"name": "cdrom", "source": {"file": "/iso/netinst.iso"}, "device": "cdrom", "bus": "sata", "target": "sda",
-         "format": "raw"},
+        {
+            "name": "cdrom",
+            "source": {"file": "/iso/netinst.iso"},
+            "device": "cdrom",
+            "bus": "sata",
+            "target": "sda",
+            "format": "raw",
+        },
     ),
     (
         {"cdrom": ""},
         {"name": "cdrom", "source": {"file": None}, "device": "cdrom", "bus": "sata", "target": "sda", "format": "raw"},
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("given", "entry"), NEW)
@@ -155,7 +229,7 @@ def test_volumes_of_disks() -> None:
         "os": VolumeWant(
             "default", "web1-os.qcow2", f"{FOLDER}/web1-os.qcow2", "qcow2", None, "/data/old.qcow2", "qcow2"
         ),
-    }  # fmt: skip
+    }
     assert made.volumes["root"].key == "fast/web1-root.qcow2"
 
 
@@ -253,9 +327,14 @@ def test_a_volume_that_stayed_is_not_taken_for_something_else(given: dict[str, A
 def test_a_seed_is_a_small_disk_of_its_own() -> None:
     made = expanded({"cloud_init": {"user_data": {}}, "disks": [{"size": "1GiB"}]})
     assert made.want["disks"][1] == {
-        "name": "seed", "source": {"file": f"{FOLDER}/web1-seed.iso"}, "readonly": True, "format": "raw", "device": "disk",
-        "bus": "virtio", "target": "vdb",
-    }  # fmt: skip
+        "name": "seed",
+        "source": {"file": f"{FOLDER}/web1-seed.iso"},
+        "readonly": True,
+        "format": "raw",
+        "device": "disk",
+        "bus": "virtio",
+        "target": "vdb",
+    }
     assert made.volumes["seed"].name == "web1-seed.iso"
 
 
@@ -328,25 +407,52 @@ def test_a_nic_knows_its_reservation_and_its_lease() -> None:
 # what is wrong on this host
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"disks": [{"size": "1GiB", "pool": "none"}]}, "pool: there is no storage pool none (there are: cold, default, fast)"),
+    (
+        {"disks": [{"size": "1GiB", "pool": "none"}]},
+        "pool: there is no storage pool none (there are: cold, default, fast)",
+    ),
     ({"pool": "none", "disks": [{"size": "1GiB"}]}, "pool: there is no storage pool none"),
-    ({"disks": [{"size": "1GiB", "pool": "cold"}]}, "pool: the storage pool cold is not active; start it with virtfleet.core.pool"),
+    (
+        {"disks": [{"size": "1GiB", "pool": "cold"}]},
+        "pool: the storage pool cold is not active; start it with virtfleet.core.pool",
+    ),
     ({"disks": [{"volume": "none/x"}]}, "pool: there is no storage pool none"),
     ({"disks": [{"volume": "fast/x"}]}, "disks[0].volume: there is no volume x in the pool fast"),
     ({"disks": [{"volume": "x"}]}, "disks[0].volume: there is no volume x in the pool default"),
-    ({"disks": [{"image": "x"}]}, "disks[0].image: there is no image x in the pool default; make it with virtfleet.core.image"),
+    (
+        {"disks": [{"image": "x"}]},
+        "disks[0].image: there is no image x in the pool default; make it with virtfleet.core.image",
+    ),
     ({"disks": [{"cdrom": ""}, {"image": "/x"}]}, "disks[1].image: there is no image at /x"),
-    ({"disks": [{"image": "debian-12", "size": "1GiB"}]}, "disks[0].size: 1GiB is less than the image debian-12 has (2GiB)"),
-    ({"disks": [{"image": "debian-12", "format": "raw"}]}, "disks[0].format: raw cannot stand on an image; leave format out (qcow2)"),
-    ({"disks": [{"size": "1GiB", "name": "seed"}]}, "disks[0].name: 'seed' is the name of the cloud-init seed; choose another"),
+    (
+        {"disks": [{"image": "debian-12", "size": "1GiB"}]},
+        "disks[0].size: 1GiB is less than the image debian-12 has (2GiB)",
+    ),
+    (
+        {"disks": [{"image": "debian-12", "format": "raw"}]},
+        "disks[0].format: raw cannot stand on an image; leave format out (qcow2)",
+    ),
+    (
+        {"disks": [{"size": "1GiB", "name": "seed"}]},
+        "disks[0].name: 'seed' is the name of the cloud-init seed; choose another",
+    ),
     ({"disks": [{"cdrom": "/gone.iso"}]}, "disks[0].cdrom: /gone.iso does not exist on the host"),
-    ({"disks": [{"file": "/secret/disk.raw"}]}, "disks[0].file: QEMU cannot read /secret/disk.raw: /secret is closed to others"),
+    (
+        {"disks": [{"file": "/secret/disk.raw"}]},
+        "disks[0].file: QEMU cannot read /secret/disk.raw: /secret is closed to others",
+    ),
     ({"disks": [{"file": "/data/folder"}]}, "disks[0].file: /data/folder is a directory"),
     ({"disks": [{"file": "/data/odd"}]}, "disks.odd.format: cannot tell the format of /data/odd; say it"),
-    ({"nics": [{"network": "none"}]}, "nics[0].network: there is no network none (there are: dmz, lab, off); make it with virtfleet.core.network"),
-    ({"nics": [{"network": "off"}], "state": "running"}, "nics[0].network: the network off is not active, so the guest could not start"),
+    (
+        {"nics": [{"network": "none"}]},
+        "nics[0].network: there is no network none (there are: dmz, lab, off); make it",
+    ),
+    (
+        {"nics": [{"network": "off"}], "state": "running"},
+        "nics[0].network: the network off is not active, so the guest could not start",
+    ),
     ({"cloud_init": {}, "pool": "none"}, "pool: there is no storage pool none"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("options", "said"), BAD)
@@ -375,10 +481,21 @@ def test_a_disk_is_not_quietly_swapped_for_another() -> None:
 def test_what_has_to_be_looked_at() -> None:
     spec = parse(
         {
-            "name": "web1", "kernel": "/k", "initrd": "", "pool": "fast",
-            "disks": [{"image": "/b"}, {"image": "name", "name": "n"}, {"file": "/f"}, {"block": "/d"}, {"cdrom": "", "name": "e"},
-                      {"cdrom": "/i"}, {"volume": "p/v"}, {"size": "1GiB", "pool": "q", "name": "z"}],
+            "name": "web1",
+            "kernel": "/k",
+            "initrd": "",
+            "pool": "fast",
+            "disks": [
+                {"image": "/b"},
+                {"image": "name", "name": "n"},
+                {"file": "/f"},
+                {"block": "/d"},
+                {"cdrom": "", "name": "e"},
+                {"cdrom": "/i"},
+                {"volume": "p/v"},
+                {"size": "1GiB", "pool": "q", "name": "z"},
+            ],
         }
-    )  # fmt: skip
+    )
     assert source_paths(spec) == ["/k", "/b", "/f", "/d", "/i"]
     assert pools_of(spec) >= {"fast", "p", "q"}

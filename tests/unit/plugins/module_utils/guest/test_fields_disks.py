@@ -198,7 +198,14 @@ def test_a_disk_is_grown_by_its_running_target() -> None:
 
 
 def test_disks_are_plugged_and_unplugged() -> None:
-    new = {"name": "data", "device": "disk", "source": {"file": "/d"}, "format": "raw", "target": "vdb", "bus": "virtio"}
+    new = {
+        "name": "data",
+        "device": "disk",
+        "source": {"file": "/d"},
+        "format": "raw",
+        "target": "vdb",
+        "bus": "virtio",
+    }
     detach, attach = halves([{"target": "sda"}, new])
     assert (detach[0], detach[2], attach[0], attach[2]) == ("detach_device", True, "attach_device", True)
     # What is unplugged is named as it runs, alias and all.

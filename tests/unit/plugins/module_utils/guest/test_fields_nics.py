@@ -61,7 +61,10 @@ def test_what_is_no_mac(value: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("xml", "source"),
     [
-        ("<interface type='network'><source network='lab' portid='x' bridge='virbr1'/></interface>", {"network": "lab"}),
+        (
+            "<interface type='network'><source network='lab' portid='x' bridge='virbr1'/></interface>",
+            {"network": "lab"},
+        ),
         ("<interface type='bridge'><source bridge='br0'/></interface>", {"bridge": "br0"}),
         ("<interface type='user'><backend type='passt'/></interface>", {"user": None}),
         ("<interface type='direct'><source dev='eth0' mode='bridge'/></interface>", {"direct": "eth0"}),
@@ -105,10 +108,14 @@ def test_another_model_drops_the_address() -> None:
 
 
 def test_a_new_nic() -> None:
-    entry = {"name": "lan", "source": {"network": "lab"}, "mac": "52:54:00:00:00:01", "model": "virtio", "address": "10.0.0.1"}
-    expected = (
-        "<interface type='network'><source network='lab'/><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
-    )
+    entry = {
+        "name": "lan",
+        "source": {"network": "lab"},
+        "mac": "52:54:00:00:00:01",
+        "model": "virtio",
+        "address": "10.0.0.1",
+    }
+    expected = "<interface type='network'><source network='lab'/><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
     assert _xml.same(build(NICS, entry), _xml.parse(expected))
 
 

@@ -135,7 +135,10 @@ def test_topology() -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ({"memory": 2048 * MIB, "memory_max": 1024 * MIB}, ["memory: 2GiB is above memory_max (1GiB); raise memory_max"]),
+        (
+            {"memory": 2048 * MIB, "memory_max": 1024 * MIB},
+            ["memory: 2GiB is above memory_max (1GiB); raise memory_max"],
+        ),
         ({"memory": 1024 * MIB, "memory_max": 1024 * MIB}, []),
         ({"memory": 1024 * MIB}, []),
         # 200 MB, read back from a definition: rounded up to KiB.
@@ -147,7 +150,10 @@ def test_topology() -> None:
             {"topology": {"cores": 2, "threads": 2}, "vcpus": 2},
             ["topology: 2 cores x 2 threads make 4 CPUs, but the guest has 2; change topology or vcpus"],
         ),
-        ({"topology": {"cores": 2}, "vcpus": 2, "vcpus_max": 4}, ["topology: 2 cores make 2 CPUs, but the guest has 4"]),
+        (
+            {"topology": {"cores": 2}, "vcpus": 2, "vcpus_max": 4},
+            ["topology: 2 cores make 2 CPUs, but the guest has 4"],
+        ),
         ({"topology": {"cores": 2}}, []),
         ({"topology": {}, "vcpus": 3}, []),
     ],

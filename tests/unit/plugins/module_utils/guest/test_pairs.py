@@ -76,7 +76,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "nics_exact": True,
         },
     ),
-}  # fmt: skip
+}
 
 
 def made(name: str) -> Element:

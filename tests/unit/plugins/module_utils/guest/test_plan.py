@@ -86,7 +86,9 @@ def test_the_lectures_guest() -> None:
 def test_without_a_word_about_devices_there_are_none() -> None:
     made = House()
     made.run(memory="1GiB")
-    assert _xml.find_all(made.definition(), "devices/disk") == _xml.find_all(made.definition(), "devices/interface") == []
+    assert (
+        _xml.find_all(made.definition(), "devices/disk") == _xml.find_all(made.definition(), "devices/interface") == []
+    )
 
 
 def test_nothing_runs_that_was_not_asked_to() -> None:
@@ -100,43 +102,123 @@ def test_nothing_runs_that_was_not_asked_to() -> None:
 DISKS: list[dict[str, Any]] = WEB["disks"]
 SINGLE: list[tuple[str, dict[str, Any], dict[str, str], list[str], str, list[str]]] = [
     # what, options, effects by path, operations, outcome, pending
-    ("memory within", {"memory": "1GiB"}, {"memory": "live"}, ["define_guest", "set_memory", "set_metadata"], "done", []),
-    ("memory above", {"memory": "4GiB"}, {"memory": "restart"}, ["define_guest", "set_metadata"], "pending",
-     ["memory_max", "memory"]),
+    (
+        "memory within",
+        {"memory": "1GiB"},
+        {"memory": "live"},
+        ["define_guest", "set_memory", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "memory above",
+        {"memory": "4GiB"},
+        {"memory": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        ["memory_max", "memory"],
+    ),
     ("vcpus", {"vcpus": 4}, {"vcpus": "live"}, ["define_guest", "set_vcpus", "set_metadata"], "done", []),
-    ("vcpus above", {"vcpus": 6}, {"vcpus": "restart"}, ["define_guest", "set_metadata"], "pending", ["vcpus_max", "vcpus"]),
+    (
+        "vcpus above",
+        {"vcpus": 6},
+        {"vcpus": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        ["vcpus_max", "vcpus"],
+    ),
     ("vcpus fewer", {"vcpus": 1}, {"vcpus": "restart"}, ["define_guest", "set_metadata"], "pending", ["vcpus"]),
-    ("disk grown", {"disks": [{"image": "debian-12", "size": "30GiB"}, DISKS[1]]}, {"disks.root.size": "live"},
-     ["define_guest", "resize_disk", "set_metadata"], "done", []),
-    ("cd changed", {"disks": [DISKS[0], {"cdrom": "/iso/other.iso"}]}, {"disks.cdrom.source": "live"},
-     ["define_guest", "update_device", "set_metadata"], "done", []),
-    ("cd emptied", {"disks": [DISKS[0], {"cdrom": ""}]}, {"disks.cdrom.source": "live"},
-     ["define_guest", "update_device", "set_metadata"], "done", []),
-    ("disk added", {"disks": [{"size": "1GiB", "name": "data"}, *DISKS]}, {"size": "live", "disks.data": "live"},
-     ["define_guest", "attach_device", "set_metadata"], "done", []),
-    ("disk on a bus that cannot be plugged", {"disks": [*DISKS, {"size": "1GiB", "name": "data", "bus": "sata"}]},
-     {"size": "live", "disks.data": "restart"}, ["define_guest", "set_metadata"], "pending",
-     ["disks.data"]),
-    ("disk removed", {"disks": DISKS[1:]}, {"disks.root": "live"},
-     ["define_guest", "detach_device", "set_metadata"], "done", []),
-    ("nic added", {"nics": [{"network": "dmz"}, *WEB["nics"]]}, {"nics.dmz": "live"},
-     ["define_guest", "attach_device", "set_metadata"], "done", []),
+    (
+        "disk grown",
+        {"disks": [{"image": "debian-12", "size": "30GiB"}, DISKS[1]]},
+        {"disks.root.size": "live"},
+        ["define_guest", "resize_disk", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "cd changed",
+        {"disks": [DISKS[0], {"cdrom": "/iso/other.iso"}]},
+        {"disks.cdrom.source": "live"},
+        ["define_guest", "update_device", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "cd emptied",
+        {"disks": [DISKS[0], {"cdrom": ""}]},
+        {"disks.cdrom.source": "live"},
+        ["define_guest", "update_device", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "disk added",
+        {"disks": [{"size": "1GiB", "name": "data"}, *DISKS]},
+        {"size": "live", "disks.data": "live"},
+        ["define_guest", "attach_device", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "disk on a bus that cannot be plugged",
+        {"disks": [*DISKS, {"size": "1GiB", "name": "data", "bus": "sata"}]},
+        {"size": "live", "disks.data": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        ["disks.data"],
+    ),
+    (
+        "disk removed",
+        {"disks": DISKS[1:]},
+        {"disks.root": "live"},
+        ["define_guest", "detach_device", "set_metadata"],
+        "done",
+        [],
+    ),
+    (
+        "nic added",
+        {"nics": [{"network": "dmz"}, *WEB["nics"]]},
+        {"nics.dmz": "live"},
+        ["define_guest", "attach_device", "set_metadata"],
+        "done",
+        [],
+    ),
     ("tag", {"tags": ["web"]}, {"tags": "live"}, ["define_guest", "set_metadata"], "done", []),
     ("title", {"title": "Web"}, {"title": "live"}, ["define_guest", "set_title", "set_metadata"], "done", []),
     ("autostart", {"autostart": True}, {"autostart": "live"}, ["set_autostart"], "done", []),
-    ("bus", {"disks": [{"image": "debian-12", "size": "20GiB", "bus": "sata"}, DISKS[1]]},
-     {"disks.root.target": "restart", "disks.root.bus": "restart"}, ["define_guest", "set_metadata"], "pending",
-     ["disks.root.target", "disks.root.bus"]),
+    (
+        "bus",
+        {"disks": [{"image": "debian-12", "size": "20GiB", "bus": "sata"}, DISKS[1]]},
+        {"disks.root.target": "restart", "disks.root.bus": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        ["disks.root.target", "disks.root.bus"],
+    ),
     ("machine", {"machine": "pc"}, {"machine": "restart"}, ["define_guest", "set_metadata"], "pending", ["machine"]),
-    ("model", {"nics": [{"network": "lab", "model": "e1000e"}]}, {"nics.lab.model": "restart"},
-     ["define_guest", "set_metadata"], "pending", ["nics.lab.model"]),
-    ("overlay", {"xml_overlay": [{"at": "devices", "xml": "<watchdog model='i6300esb' action='reset'/>"}]},
-     {"xml_overlay.0": "restart"}, ["define_guest", "set_metadata"], "pending", []),
-]  # fmt: skip
+    (
+        "model",
+        {"nics": [{"network": "lab", "model": "e1000e"}]},
+        {"nics.lab.model": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        ["nics.lab.model"],
+    ),
+    (
+        "overlay",
+        {"xml_overlay": [{"at": "devices", "xml": "<watchdog model='i6300esb' action='reset'/>"}]},
+        {"xml_overlay.0": "restart"},
+        ["define_guest", "set_metadata"],
+        "pending",
+        [],
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("options", "costs", "operations", "outcome", "waits"), [case[1:] for case in SINGLE], ids=[case[0] for case in SINGLE]
+    ("options", "costs", "operations", "outcome", "waits"),
+    [case[1:] for case in SINGLE],
+    ids=[case[0] for case in SINGLE],
 )
 def test_a_single_change_on_a_running_guest(
     options: dict[str, Any], costs: dict[str, str], operations: list[str], outcome: str, waits: list[str]
@@ -214,7 +296,9 @@ def test_a_stop_comes_before_what_it_makes_cheap() -> None:
 
 def test_a_start_comes_last_and_brings_all() -> None:
     made = house("stopped")
-    plan, _outcomes = made.run(memory="8GiB", disks=[{"image": "debian-12", "size": "30GiB"}, DISKS[1]], state="running")
+    plan, _outcomes = made.run(
+        memory="8GiB", disks=[{"image": "debian-12", "size": "30GiB"}, DISKS[1]], state="running"
+    )
     assert guest_steps(plan) == ["resize_volume", "define_guest", "start_guest"]
     assert _xml.read(made.live(), "memory") == str(8 << 20)
 
@@ -260,7 +344,10 @@ def test_a_disk_moved_and_grown_at_once_is_grown_where_it_runs() -> None:
 def test_a_disk_put_in_front_renames_nothing() -> None:
     made = house()
     made.run(disks=[{"size": "1GiB", "name": "first"}, *DISKS])
-    found = {_xml.read(e, "target/@dev"): _xml.read(e, "source/@file") for e in _xml.find_all(made.definition(), "devices/disk")}
+    found = {
+        _xml.read(e, "target/@dev"): _xml.read(e, "source/@file")
+        for e in _xml.find_all(made.definition(), "devices/disk")
+    }
     assert found == {
         "vda": f"{IMAGES}/web1-root.qcow2",
         "vdb": f"{IMAGES}/web1-first.qcow2",
@@ -387,8 +474,13 @@ def test_a_seed_is_ignored_made_at_once_or_makes_all_anew() -> None:
         made.plan(cloud_init={**TWO, "policy": "recreate"})
     plan, _outcomes = made.run(**anew, confirm_data_loss=["web1"])
     assert guest_steps(plan) == [
-        "shutdown_guest", "delete_volume", "create_volume", "write_seed", "define_guest", "start_guest",
-    ]  # fmt: skip
+        "shutdown_guest",
+        "delete_volume",
+        "create_volume",
+        "write_seed",
+        "define_guest",
+        "start_guest",
+    ]
     assert made.fake.guests()["web1"].state == "running"
     assert rows(made.plan(**anew, confirm_data_loss=["web1"])) == []
 
@@ -416,7 +508,10 @@ def test_a_seed_that_was_lost_is_written_again() -> None:
 
 def test_an_overlay_is_laid_once_and_checked_against_the_schema() -> None:
     made = house("stopped")
-    overlay = [{"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"}, {"remove": "devices/input[@type='tablet']"}]
+    overlay = [
+        {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"},
+        {"remove": "devices/input[@type='tablet']"},
+    ]
     plan, _outcomes = made.run(xml_overlay=overlay)
     (define,) = plan.actions[0].steps
     assert define.args["validate"] is True
@@ -431,17 +526,28 @@ def test_an_overlay_is_laid_once_and_checked_against_the_schema() -> None:
 @pytest.mark.parametrize(
     ("overlay", "options", "said"),
     [
-        ({"at": ".", "xml": "<currentMemory unit='GiB'>1</currentMemory>"}, {"memory": "2GiB"}, "xml_overlay: changes memory"),
+        (
+            {"at": ".", "xml": "<currentMemory unit='GiB'>1</currentMemory>"},
+            {"memory": "2GiB"},
+            "xml_overlay: changes memory",
+        ),
         ({"at": ".", "xml": "<vcpu>8</vcpu>"}, {"vcpus_max": 4}, "xml_overlay: changes vcpus_max"),
         ({"remove": "devices/disk[target/@dev='vda']"}, {"disks": DISKS}, "xml_overlay: changes disks.root"),
-        ({"at": "devices", "xml": "<disk><target dev='vda' bus='sata'/></disk>"},
-         {"disks": [{**DISKS[0], "bus": "virtio"}, DISKS[1]]}, "xml_overlay: changes disks.root.bus"),
+        (
+            {"at": "devices", "xml": "<disk><target dev='vda' bus='sata'/></disk>"},
+            {"disks": [{**DISKS[0], "bus": "virtio"}, DISKS[1]]},
+            "xml_overlay: changes disks.root.bus",
+        ),
         ({"at": ".", "xml": "<name>other</name>"}, {}, "changes the guest's name, its UUID or the metadata"),
-        ({"at": ".", "xml": "<uuid>6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11</uuid>"}, {}, "changes the guest's name, its UUID"),
+        (
+            {"at": ".", "xml": "<uuid>6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11</uuid>"},
+            {},
+            "changes the guest's name, its UUID",
+        ),
         ({"remove": "metadata"}, {}, "the metadata of this collection"),
         ({"at": "devices/none/*/x", "xml": "<y/>"}, {}, "xml_overlay[0].at: 'devices/none/*/x' is not there"),
     ],
-)  # fmt: skip
+)
 def test_an_overlay_does_not_take_back_what_is_said_elsewhere(
     overlay: dict[str, str], options: dict[str, Any], said: str
 ) -> None:
@@ -564,22 +670,34 @@ def test_the_running_guest_is_marked_like_its_definition() -> None:
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"memory": "1TiB"}, "memory: 1TiB are more than the host has (64GiB)"),
     ({"memory": "1GiB", "memory_max": "65GiB"}, "memory: 65GiB are more than the host has (64GiB)"),
-    ({"memory": "2GiB", "memory_max": "1GiB"}, "memory: 2GiB is above memory_max (1GiB); raise memory_max or lower memory"),
+    (
+        {"memory": "2GiB", "memory_max": "1GiB"},
+        "memory: 2GiB is above memory_max (1GiB); raise memory_max or lower memory",
+    ),
     ({"vcpus": 8, "vcpus_max": 6}, "vcpus: 8 is above vcpus_max (6)"),
     ({"vcpus": 6, "vcpus_max": 6, "topology": {"cores": 4}}, "topology: 4 cores make 4 CPUs, but the guest has 6"),
     ({"kernel": "/none"}, "kernel: /none does not exist on the host"),
     ({"kernel": "/boot/vmlinuz", "initrd": "/none"}, "initrd: /none does not exist on the host"),
     ({"initrd": "/boot/initrd"}, "initrd: needs kernel"),
-    ({"disks": [{**DISKS[0], "target": "vda"}, {"size": "1GiB", "name": "b", "target": "vda"}]},
-     "disks: root and b both have the target vda"),
-    ({"boot": ["disk"], "disks": [{**DISKS[0], "boot_order": 1}, DISKS[1]]}, "boot_order: the boot order is given twice"),
-    ({"disks": [{**DISKS[0], "boot_order": 1}, {**DISKS[1], "boot_order": 1}], "boot": []},
-     "boot_order: disks.root and disks.cdrom both have 1"),
+    (
+        {"disks": [{**DISKS[0], "target": "vda"}, {"size": "1GiB", "name": "b", "target": "vda"}]},
+        "disks: root and b both have the target vda",
+    ),
+    (
+        {"boot": ["disk"], "disks": [{**DISKS[0], "boot_order": 1}, DISKS[1]]},
+        "boot_order: the boot order is given twice",
+    ),
+    (
+        {"disks": [{**DISKS[0], "boot_order": 1}, {**DISKS[1], "boot_order": 1}], "boot": []},
+        "boot_order: disks.root and disks.cdrom both have 1",
+    ),
     ({"nics": [{"network": "none"}]}, "nics[0].network: there is no network none"),
-    ({"nics": [{"network": "lab", "mac": "52:54:00:00:00:01"}, {"network": "dmz", "mac": "52:54:00:00:00:01"}]},
-     "nics: lab and dmz both have the mac 52:54:00:00:00:01"),
+    (
+        {"nics": [{"network": "lab", "mac": "52:54:00:00:00:01"}, {"network": "dmz", "mac": "52:54:00:00:00:01"}]},
+        "nics: lab and dmz both have the mac 52:54:00:00:00:01",
+    ),
     ({"disks": [{"cdrom": "/none.iso"}]}, "disks[0].cdrom: /none.iso does not exist on the host"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("options", "said"), BAD)
@@ -617,7 +735,10 @@ def test_what_a_host_without_kvm_says() -> None:
     ("options", "said"),
     [
         ({"uuid": "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"}, "which cannot be changed to 6f0d4f57"),
-        ({"arch": "aarch64"}, "arch: x86_64 cannot become aarch64 on an existing guest; remove the guest (its disks stay)"),
+        (
+            {"arch": "aarch64"},
+            "arch: x86_64 cannot become aarch64 on an existing guest; remove the guest (its disks stay)",
+        ),
     ],
 )
 def test_what_an_existing_guest_cannot_become(options: dict[str, Any], said: str) -> None:
@@ -629,18 +750,29 @@ def test_what_an_existing_guest_cannot_become(options: dict[str, Any], said: str
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Exception, match="guest web1: ") as caught:
         House().plan(
-            memory="1TiB", vcpus=3, topology={"cores": 2}, disks=[{"image": "none"}, {"cdrom": "/none.iso"}], nics=[{"network": "x"}]
+            memory="1TiB",
+            vcpus=3,
+            topology={"cores": 2},
+            disks=[{"image": "none"}, {"cdrom": "/none.iso"}],
+            nics=[{"network": "x"}],
         )
     sentences = caught.value.problems  # type: ignore[attr-defined]
     assert [sentence.split(": ")[1] for sentence in sentences] == [
-        "disks[0].image", "disks[1].cdrom", "nics[0].network", "topology", "memory",
-    ]  # fmt: skip
+        "disks[0].image",
+        "disks[1].cdrom",
+        "nics[0].network",
+        "topology",
+        "memory",
+    ]
 
 
 def test_what_was_wrong_before_is_not_this_runs_to_refuse() -> None:
     made = house("stopped")
     text = _xml.to_text(made.definition())
-    odd = text.replace("</devices>", "<disk device='disk' type='file'><source file='/x'/><target dev='vda' bus='scsi'/></disk></devices>")
+    odd = text.replace(
+        "</devices>",
+        "<disk device='disk' type='file'><source file='/x'/><target dev='vda' bus='scsi'/></disk></devices>",
+    )
     record = made.fake.guests()["web1"]
     subject = made.subject({"memory": "1GiB"})
     snap = subject.gather(made.ports)

@@ -76,7 +76,9 @@ def test_the_same_content_is_the_same_instance() -> None:
     assert digest(one, "web1") != digest(one, "web2")
 
 
-@pytest.mark.parametrize("text", ["#cloud-config\n", "#!/bin/sh\n", "#include\n", "Content-Type: x\n", "MIME-Version: 1\n"])
+@pytest.mark.parametrize(
+    "text", ["#cloud-config\n", "#!/bin/sh\n", "#include\n", "Content-Type: x\n", "MIME-Version: 1\n"]
+)
 def test_the_first_lines_that_cloud_init_knows(text: str) -> None:
     assert parse({"user_data": text}).user_data == text
 

@@ -48,8 +48,13 @@ def test_the_machine_is_the_modern_one_where_the_host_has_it() -> None:
 def test_identities_follow_from_host_and_name() -> None:
     assert uuid_for(HOST, "web1") == uuid_for(HOST, "web1")
     assert len({uuid_for(HOST, "web1"), uuid_for(HOST, "web2"), uuid_for(OTHER_HOST, "web1")}) == 3
-    macs = {mac_for(HOST, "web1", "lab"), mac_for(HOST, "web1", "dmz"), mac_for(HOST, "web2", "lab"),
-            mac_for(OTHER_HOST, "web1", "lab"), mac_for(HOST, "web1", "lab", 1)}  # fmt: skip
+    macs = {
+        mac_for(HOST, "web1", "lab"),
+        mac_for(HOST, "web1", "dmz"),
+        mac_for(HOST, "web2", "lab"),
+        mac_for(OTHER_HOST, "web1", "lab"),
+        mac_for(HOST, "web1", "lab", 1),
+    }
     assert len(macs) == 5
     assert mac_for(HOST, "web1", "lab") in macs
 

@@ -35,13 +35,32 @@ def test_what_ansible_leaves_empty_was_not_said() -> None:
 
 def test_values_are_in_internal_units() -> None:
     spec = read(
-        memory="2GiB", vcpus=2, topology={"cores": 2, "dies": None}, tags=["b", "a"], boot=["cdrom", "disk"], accel="auto",
-        machine="q35", firmware="efi", arch="x86_64", console_log="/log", agent=False, title=" Web ",
-    )  # fmt: skip
+        memory="2GiB",
+        vcpus=2,
+        topology={"cores": 2, "dies": None},
+        tags=["b", "a"],
+        boot=["cdrom", "disk"],
+        accel="auto",
+        machine="q35",
+        firmware="efi",
+        arch="x86_64",
+        console_log="/log",
+        agent=False,
+        title=" Web ",
+    )
     assert spec.values == {
-        "memory": 2 * GIB, "vcpus": 2, "topology": {"cores": 2}, "tags": ("a", "b"), "boot": ("cdrom", "disk"),
-        "machine": "q35", "firmware": "efi", "arch": "x86_64", "console_log": "/log", "agent": False, "title": "Web",
-    }  # fmt: skip
+        "memory": 2 * GIB,
+        "vcpus": 2,
+        "topology": {"cores": 2},
+        "tags": ("a", "b"),
+        "boot": ("cdrom", "disk"),
+        "machine": "q35",
+        "firmware": "efi",
+        "arch": "x86_64",
+        "console_log": "/log",
+        "agent": False,
+        "title": "Web",
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,7 +68,10 @@ def test_values_are_in_internal_units() -> None:
     [
         ({"size": "1GiB"}, {"blank": True, "size": GIB, "name": "root"}),
         ({"image": "debian-12"}, {"base": "debian-12", "name": "root"}),
-        ({"image": "debian-12", "size": "1GiB", "pool": "fast"}, {"base": "debian-12", "size": GIB, "pool": "fast", "name": "root"}),
+        (
+            {"image": "debian-12", "size": "1GiB", "pool": "fast"},
+            {"base": "debian-12", "size": GIB, "pool": "fast", "name": "root"},
+        ),
         ({"file": "/data/a b.qcow2"}, {"source": {"file": "/data/a b.qcow2"}, "name": "a-b.qcow2"}),
         ({"file": "/data/.x"}, {"source": {"file": "/data/.x"}, "name": "x"}),
         ({"block": "/dev/vg/lv"}, {"source": {"block": "/dev/vg/lv"}, "name": "lv"}),
@@ -58,12 +80,28 @@ def test_values_are_in_internal_units() -> None:
         ({"cdrom": "/i.iso"}, {"device": "cdrom", "source": {"file": "/i.iso"}, "name": "cdrom"}),
         ({"cdrom": ""}, {"device": "cdrom", "source": {"file": None}, "name": "cdrom"}),
         (
-            {"size": "1GiB", "name": "data", "bus": "scsi", "target": "sdb", "readonly": True, "boot_order": 2, "format": "raw"},
-            {"blank": True, "size": GIB, "name": "data", "bus": "scsi", "target": "sdb", "readonly": True, "boot_order": 2,
-             "format": "raw"},
+            {
+                "size": "1GiB",
+                "name": "data",
+                "bus": "scsi",
+                "target": "sdb",
+                "readonly": True,
+                "boot_order": 2,
+                "format": "raw",
+            },
+            {
+                "blank": True,
+                "size": GIB,
+                "name": "data",
+                "bus": "scsi",
+                "target": "sdb",
+                "readonly": True,
+                "boot_order": 2,
+                "format": "raw",
+            },
         ),
     ],
-)  # fmt: skip
+)
 def test_disks(disk: dict[str, Any], entry: dict[str, Any]) -> None:
     assert read(disks=[disk]).disks == (entry,)
 
@@ -77,21 +115,33 @@ def test_disks(disk: dict[str, Any], entry: dict[str, Any]) -> None:
         ({"type": "user"}, {"source": {"user": None}, "name": "user"}),
         (
             {"network": "lab", "mac": "52-54-00-00-00-0A", "model": "e1000e", "address": "10.20.0.11", "boot_order": 1},
-            {"source": {"network": "lab"}, "mac": "52:54:00:00:00:0a", "model": "e1000e", "address": "10.20.0.11",
-             "boot_order": 1, "name": "lab"},
+            {
+                "source": {"network": "lab"},
+                "mac": "52:54:00:00:00:0a",
+                "model": "e1000e",
+                "address": "10.20.0.11",
+                "boot_order": 1,
+                "name": "lab",
+            },
         ),
     ],
-)  # fmt: skip
+)
 def test_nics(nic: dict[str, Any], entry: dict[str, Any]) -> None:
     assert read(nics=[nic]).nics == (entry,)
 
 
 def test_the_rest() -> None:
     spec = read(
-        uuid="{6F0D4F57-9D4E-4B3A-8A68-2F7C0F1E9B11}", autostart=False, pool="fast", disks=[], nics=[], disks_exact=True,
-        xml_overlay=[{"at": "devices", "xml": "<x/>", "remove": None}, {"remove": "devices/sound"}], state="running",
+        uuid="{6F0D4F57-9D4E-4B3A-8A68-2F7C0F1E9B11}",
+        autostart=False,
+        pool="fast",
+        disks=[],
+        nics=[],
+        disks_exact=True,
+        xml_overlay=[{"at": "devices", "xml": "<x/>", "remove": None}, {"remove": "devices/sound"}],
+        state="running",
         cloud_init={"user_data": {"a": 1}, "policy": "ignore"},
-    )  # fmt: skip
+    )
     assert spec.uuid == "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"
     assert (spec.autostart, spec.pool, spec.disks, spec.nics, spec.state) == (False, "fast", (), (), "running")
     assert spec.exact == {"disks": True, "nics": False}
@@ -203,10 +253,12 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
     ({"cloud_init": {"policy": "always"}}, "cloud_init", "'always'", "ignore, next_boot, recreate"),
     ({"cloud_init": {"userdata": {}}}, "cloud_init.userdata", "no such option", "did you mean user_data?"),
     ({"cloud_init": "x"}, "cloud_init", "'x'", "mapping"),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("options", "path", "given_word", "right"), BAD, ids=[f"{n}-{case[1]}" for n, case in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("options", "path", "given_word", "right"), BAD, ids=[f"{n}-{case[1]}" for n, case in enumerate(BAD)]
+)
 def test_a_complaint_names_the_option_the_value_and_what_is_right(
     options: dict[str, Any], path: str, given_word: str, right: str
 ) -> None:
@@ -233,15 +285,26 @@ def test_all_complaints_come_at_once() -> None:
             }
         )
     assert sorted(sentence.partition(":")[0] for sentence in caught.value.problems) == [
-        "cloud_init", "disks[0].size", "disks[1]", "disks[1].name", "memory", "name", "nics[0]", "stat", "vcpus",
+        "cloud_init",
+        "disks[0].size",
+        "disks[1]",
+        "disks[1].name",
+        "memory",
+        "name",
+        "nics[0]",
+        "stat",
+        "vcpus",
         "xml_overlay[0]",
-    ]  # fmt: skip
+    ]
 
 
 def test_a_document_gives_its_own_path() -> None:
     with pytest.raises(SpecError) as caught:
         parse({"name": "web1", "memory": 1, "disks": [{"size": 1}]}, prefix="guests[3].")
-    assert [sentence.partition(":")[0] for sentence in caught.value.problems] == ["guests[3].memory", "guests[3].disks[0].size"]
+    assert [sentence.partition(":")[0] for sentence in caught.value.problems] == [
+        "guests[3].memory",
+        "guests[3].disks[0].size",
+    ]
 
 
 _ANYTHING = st.recursive(
@@ -251,7 +314,9 @@ _ANYTHING = st.recursive(
 )
 
 
-@given(st.fixed_dictionaries({"name": _ANYTHING}, optional={name: _ANYTHING for name in GUEST_OPTIONS if name != "name"}))
+@given(
+    st.fixed_dictionaries({"name": _ANYTHING}, optional={name: _ANYTHING for name in GUEST_OPTIONS if name != "name"})
+)
 def test_whatever_is_written_is_a_spec_or_a_complaint(options: dict[str, Any]) -> None:
     try:
         spec = parse(options)
@@ -263,7 +328,7 @@ def test_whatever_is_written_is_a_spec_or_a_complaint(options: dict[str, Any]) -
 
 
 _INNER = {
-    name: st.fixed_dictionaries({}, optional={inner: _ANYTHING for inner in option["options"]})
+    name: st.fixed_dictionaries({}, optional=dict.fromkeys(option["options"], _ANYTHING))
     for name, option in GUEST_OPTIONS.items()
     if "options" in option
 }

@@ -81,11 +81,13 @@ def test_how_a_guest_is_stopped_is_the_users_word() -> None:
 
 
 def test_what_is_settled() -> None:
-    assert {wanted: [state for state in STATES if settled(wanted, state)] for wanted in
-            ("present", "running", "paused", "stopped", "saved")} == {
+    assert {
+        wanted: [state for state in STATES if settled(wanted, state)]
+        for wanted in ("present", "running", "paused", "stopped", "saved")
+    } == {
         "present": list(STATES),
         "running": ["running"],
         "paused": ["paused"],
         "stopped": ["stopped", "saved", "crashed"],
         "saved": ["saved"],
-    }  # fmt: skip
+    }

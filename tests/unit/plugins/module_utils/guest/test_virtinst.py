@@ -36,7 +36,13 @@ LAN = "virtio network"
 # name: accel arch machine firmware, MiB of at most, vcpus of at most, disks, nics
 SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
     "aarch64": ("tcg aarch64 virt efi", "1024/1024", "2/2", [ROOT], [LAN]),
-    "cdrom": ("tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1", ["hda ide disk file", "hdb ide cdrom file"], ["e1000 network"]),
+    "cdrom": (
+        "tcg x86_64 pc-i440fx-7.2 bios",
+        "1024/1024",
+        "1/1",
+        ["hda ide disk file", "hdb ide cdrom file"],
+        ["e1000 network"],
+    ),
     "commandline": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
     "consoles": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
     "debian": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], [LAN]),
@@ -47,17 +53,26 @@ SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
     "kernel": ("tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1", ["hda ide disk file"], []),
     "lxc": ("lxc x86_64 - bios", "1024/1024", "1/1", [], ["- network"]),
     "many-disks": (
-        "tcg x86_64 q35 bios", "1024/1024", "2/2",
-        ["sda scsi disk file", "sdb scsi disk file", "sdc usb disk file", "fda fdc floppy file", "sdd sata cdrom file"], [],
+        "tcg x86_64 q35 bios",
+        "1024/1024",
+        "2/2",
+        ["sda scsi disk file", "sdb scsi disk file", "sdc usb disk file", "fda fdc floppy file", "sdd sata cdrom file"],
+        [],
     ),
     "many-nics": (
-        "tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT],
+        "tcg x86_64 q35 bios",
+        "1024/1024",
+        "2/2",
+        [ROOT],
         ["virtio network", "e1000e bridge", "virtio user", "virtio direct", "virtio ethernet", "virtio network"],
     ),
     "memory": ("tcg x86_64 q35 bios", "1024/4096", "2/2", [ROOT], []),
     "other-sources": (
-        "tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1",
-        ["vda virtio disk block", "vdb virtio disk volume", "vdc virtio disk remote"], [],
+        "tcg x86_64 pc-i440fx-7.2 bios",
+        "1024/1024",
+        "1/1",
+        ["vda virtio disk block", "vdb virtio disk volume", "vdc virtio disk remote"],
+        [],
     ),
     "passwords": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
     "pxe": ("tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1", ["hda ide disk file"], ["virtio bridge"]),
@@ -68,11 +83,21 @@ SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
     "virtiofs": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
     "windows-secure": ("tcg x86_64 q35 efi", "1024/1024", "2/2", ["sda sata disk file"], ["e1000e network"]),
     "windows10": (
-        "tcg x86_64 q35 bios", "4096/4096", "4/4", ["sda sata disk file", "sdb sata cdrom file"], ["e1000e network"],
+        "tcg x86_64 q35 bios",
+        "4096/4096",
+        "4/4",
+        ["sda sata disk file", "sdb sata cdrom file"],
+        ["e1000e network"],
     ),
-    "xen-hvm": ("xen x86_64 xenfv bios", "1024/1024", "2/2", ["hda ide disk file", "hdb ide cdrom file"], ["e1000 bridge"]),
+    "xen-hvm": (
+        "xen x86_64 xenfv bios",
+        "1024/1024",
+        "2/2",
+        ["hda ide disk file", "hdb ide cdrom file"],
+        ["e1000 bridge"],
+    ),
     "xen-pv": ("xen x86_64 xenpv bios", "1024/1024", "2/2", ["xvda xen disk file"], ["- bridge"]),
-}  # fmt: skip
+}
 
 
 def definition(name: str) -> Element:
@@ -145,11 +170,19 @@ def test_one_change_touches_its_own_leaves_only(name: str) -> None:
     wanted = [{option: value} for option, value in CHANGES.items()]
     # The firmware turns to the other kind, whatever it is.
     wanted.append({"firmware": "bios" if have["firmware"] == "efi" else "efi"})
-    wanted += [{"disks": [{"target": disk["target"], option: value}]} for disk in have["disks"] for option, value in _DISK.items()
-               if option != "target"]  # fmt: skip
+    wanted += [
+        {"disks": [{"target": disk["target"], option: value}]}
+        for disk in have["disks"]
+        for option, value in _DISK.items()
+        if option != "target"
+    ]
     wanted += [{"disks": [{"target": "vdz", "source": disk["source"]}]} for disk in have["disks"][:1]]
-    wanted += [{"nics": [{"mac": nic["mac"], option: value}]} for nic in have["nics"] for option, value in _NIC.items()
-               if option != "mac"]  # fmt: skip
+    wanted += [
+        {"nics": [{"mac": nic["mac"], option: value}]}
+        for nic in have["nics"]
+        for option, value in _NIC.items()
+        if option != "mac"
+    ]
     wanted += [{"disks": [], "disks_exact": True}, {"nics": [], "nics_exact": True}]
     new = {"name": "n", "source": {"file": "/n"}, "target": "vdq", "bus": "virtio", "device": "disk"}
     wanted.append({"disks": [new]})

@@ -127,7 +127,9 @@ def action_of(made: Plan, kind: str = "guest") -> Action:
 
 
 def changes_of(made: Plan, kind: str = "guest") -> dict[str, Change]:
-    return {".".join(change.path): change for action in made.actions if action.kind == kind for change in action.changes}
+    return {
+        ".".join(change.path): change for action in made.actions if action.kind == kind for change in action.changes
+    }
 
 
 def defined(made: Plan) -> Element:

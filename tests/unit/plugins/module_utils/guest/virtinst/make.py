@@ -156,7 +156,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "--smartcard passthrough,type=spicevmc",
     ),
     "headless": (
-        "qemu", "",
+        "qemu",
+        "",
         f"--osinfo debian11 --import {DISK} {NIC} --graphics none --events on_reboot=destroy --autostart",
     ),
     "test-driver": ("test", "default", f"--osinfo generic --import {DISK} {NIC}"),
@@ -178,8 +179,12 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "--osinfo generic --hvm --vcpus 2 --import --disk path={folder}/xen.raw,size=4,format=raw --network "
         "bridge=xenbr0,mac=00:16:3e:00:00:02,model=e1000 --disk device=cdrom",
     ),
-    "lxc": ("lxc", LXC, "--container --osinfo generic --init /sbin/init --filesystem /srv/root,/ --network network=default,mac={mac}"),
-}  # fmt: skip
+    "lxc": (
+        "lxc",
+        LXC,
+        "--container --osinfo generic --init /sbin/init --filesystem /srv/root,/ --network network=default,mac={mac}",
+    ),
+}
 
 
 def main() -> None:
@@ -219,7 +224,9 @@ def _printed(host: Host, name: str, number: int) -> str:
 
 def _elsewhere(driver: str, capabilities: str, words: list[str]) -> subprocess.CompletedProcess[str]:
     if capabilities == "default":
-        return subprocess.run(["virt-install", "--connect", "test:///default", *words], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["virt-install", "--connect", "test:///default", *words], capture_output=True, text=True, check=False
+        )
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
         file.write(capabilities)
         file.flush()

@@ -1,0 +1,484 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that do nothing do not exist: each leaf of each module's arguments is turned here, and changes the host.
+
+A case runs the module twice on hosts in memory that are alike, without and with the option, and wants the hosts (or, for
+what only says how the module goes about it, the calls or the result) to differ. What needs files or a web server names
+the test that turns it; that test must exist and hold the option's name.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import importlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils import basic
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _module, _xml
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
+from tests.unit.plugins.module_utils.guest.house import FAST, GIB, House
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
+
+
+class _Seen(Exception):
+    """Carries a module's argument spec out of its main function."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.spec = spec
+
+
+def arguments(name: str) -> Mapping[str, Any]:
+    """Return a module's whole argument spec."""
+
+    def refuse(argument_spec: Mapping[str, Any], **more: Any) -> None:
+        raise _Seen(argument_spec)
+
+    module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(_Seen) as seen:
+        patch.setattr(_module, "AnsibleModule", refuse)
+        module.main()
+    return seen.value.spec
+
+
+def leaves(spec: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, option in spec.items():
+        path = f"{prefix}.{name}"
+        if option.get("options"):
+            yield from leaves(option["options"], path + ("[]" if option["type"] == "list" else ""))
+        else:
+            yield path
+
+
+def run(name: str, house: House, options: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
+    """Run a module's main function on a host in memory; return what it prints."""
+    module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
+    said = {"ANSIBLE_MODULE_ARGS": {**copy.deepcopy(dict(options)), "_ansible_check_mode": check}}
+
+    def ports(*_args: Any, **_kwargs: Any) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext(house.ports)
+
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps(said).encode())
+        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        patch.setattr(_module, "_ports", ports)
+        patch.setattr(_module, "PROGRESS", Path(os.devnull))
+        module.main()
+    return dict(json.loads(printed.getvalue().splitlines()[-1]))
+
+
+def picture(house: House) -> Any:
+    """Return the host without the memory of what was said, in which every word of a user is found."""
+    guests, networks, pools, files = house.picture()
+    trees = {}
+    for name in guests:
+        trees[name] = house.definition(name)
+        _xml.remove(trees[name], "metadata/virtfleet:guest/virtfleet:applied")
+    return (
+        {name: (facts.state, facts.autostart, _xml.to_text(trees[name])) for name, facts in guests.items()},
+        networks,
+        pools,
+        files,
+    )
+
+
+def calls(house: House) -> list[Any]:
+    """Return what was asked of the host, without XML."""
+    return [
+        (call, [argument for argument in given if not str(argument).startswith("<")])
+        for call, given in house.fake.calls
+    ]
+
+
+def result(house: House, found: Mapping[str, Any]) -> Any:
+    """Return what the module said, without what it was told."""
+    return {name: value for name, value in found.items() if name != "invocation"}
+
+
+Look = Callable[[House, Mapping[str, Any]], Any]
+Prepare = Callable[[House], None]
+
+
+def host(house: House, found: Mapping[str, Any]) -> Any:
+    assert not found.get("failed"), found.get("msg")
+    return picture(house)
+
+
+def asked(house: House, found: Mapping[str, Any]) -> Any:
+    assert not found.get("failed"), found.get("msg")
+    return calls(house)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One option turned: ``off`` and ``on`` are a module's options, told to hosts that were prepared alike."""
+
+    off: Mapping[str, Any]
+    on: Mapping[str, Any]
+    before: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    prepare: Prepare = lambda house: None
+    look: Look = host
+    how: Mapping[str, Any] = field(default_factory=dict)
+
+    def seen(self, name: str, options: Mapping[str, Any]) -> Any:
+        house = House(**self.how)
+        for module, earlier in self.before:
+            assert not run(module, house, earlier).get("failed")
+        self.prepare(house)
+        house.fake.calls.clear()
+        return self.look(house, run(name, house, options))
+
+
+# guests
+
+WEB: dict[str, Any] = {"name": "web1", "memory": "1GiB"}
+DISK: dict[str, Any] = {"size": "5GiB"}
+SEED = {"user_data": {"a": 1}}
+
+
+def guest(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**WEB, **(off or {})}, {**WEB, **(off or {}), **on}, **more)
+
+
+def disk(on: Mapping[str, Any], off: Mapping[str, Any] | None = DISK, **more: Any) -> Turn:
+    """Turn an option of a disk; without ``off`` the guest has no disk without it."""
+    without = {"disks": [] if off is None else [off]}
+    return guest({"disks": [{**(off or {}), **on}]}, without, **more)
+
+
+def nic(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    without: dict[str, Any] = {"nics": [] if off is None else [off]}
+    return guest({"nics": [{**(off or {}), **on}]}, without, **more)
+
+
+def seed(on: Mapping[str, Any], **more: Any) -> Turn:
+    return guest({"cloud_init": on}, {"cloud_init": {}}, **more)
+
+
+def overlaid(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    return guest({"xml_overlay": [on]}, {"xml_overlay": [] if off is None else [off]})
+
+
+def _foreign(house: House) -> None:
+    """Give the guest a disk and a nic of another hand."""
+    devices = (
+        "<disk type='file' device='disk'><source file='/f'/><target dev='vdz' bus='virtio'/></disk>"
+        "<interface type='user'><mac address='52:54:00:00:00:77'/></interface></devices>"
+    )
+    house.fake.define_guest(_xml.to_text(house.definition()).replace("</devices>", devices))
+
+
+def _silent(house: House) -> None:
+    house.fake.silent.add("web1")
+
+
+def _stubborn(house: House) -> None:
+    house.fake.stubborn.add("web1")
+
+
+MADE = (("guest", {**WEB, "disks": [DISK]}),)
+RUNNING = (("guest", {**WEB, "disks": [DISK], "state": "running"}),)
+FEATURE = {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"}
+
+GUEST: dict[str, Turn] = {
+    "name": guest({"name": "web2"}),
+    "state": guest({"state": "running"}),
+    "uuid": guest({"uuid": "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"}),
+    "title": guest({"title": "Web"}),
+    "description": guest({"description": "A web server"}),
+    "tags": guest({"tags": ["web"]}),
+    "accel": guest({"accel": "tcg"}),
+    "arch": guest({"arch": "i686"}),
+    "machine": guest({"machine": "pc"}),
+    "firmware": guest({"firmware": "efi"}),
+    "boot": guest({"boot": ["network"]}),
+    "kernel": guest({"kernel": "/boot/vmlinuz"}),
+    "initrd": guest({"initrd": "/boot/initrd"}, {"kernel": "/boot/vmlinuz"}),
+    "cmdline": guest({"cmdline": "quiet"}, {"kernel": "/boot/vmlinuz"}),
+    "memory": guest({"memory": "2GiB"}),
+    "memory_max": guest({"memory_max": "2GiB"}),
+    "vcpus": guest({"vcpus": 2}),
+    "vcpus_max": guest({"vcpus_max": 2}),
+    "topology.sockets": guest({"topology": {"sockets": 2}}, {"vcpus": 2}),
+    "topology.dies": guest({"topology": {"dies": 2}}, {"vcpus": 2}),
+    "topology.cores": guest({"topology": {"cores": 2}}, {"vcpus": 2}),
+    "topology.threads": guest({"topology": {"threads": 2}}, {"vcpus": 2}),
+    "disks[].name": disk({"name": "data"}),
+    "disks[].image": disk({"image": "debian-12"}),
+    "disks[].file": disk({"file": "/data/old.qcow2"}, None),
+    "disks[].volume": disk({"volume": "fast/scratch.raw"}, None),
+    "disks[].block": disk({"block": "/dev/vg/lv"}, None),
+    "disks[].cdrom": disk({"cdrom": "/iso/netinst.iso"}, None),
+    "disks[].pool": disk({"pool": "fast"}),
+    "disks[].size": disk({"size": "6GiB"}),
+    "disks[].bus": disk({"bus": "scsi"}),
+    "disks[].target": disk({"target": "vdx"}),
+    "disks[].format": disk({"format": "raw"}),
+    "disks[].readonly": disk({"readonly": True}),
+    "disks[].boot_order": disk({"boot_order": 1}),
+    "disks_exact": guest({"disks_exact": True}, {"disks": [DISK]}, before=MADE, prepare=_foreign),
+    "nics[].name": nic({"name": "lan"}, {"network": "lab"}),
+    "nics[].type": nic({"type": "user"}),
+    "nics[].network": nic({"network": "lab"}),
+    "nics[].bridge": nic({"bridge": "br0"}),
+    "nics[].model": nic({"model": "e1000e"}, {"network": "lab"}),
+    "nics[].mac": nic({"mac": MAC}, {"network": "lab"}),
+    "nics[].address": nic({"address": "10.20.0.11"}, {"network": "lab"}),
+    "nics[].boot_order": nic({"boot_order": 1}, {"network": "lab"}),
+    "nics_exact": guest({"nics_exact": True}, {"nics": []}, before=MADE, prepare=_foreign),
+    "console": guest({"console": False}),
+    "console_log": guest({"console_log": "/var/log/web1.log"}),
+    "agent": guest({"agent": False}),
+    "autostart": guest({"autostart": True}),
+    "pool": guest({"pool": "fast"}, {"disks": [DISK]}),
+    "cloud_init.user_data": seed(SEED),
+    "cloud_init.meta_data": seed({"meta_data": {"role": "web"}}),
+    "cloud_init.network_config": seed({"network_config": {"version": 2}}),
+    "cloud_init.policy": Turn(
+        {**WEB, "cloud_init": {"user_data": {"a": 2}}},
+        {**WEB, "cloud_init": {"user_data": {"a": 2}, "policy": "ignore"}},
+        (("guest", {**WEB, "cloud_init": SEED}),),
+    ),
+    "xml_overlay[].at": overlaid({**FEATURE, "at": "features/more"}, FEATURE),
+    "xml_overlay[].xml": overlaid({**FEATURE, "xml": "<hyperv><vapic state='on'/></hyperv>"}, FEATURE),
+    "xml_overlay[].remove": overlaid({"remove": "devices/rng"}),
+    "wait_for": guest({"wait_for": "agent"}, {"wait_timeout": "0.05s"}, before=RUNNING, prepare=_silent, look=result),
+    "wait_timeout": guest(
+        {"wait_timeout": "0.1s"},
+        {"wait_for": "agent", "wait_timeout": "0.05s"},
+        before=RUNNING,
+        prepare=_silent,
+        look=result,
+    ),
+    "stop_timeout": guest({"stop_timeout": "7s"}, {"state": "stopped"}, before=RUNNING, look=asked),
+    "force_stop": guest({"force_stop": True}, {"state": "stopped"}, before=RUNNING, prepare=_stubborn, look=result),
+    "confirm_data_loss": guest({"confirm_data_loss": ["web1"]}, {"state": "absent"}, before=MADE),
+}
+
+# networks
+
+NET: dict[str, Any] = {"name": "net1", "cidr": "10.50.0.0/24"}
+RESERVED = {"mac": MAC, "address": "10.50.0.11"}
+NAMED = {"address": "10.50.0.12", "names": ["door"]}
+
+
+def network(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**NET, **(off or {})}, {**NET, **(off or {}), **on}, **more)
+
+
+NETWORK: dict[str, Turn] = {
+    "name": network({"name": "net2"}),
+    "state": network({"state": "inactive"}),
+    "forward": network({"forward": "none"}),
+    "cidr": network({"cidr": "10.51.0.0/24"}),
+    "gateway": network({"gateway": "10.50.0.254"}),
+    "dhcp": network({"dhcp": False}),
+    "reservations[].mac": network({"reservations": [{**RESERVED, "mac": OTHER_MAC}]}, {"reservations": [RESERVED]}),
+    "reservations[].address": network(
+        {"reservations": [{**RESERVED, "address": "10.50.0.13"}]}, {"reservations": [RESERVED]}
+    ),
+    "reservations[].name": network({"reservations": [{**RESERVED, "name": "web1"}]}, {"reservations": [RESERVED]}),
+    "reservations_exact": network(
+        {"reservations_exact": True}, {"reservations": []}, before=(("network", {**NET, "reservations": [RESERVED]}),)
+    ),
+    "dns_hosts[].address": network({"dns_hosts": [{**NAMED, "address": "10.50.0.14"}]}, {"dns_hosts": [NAMED]}),
+    "dns_hosts[].names": network({"dns_hosts": [{**NAMED, "names": ["gate"]}]}, {"dns_hosts": [NAMED]}),
+    "dns_hosts_exact": network(
+        {"dns_hosts_exact": True}, {"dns_hosts": []}, before=(("network", {**NET, "dns_hosts": [NAMED]}),)
+    ),
+    "bridge": network({"bridge": "vfbr9"}),
+    "stp": network({"stp": False}),
+    "mtu": network({"mtu": 9000}),
+    "domain": network({"domain": "lab.example"}),
+    "autostart": network({"autostart": False}),
+    "restart": network({"restart": True}, {"bridge": "vfbr8"}, before=(("network", NET),)),
+    "disconnect_guests": Turn(
+        {"name": "lab", "state": "inactive"},
+        {"name": "lab", "state": "inactive", "disconnect_guests": True},
+        (("guest", {**WEB, "nics": [{"network": "lab"}], "state": "running"}),),
+        look=result,
+    ),
+}
+
+# pools
+
+POOL: dict[str, Any] = {"name": "more", "path": "/data/more"}
+
+
+def pool(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**POOL, **(off or {})}, {**POOL, **(off or {}), **on}, **more)
+
+
+def _logical(house: House) -> None:
+    house.fake.define_pool("<pool type='logical'><name>vg</name><target><path>/dev/vg</path></target></pool>")
+
+
+POOLS: dict[str, Turn] = {
+    "name": pool({"name": "other"}),
+    "state": pool({"state": "inactive"}),
+    "type": Turn({"name": "vg"}, {"name": "vg", "type": "dir"}, prepare=_logical, look=result),
+    "path": pool({"path": "/data/other"}),
+    "mode": pool({"mode": "0750"}),
+    "owner": pool({"owner": "1"}),
+    "group": pool({"group": "1"}),
+    "autostart": pool({"autostart": False}),
+    "remove_directory": Turn(
+        {"name": "more", "state": "absent"},
+        {"name": "more", "state": "absent", "remove_directory": True},
+        (("pool", POOL),),
+        look=lambda house, found: (result(house, found), sorted(house.fake.folders)),
+    ),
+}
+
+# what only looks
+
+TWO = (("guest", WEB), ("guest", {**WEB, "name": "web2"}))
+
+
+def look(on: Mapping[str, Any], **more: Any) -> Turn:
+    return Turn({}, on, look=result, **more)
+
+
+QUERIES = {
+    "guest_info": look({"query": "[].name"}, before=TWO),
+    "host_info": look({"query": "cpus"}),
+    "network_info": look({"query": "[].name"}),
+    "pool_info": look({"query": "[].name"}),
+}
+INFO: dict[str, dict[str, Turn]] = {
+    "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
+    "host_info": {},
+    "network_info": {"name": look({"name": ["dmz"]})},
+    "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
+}
+
+# What needs real files or a server: the test that turns it, by file and name.
+_IMAGES = "tests/integration/test_image.py::"
+ELSEWHERE: dict[str, str] = {
+    "image.name": _IMAGES + "test_blank",
+    "image.pool": "tests/unit/plugins/module_utils/test_image_plan.py::test_pools_that_cannot_hold_it",
+    "image.path": _IMAGES + "test_at_a_path",
+    "image.state": _IMAGES + "test_blank",
+    "image.format": _IMAGES + "test_blank",
+    "image.size": _IMAGES + "test_blank",
+    "image.source": _IMAGES + "test_import_from_a_file",
+    "image.checksum": _IMAGES + "test_import_from_a_file",
+    "image.backing": _IMAGES + "test_overlay",
+    "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
+    "image.headers": _IMAGES + "test_how_it_is_fetched",
+    "image.url_username": _IMAGES + "test_how_it_is_fetched",
+    "image.url_password": _IMAGES + "test_how_it_is_fetched",
+    "image.validate_certs": _IMAGES + "test_how_it_is_fetched",
+    "image.mirror": _IMAGES + "test_how_it_is_fetched",
+    "image.timeout": _IMAGES + "test_how_it_is_fetched",
+    "image_info.query": _IMAGES + "test_image_info",
+    "image_info.name": _IMAGES + "test_image_info",
+    "image_info.pool": _IMAGES + "test_image_info",
+    "image_info.path": _IMAGES + "test_image_info",
+}
+
+TURNS: dict[str, Turn] = {
+    **{f"guest.{path}": turn for path, turn in GUEST.items()},
+    **{f"network.{path}": turn for path, turn in NETWORK.items()},
+    **{f"pool.{path}": turn for path, turn in POOLS.items()},
+    **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
+    **{f"{name}.query": turn for name, turn in QUERIES.items()},
+}
+URIS = {f"{name}.uri" for name in MODULES}
+
+
+def test_every_option_is_turned_and_nothing_else() -> None:
+    every = {path for name in MODULES for path in leaves(arguments(name), name)}
+    cases = [*TURNS, *ELSEWHERE, *URIS]
+    assert sorted(every - set(cases)) == [], "options that no test turns"
+    assert sorted(set(cases) - every) == [], "cases of options that do not exist"
+    assert len(cases) == len(set(cases))
+
+
+@pytest.mark.parametrize("path", TURNS)
+def test_an_option_does_something(path: str) -> None:
+    name, turn = path.partition(".")[0], TURNS[path]
+    off, on = turn.seen(name, turn.off), turn.seen(name, turn.on)
+    assert off == turn.seen(name, turn.off), "the case itself is not steady"
+    assert on != off
+
+
+@pytest.mark.parametrize("path", [path for path in TURNS if path.partition(".")[0] in ("guest", "network", "pool")])
+def test_check_mode_tells_and_does_nothing(path: str) -> None:
+    name, turn = path.partition(".")[0], TURNS[path]
+    house = House(**turn.how)
+    for module, earlier in turn.before:
+        run(module, house, earlier)
+    turn.prepare(house)
+    before = picture(house)
+    check = run(name, house, turn.on, check=True)
+    assert picture(house) == before
+    real = run(name, house, turn.on)
+    if check.get("failed"):
+        assert real["msg"] == check["msg"]
+        return
+    assert check["changed"] == real["changed"]
+    shown = [
+        [{k: v for k, v in row.items() if k not in ("outcome", "error")} for row in found["plan"]]
+        for found in (check, real)
+    ]
+    assert shown[0] == shown[1]
+    assert {row["outcome"] for row in check["plan"]} <= {"planned"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[str] = []
+
+    def connect(uri: str, readonly: bool = False, timeout: float = 20.0) -> None:
+        gone.append(uri)
+        raise NotFound(f"nobody is at {uri}")
+
+    monkeypatch.setattr(_module, "HAS_LIBVIRT", True)
+    monkeypatch.setattr(_module.Libvirt, "connect", connect)
+    needed = {"name": "web1"} if name in ("guest", "network", "pool", "image") else {}
+    module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
+    for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
+        printed = io.StringIO()
+        monkeypatch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": {**needed, **uri}}).encode())
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+            module.main()
+        assert json.loads(printed.getvalue().splitlines()[-1])["msg"] == f"nobody is at {gone[-1]}"
+    assert gone == ["qemu:///system", "qemu+ssh://hv2/system"]
+
+
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_an_option_turned_elsewhere_is_turned_there(path: str) -> None:
+    file, _colons, test = ELSEWHERE[path].partition("::")
+    source = (ROOT / file).read_text()
+    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == test]
+    assert found, f"{ELSEWHERE[path]} does not exist"
+    words = {word.arg for word in ast.walk(found[0]) if isinstance(word, ast.keyword)}
+    words |= {
+        word.value for word in ast.walk(found[0]) if isinstance(word, ast.Constant) and isinstance(word.value, str)
+    }
+    assert path.rpartition(".")[2] in words, f"{ELSEWHERE[path]} does not turn {path}"
+
+
+def test_the_hosts_of_a_case_are_alike() -> None:
+    """Else each case would see a difference of its own making."""
+    assert picture(House()) == picture(House())
+    assert House().fake.file_at(f"{FAST}/scratch.raw") == House().fake.file_at(f"{FAST}/scratch.raw")
+    assert House(memory_bytes=GIB).fake.host().memory_bytes == GIB
