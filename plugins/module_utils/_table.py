@@ -80,8 +80,8 @@ class Field:
     (the size of a disk): its present value is put into the observed spec by the planner.
     ``absent``: what a missing leaf means; UNSET when nothing can be said. Writing it removes the leaf.
     ``getter``, ``setter``: for values that are spread over leaves in a way that ``type`` alone cannot say.
-    ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names), or the name
-    of an earlier option with which it waits for a restart, and without which it moves in the running guest.
+    ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names), or the
+    name of an earlier option: it waits for a restart together with that one only, and else moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
     """
 

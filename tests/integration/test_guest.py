@@ -208,9 +208,11 @@ def test_a_seed_is_rebuilt_only_when_its_content_changes(play: Player, guest_nam
     assert set(real.changes("guest", guest_name)) == {"cloud_init"}
     assert not results.named("left out").changed, "an option left out leaves the seed as it is"
     seed = play.host.folder / "pool" / f"{guest_name}-seed.iso"
-    content = play.host.exec(["xorriso", "-indev", str(seed), "-osirrox", "on", "-extract", "/", f"/tmp/{guest_name}"])
+    content = play.host.exec(
+        ["xorriso", "-indev", str(seed), "-osirrox", "on", "-extract", "/", str(play.folder / "seed")]
+    )
     assert content.returncode == 0
-    assert "two" in play.host.exec(["cat", f"/tmp/{guest_name}/user-data"]).stdout
+    assert "two" in play.host.exec(["cat", str(play.folder / "seed" / "user-data")]).stdout
     assert play.host.exec(["stat", "-c", "%a", str(seed)]).stdout.strip() in ("600", "640")
 
 

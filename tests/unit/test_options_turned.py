@@ -4,8 +4,8 @@
 
 """Options that do nothing do not exist: each leaf of each module's arguments is turned here, and changes the host.
 
-A case runs the module twice on hosts in memory that are alike, without and with the option, and wants the hosts (or, for
-what only says how the module goes about it, the calls or the result) to differ. What needs files or a web server names
+A case runs the module twice on hosts in memory that are alike, without and with the option, and wants the hosts (or,
+for what only says how the module goes about it, the calls or the result) to differ. What needs files or a web server names
 the test that turns it; that test must exist and hold the option's name.
 """
 

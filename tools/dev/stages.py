@@ -195,7 +195,11 @@ STAGES = (
     Stage("unit-second", "read", pytest_of("second", UNIT), folder=UNIT, pair="second", packages=UNIT_PACKAGES),
     Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT),
     Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True),
-    Stage("integration", "run", pytest_of("main", INTEGRATION), folder=INTEGRATION, root=True),
+    Stage(
+        # Plays wait for guests and for each other half of the time: two at once, each file on a lab host of its own.
+        "integration", "run", pytest_of("main", INTEGRATION, "-n", "2", "--dist", "loadfile"),
+        folder=INTEGRATION, root=True,
+    ),
     Stage(
         "e2e-second", "run", pytest_of("second", INTEGRATION, "-m", "e2e"), folder=INTEGRATION, pair="second", root=True
     ),

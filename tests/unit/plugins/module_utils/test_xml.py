@@ -24,7 +24,9 @@ DOMAIN = """
   </metadata>
   <os><type arch='x86_64'>hvm</type><boot dev='hd'/><boot dev='cdrom'/></os>
   <devices>
-    <disk type='file' device='disk'><source file="/a'b"/><target dev='vda' bus='virtio'/><address type='pci' slot='1'/></disk>
+    <disk type='file' device='disk'>
+      <source file="/a'b"/><target dev='vda' bus='virtio'/><address type='pci' slot='1'/>
+    </disk>
     <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><address type='drive'/></disk>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
     <graphics type='vnc' port='-1'><listen type='address' address='127.0.0.1'/></graphics>

@@ -133,7 +133,8 @@ def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 FOREIGN: list[tuple[str, str]] = [
     (
         ".",
-        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/></qemu:commandline>",
+        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/>"
+        "</qemu:commandline>",
     ),
     (".", "<iothreads>2</iothreads>"),
     (".", "<seclabel type='none' model='none'/>"),

@@ -115,7 +115,10 @@ def test_a_new_nic() -> None:
         "model": "virtio",
         "address": "10.0.0.1",
     }
-    expected = "<interface type='network'><source network='lab'/><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>"
+    expected = (
+        "<interface type='network'><source network='lab'/><mac address='52:54:00:00:00:01'/>"
+        "<model type='virtio'/></interface>"
+    )
     assert _xml.same(build(NICS, entry), _xml.parse(expected))
 
 

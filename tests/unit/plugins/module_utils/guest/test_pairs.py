@@ -4,8 +4,8 @@
 
 """XML in, XML out: definitions as a real libvirt gave them, and what changes make of them, to the last attribute.
 
-After a wanted change of what is written, `python -m tests.unit.plugins.module_utils.guest.test_pairs` writes the files in
-pairs/ anew; read their difference before it is kept. Each of them was once defined by a real libvirt.
+After a wanted change of what is written, `python -m tests.unit.plugins.module_utils.guest.test_pairs` writes the files
+in pairs/ anew; read their difference before it is kept. Each of them was once defined by a real libvirt.
 """
 
 from __future__ import annotations

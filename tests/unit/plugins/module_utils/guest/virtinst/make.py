@@ -31,14 +31,16 @@ XEN = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
 <features><pae/><nonpae/><acpi default='on' toggle='yes'/><apic default='on' toggle='yes'/></features></guest>
 </capabilities>"""
 LXC = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
-<guest><os_type>exe</os_type><arch name='x86_64'><wordsize>64</wordsize><emulator>/usr/lib/libvirt/libvirt_lxc</emulator>
+<guest><os_type>exe</os_type><arch name='x86_64'><wordsize>64</wordsize>
+<emulator>/usr/lib/libvirt/libvirt_lxc</emulator>
 <domain type='lxc'/></arch></guest></capabilities>"""
 
 
 def _qemu(arch: str, machine: str) -> str:
     return f"""<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
 <guest><os_type>hvm</os_type><arch name='{arch}'><wordsize>64</wordsize><emulator>/usr/bin/qemu-system-{arch}</emulator>
-<machine canonical='{machine}-7.2'>{machine}</machine><machine>{machine}-7.2</machine><domain type='qemu'/></arch></guest>
+<machine canonical='{machine}-7.2'>{machine}</machine><machine>{machine}-7.2</machine><domain type='qemu'/></arch>
+</guest>
 </capabilities>"""
 
 
@@ -50,14 +52,14 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "generic-pc": (
         "qemu",
         "",
-        f"--osinfo generic --machine pc --import {DISK},bus=ide --network network=default,mac={{mac}},model=rtl8139 --sound ac97 "
-        "--watchdog i6300esb,action=reset --input keyboard,bus=usb",
+        f"--osinfo generic --machine pc --import {DISK},bus=ide --network network=default,mac={{mac}},model=rtl8139 "
+        "--sound ac97 --watchdog i6300esb,action=reset --input keyboard,bus=usb",
     ),
     "windows10": (
         "qemu",
         "",
-        f"--osinfo win10 --memory 4096 --vcpus 4 --import {DISK},bus=sata --network network=default,mac={{mac}},model=e1000e "
-        "--disk device=cdrom,path={folder}/virtio-win.iso",
+        f"--osinfo win10 --memory 4096 --vcpus 4 --import {DISK},bus=sata --network network=default,mac={{mac}},"
+        "model=e1000e --disk device=cdrom,path={folder}/virtio-win.iso",
     ),
     "windows-secure": (
         "qemu",
@@ -72,14 +74,15 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "kernel": (
         "qemu",
         "",
-        f"--osinfo generic --boot kernel=/boot/vmlinuz,initrd=/boot/initrd,kernel_args=quiet --import {DISK} --network none",
+        f"--osinfo generic --boot kernel=/boot/vmlinuz,initrd=/boot/initrd,kernel_args=quiet --import {DISK} "
+        "--network none",
     ),
     "many-disks": (
         "qemu",
         "",
         "--osinfo debian11 --controller scsi,model=virtio-scsi --import --disk path={folder}/a.qcow2,size=1,bus=scsi,"
-        "driver.cache=none,driver.io=native,driver.discard=unmap,serial=A1 --disk path={folder}/b.raw,size=1,format=raw,"
-        "bus=scsi,readonly=on --disk path={folder}/c.raw,size=1,format=raw,bus=usb,removable=on --disk device=floppy "
+        "driver.cache=none,driver.io=native,driver.discard=unmap,serial=A1 --disk path={folder}/b.raw,size=1,"
+        "format=raw,bus=scsi,readonly=on --disk path={folder}/c.raw,size=1,format=raw,bus=usb,removable=on --disk device=floppy "
         "--disk device=cdrom --iothreads 2 --network none",
     ),
     "other-sources": (
@@ -171,7 +174,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "xen",
         XEN,
         "--osinfo generic --paravirt --vcpus 2 --import --disk path={folder}/xen.raw,size=4,format=raw --network "
-        "bridge=xenbr0,mac=00:16:3e:00:00:01 --boot kernel=/boot/vmlinuz-xen,initrd=/boot/initrd-xen,kernel_args=console=hvc0",
+        "bridge=xenbr0,mac=00:16:3e:00:00:01 --boot kernel=/boot/vmlinuz-xen,initrd=/boot/initrd-xen,"
+        "kernel_args=console=hvc0",
     ),
     "xen-hvm": (
         "xen",
