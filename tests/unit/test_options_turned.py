@@ -5,8 +5,8 @@
 """Options that do nothing do not exist: each leaf of each module's arguments is turned here, and changes the host.
 
 A case runs the module twice on hosts in memory that are alike, without and with the option, and wants the hosts (or,
-for what only says how the module goes about it, the calls or the result) to differ. What needs files or a web server names
-the test that turns it; that test must exist and hold the option's name.
+for what only says how the module goes about it, the calls or the result) to differ. What needs files or a web server
+names the test that turns it; that test must exist and hold the option's name.
 """
 
 from __future__ import annotations
@@ -156,10 +156,11 @@ def guest(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: A
     return Turn({**WEB, **(off or {})}, {**WEB, **(off or {}), **on}, **more)
 
 
-def disk(on: Mapping[str, Any], off: Mapping[str, Any] | None = DISK, **more: Any) -> Turn:
-    """Turn an option of a disk; without ``off`` the guest has no disk without it."""
-    without = {"disks": [] if off is None else [off]}
-    return guest({"disks": [{**(off or {}), **on}]}, without, **more)
+def disk(on: Mapping[str, Any], *off: Mapping[str, Any] | None, **more: Any) -> Turn:
+    """Turn an option of a blank disk, or of the one given as ``off``; with None the guest has no disk without it."""
+    before = off[0] if off else DISK
+    without = {"disks": [] if before is None else [before]}
+    return guest({"disks": [{**(before or {}), **on}]}, without, **more)
 
 
 def nic(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:

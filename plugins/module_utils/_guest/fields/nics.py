@@ -10,7 +10,7 @@ from typing import Any
 
 from ..._change import UNSET, Effect
 from ..._errors import SpecError
-from ..._table import LIVE, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._table import Arm, Context, Field, Keyed, Spec, Table, Union
 from ..._types import COUNT, LINE, Type, read_text, write_text
 from ..._xml import Element
 from .plugging import attach, detach, recorded
@@ -64,6 +64,14 @@ NIC = Table(
 )
 
 
+# Cards for plain PCI slots, of which a PCIe board has none that can be plugged into while it runs.
+PLAIN_PCI = ("e1000", "rtl8139", "ne2k_pci", "pcnet")
+
+
+def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
+    return Effect.RESTART if (after or before).get("model") in PLAIN_PCI else Effect.LIVE
+
+
 NICS = Keyed(
     "nics",
     "devices/interface",
@@ -71,8 +79,8 @@ NICS = Keyed(
     ident=("name", "mac", "source"),
     locate="mac/@address",
     recorded=recorded("nic"),
-    on_add=LIVE,
-    on_remove=LIVE,
+    on_add=_plug_effect,
+    on_remove=_plug_effect,
     op_add=attach("nic", "mac/@address"),
     op_remove=detach("nic", "mac/@address"),
     exact="nics_exact",

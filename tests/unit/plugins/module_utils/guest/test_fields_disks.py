@@ -46,6 +46,8 @@ GIB = 1 << 30
         ("<disk type='block'><source dev='/dev/a'/></disk>", {"block": "/dev/a"}),
         ("<disk type='volume'><source pool='p' volume='v.qcow2'/></disk>", {"volume": "p/v.qcow2"}),
         ("<disk type='volume'/>", {"volume": None}),
+        ("<disk type='volume'><source pool='p'/></disk>", {"volume": None}),
+        ("<disk type='volume'><source volume='v'/></disk>", {"volume": None}),
         ("<disk type='network'><source protocol='rbd' name='pool/img'/></disk>", {"remote": "rbd:pool/img"}),
         ("<disk type='nvme'><source namespace='1'/></disk>", None),
     ],

@@ -58,6 +58,11 @@ def test_a_guest_is_made_after_what_it_stands_on() -> None:
         ("network", "lab", "update"),
         ("guest", "web1", "create"),
     ]
+    assert effects(plan)["image"] == effects(plan)["size"] == "live"
+    assert rows(plan)[0]["changes"] == [
+        {"path": "size", "before": None, "after": "20GiB", "effect": "live"},
+        {"path": "image", "before": None, "after": f"{IMAGES}/debian-12.qcow2", "effect": "live"},
+    ]
     assert plan.actions[2].needs == (("volume", "default/web1-root.qcow2"), ("network", "lab"))
     assert guest_steps(plan) == ["write_seed", "define_guest", "set_autostart", "start_guest"]
     assert plan.effect is Effect.LIVE
@@ -390,7 +395,7 @@ def test_another_image_makes_the_disk_anew_with_consent_only() -> None:
         made.plan(**other)
     for consent in ("web1", "web1/root"):
         plan = made.plan(**other, confirm_data_loss=[consent])
-        assert plan.effect is Effect.DATA_LOSS
+        assert effects(plan) == {"disks.root.image": "data_loss", "state": "restart"}
         assert guest_steps(plan) == ["shutdown_guest", "delete_volume", "create_volume", "define_guest", "start_guest"]
         assert pending(plan) == []
     plan, outcomes = made.run(**other, confirm_data_loss=["web1/root"])

@@ -95,7 +95,7 @@ def test_other_boards_get_none(machine: str | None) -> None:
 def test_what_an_architecture_gets(arch: str, accel: str, present: list[str], missing: list[str]) -> None:
     root = skeleton(HOST, "web1", arch, accel, None)
     assert root.get("type") == ("kvm" if accel == "kvm" else "qemu")
-    assert _xml.read(root, "os/type/@arch") == arch
+    assert (_xml.read(root, "os/type/@arch"), _xml.read(root, "os/type")) == (arch, "hvm")
     assert [path for path in present if _xml.find(root, path) is None] == []
     assert [path for path in missing if _xml.find(root, path) is not None] == []
 

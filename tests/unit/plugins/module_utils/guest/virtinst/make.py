@@ -82,8 +82,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "",
         "--osinfo debian11 --controller scsi,model=virtio-scsi --import --disk path={folder}/a.qcow2,size=1,bus=scsi,"
         "driver.cache=none,driver.io=native,driver.discard=unmap,serial=A1 --disk path={folder}/b.raw,size=1,"
-        "format=raw,bus=scsi,readonly=on --disk path={folder}/c.raw,size=1,format=raw,bus=usb,removable=on --disk device=floppy "
-        "--disk device=cdrom --iothreads 2 --network none",
+        "format=raw,bus=scsi,readonly=on --disk path={folder}/c.raw,size=1,format=raw,bus=usb,removable=on "
+        "--disk device=floppy --disk device=cdrom --iothreads 2 --network none",
     ),
     "other-sources": (
         "qemu",
