@@ -268,6 +268,9 @@ class Keyed:
                 if last:
                     # A locator must not steal an element that carries another entry's name.
                     fits = [other for other in fits if "name" not in other or other["name"] == entry.get("name")]
+                    # Nor is one that many share (nics on one network) a match for another key that was given.
+                    keys = () if self.moved_by else self.ident[-2:-1]
+                    fits = [other for other in fits if all(entry.get(key) in (None, other.get(key)) for key in keys)]
                     if len(fits) != 1:
                         continue
                 if fits:

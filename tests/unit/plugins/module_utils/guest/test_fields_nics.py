@@ -156,6 +156,23 @@ def test_nics_are_plugged_and_unplugged() -> None:
     assert _xml.read(_xml.parse(attach.args["xml"]), "source/@network") == "dmz"
 
 
+@pytest.mark.parametrize(
+    ("want", "found"),
+    [
+        ({"source": {"network": "lab"}}, True),
+        ({"source": {"network": "lab"}, "mac": "52:54:00:00:00:01"}, True),
+        # A second nic on the same network, not another address for the one that is there.
+        ({"source": {"network": "lab"}, "mac": "52:54:00:00:00:02"}, False),
+        ({"source": {"network": "dmz"}, "mac": "52:54:00:00:00:01"}, True),
+        ({"source": {"network": "dmz"}}, False),
+    ],
+)
+def test_a_nic_of_another_hand_is_known_by_its_mac_and_else_by_its_network(want: dict[str, Any], found: bool) -> None:
+    have = [{"mac": "52:54:00:00:00:01", "source": {"network": "lab"}}]
+    ((_entry, other),), rest = NICS.match([{"name": "second", **want}], have)
+    assert (other is not None, len(rest)) == (found, 0 if found else 1)
+
+
 def test_a_mac_is_the_same_in_either_case() -> None:
     row = NIC.entry("mac")
     assert row.type.same("52:54:00:ab:cd:ef", "52:54:00:AB:CD:EF")  # type: ignore[union-attr]
