@@ -48,7 +48,7 @@ def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpe
         if nic.get("address") and nic.get("source")
     }
     active = [name for name in addressed if name in networks and networks[name].active]
-    if active and any(guest.active for guest in guests.values()):
+    if active:
         snap = replace(snap, leases=tuple(hypervisor.leases(active)))
     return snap
 

@@ -24,7 +24,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def furnished(lab_host: Host) -> Host:
     """Return the lab host with the active NAT network ``lab`` and the directory pool ``default``."""
-    lab_host.exec(["virsh", "net-define", "/dev/stdin"], input=nat("lab", "10.77.0.0/24", "vflab0"))
+    # Addresses from .200 on are for reservations: dnsmasq gives none that somebody else has leased.
+    network = nat("lab", "10.77.0.0/24", "vflab0").replace('end="10.77.0.254"', 'end="10.77.0.199"')
+    lab_host.exec(["virsh", "net-define", "/dev/stdin"], input=network)
     lab_host.exec(["virsh", "net-start", "lab"])
     pool = lab_host.folder / "pool"
     pool.mkdir(mode=0o755, exist_ok=True)

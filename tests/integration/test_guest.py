@@ -175,15 +175,15 @@ def test_waits_for_ssh_at_the_reserved_address(play: Player, guest_name: str, bo
     options = {
         "name": guest_name,
         **booted,
-        "nics": [{"network": "lab", "address": "10.77.0.77"}],
+        "nics": [{"network": "lab", "address": "10.77.0.222"}],
         "state": "running",
         "wait_for": "ssh",
         "wait_timeout": "60s",
     }
     results = play([*idiom("guest", "start", **options), task("stop", "guest", name=guest_name, state="absent")])
     started = assert_idiom(results, "start")
-    assert [address["address"] for address in started["guest"]["addresses"]] == ["10.77.0.77"]
-    assert "10.77.0.77" not in play.host.exec(["virsh", "net-dumpxml", "lab"]).stdout, (
+    assert [address["address"] for address in started["guest"]["addresses"]] == ["10.77.0.222"]
+    assert "10.77.0.222" not in play.host.exec(["virsh", "net-dumpxml", "lab"]).stdout, (
         "the reservation goes with the guest"
     )
 

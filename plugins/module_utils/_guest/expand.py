@@ -354,10 +354,20 @@ class _Nics:
                 mac = entry.get("mac") or (other or {})["mac"]
                 network = entry["source"]["network"]
                 wish = Reservation(mac=mac, address=entry["address"], name=self.spec.name)
+                self._warn_of_lease(entry["name"], mac, entry["address"])
                 self.made.reservations.setdefault(network, []).append(wish)
         self.made.want["nics"] = [entry for entry, _other in pairs]
         if self.spec.exact.get("nics"):
             self.made.want["nics_exact"] = True
+
+    def _warn_of_lease(self, nic: str, mac: str, address: str) -> None:
+        """dnsmasq keeps its word to whoever has the address now, and gives the reserved nic another one meanwhile."""
+        for lease in self.snap.leases:
+            if lease.address == address and lease.mac.lower() != mac:
+                self.made.warnings.append(
+                    f"nics.{nic}.address: {address} is leased to {lease.mac} now; until that lease ends, DHCP gives "
+                    "this nic another address (reserve addresses outside of the network's dynamic range)"
+                )
 
     def _known(self, entry: Spec) -> Spec:
         """Add to a present nic its reservation and its lease."""

@@ -404,6 +404,15 @@ def test_a_nic_knows_its_reservation_and_its_lease() -> None:
     assert reservation_of(snap.networks["lab"], "52:54:00:aa:00:02") is None
 
 
+def test_an_address_that_somebody_else_has_leased_is_warned_of() -> None:
+    wanted = {"nics": [{"network": "lab", "address": "10.20.0.150"}]}
+    snap = replace(snapshot(), networks={"lab": network("lab", 20)})
+    assert expanded(wanted, snap).warnings == []
+    taken = replace(snap, leases=(Lease("lab", "52:54:00:aa:00:01", "10.20.0.150", "w", 0),))
+    (warning,) = expanded(wanted, taken).warnings
+    assert warning.startswith("nics.lab.address: 10.20.0.150 is leased to 52:54:00:aa:00:01 now")
+
+
 # what is wrong on this host
 
 BAD: list[tuple[dict[str, Any], str]] = [
