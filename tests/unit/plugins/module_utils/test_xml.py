@@ -264,15 +264,9 @@ def test_a_removal_holds_once_laid(path: str, left: str) -> None:
 
 
 _NAMES = st.sampled_from(["a", "b", "c", "dev", "name", "type"])
-_TREES = st.recursive(
-    st.builds(lambda tag, attributes: (tag, attributes, []), _NAMES, st.dictionaries(_NAMES, st.sampled_from("xyz"))),
-    lambda inner: st.builds(
-        lambda tag, attributes, children: (tag, attributes, children),
-        _NAMES,
-        st.dictionaries(_NAMES, st.sampled_from("xyz")),
-        st.lists(inner, max_size=3),
-    ),
-    max_leaves=8,
+_ATTRIBUTES = st.dictionaries(_NAMES, st.sampled_from("xyz"))
+_TREES: st.SearchStrategy[tuple[str, dict[str, str], list[object]]] = st.deferred(
+    lambda: st.tuples(_NAMES, _ATTRIBUTES, st.just([]) | st.lists(_TREES, max_size=3))
 )
 
 
