@@ -143,7 +143,7 @@ class Runner:
         try:
             child = subprocess.Popen(
                 step.command,
-                cwd=step.cwd, env=dict(step.env), stdin=subprocess.DEVNULL,
+                cwd=step.cwd, env={**step.env, **stage.variables()}, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=subprocess.STDOUT if out else None,
                 # A group of its own, so that ending it ends what it started.
                 start_new_session=True,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from tests.lab import LabError
+from tests.lab import packages as lab_packages
 from tools.dev import pythons, sanity, tree, venvs
 from tools.dev.errors import ToolError
 
@@ -80,15 +82,32 @@ class Stage:
     kind: str = "test"
     packages: tuple[str, ...] = ()
     limit_s: int = 1800
+    lab: bool = False
 
     def system_packages(self, shop: Workshop) -> set[str]:
         """Return what has to be installed for this stage; a compiler and headers too, where libvirt-python is built."""
+        found = {*self.packages, *(_of_lab() if self.lab else ())}
         if self.kind != "test":
-            return set(self.packages)
+            return found
         try:
-            return {*self.packages, *venvs.system_packages(shop.pair(self.pair))}
+            return {*found, *venvs.system_packages(shop.pair(self.pair))}
         except Skip:
             return set()
+
+    def variables(self) -> dict[str, str]:
+        """Return what the stage's programs find in their environment besides what every stage's do.
+
+        Where the lab can be installed, a test that cannot have it fails: skipped, it would prove nothing and look green.
+        """
+        return {"VIRTFLEET_LAB": "required"} if self.lab and os.geteuid() == 0 and _of_lab() else {}
+
+
+def _of_lab() -> list[str]:
+    """Return the packages of the lab, none on a system that it doesn't know."""
+    try:
+        return lab_packages.wanted()
+    except LabError:
+        return []
 
 
 def _tools(shop: Workshop) -> tuple[Path, dict[str, str]]:
@@ -194,8 +213,8 @@ STAGES = (
     Stage("sanity-second", "read", sanity_of("second", "pylint"), pair="second", packages=SANITY_PACKAGES),
     Stage("unit-main", "read", pytest_of("main", UNIT), folder=UNIT, packages=UNIT_PACKAGES),
     Stage("unit-second", "read", pytest_of("second", UNIT), folder=UNIT, pair="second", packages=UNIT_PACKAGES),
-    Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT),
-    Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True),
+    Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT, lab=True),
+    Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True, lab=True),
     Stage(
         # Plays wait for guests and for each other half of the time: two at once, each file on a lab host of its own.
         "integration",
@@ -203,15 +222,22 @@ STAGES = (
         pytest_of("main", INTEGRATION, "-n", "2", "--dist", "loadfile"),
         folder=INTEGRATION,
         root=True,
+        lab=True,
     ),
     Stage(
-        "e2e-second", "run", pytest_of("second", INTEGRATION, "-m", "e2e"), folder=INTEGRATION, pair="second", root=True
+        "e2e-second",
+        "run",
+        pytest_of("second", INTEGRATION, "-m", "e2e"),
+        folder=INTEGRATION,
+        pair="second",
+        root=True,
+        lab=True,
     ),
 )
 # Run by name alone.
 EXTRA = (
     Stage("demo", "run", demo, folder="tools/demo", root=True, limit_s=3600),
-    Stage("slow", "run", pytest_of("main", "tests", "-m", "slow"), folder="tests", limit_s=7200),
+    Stage("slow", "run", pytest_of("main", "tests", "-m", "slow"), folder="tests", limit_s=7200, lab=True),
 )
 
 

@@ -111,3 +111,23 @@ def test_rows_are_kept_for_the_summary(shop: Workshop, tmp_path: Path) -> None:
     results.reset(tmp_path)
     assert results.load(tmp_path, []) == []
     assert results.closing_line([]) == "0 passed, 1 failed"
+
+
+def test_what_needs_the_lab_installs_it_and_is_never_skipped_as_root(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage whose tests are all skipped looks green, which on a fresh machine they would be."""
+    monkeypatch.setattr(stages, "_of_lab", lambda: ["libvirt-daemon-system"])
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    using = {stage.name for stage in (*stages.STAGES, *stages.EXTRA) if stage.lab}
+    assert using == {"contract", "lab", "integration", "e2e-second", "slow"}
+    for stage in (*stages.STAGES, *stages.EXTRA):
+        assert stage.variables() == ({"VIRTFLEET_LAB": "required"} if stage.lab else {})
+    lab = Stage("lab", "run", lambda _shop: [], kind="lint", lab=True)
+    assert lab.system_packages(shop) == {"libvirt-daemon-system"}
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert lab.variables() == {}
+    # A system that the lab doesn't know: its tests say so, and the others run.
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(stages, "_of_lab", list)
+    assert lab.variables() == {}
