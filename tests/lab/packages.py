@@ -14,8 +14,8 @@ from ._run import LabError, Say, quiet
 
 COMMON = (
     # the host
-    "qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt dnsmasq-base iproute2 iptables "
-    "ovmf swtpm swtpm-tools "
+    "qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt python3-jmespath "
+    "dnsmasq-base iproute2 iptables ovmf swtpm swtpm-tools "
     # the guests
     "busybox-static dropbear-bin openssh-client cpio lz4 xz-utils zstd kmod "
     "e2fsprogs fdisk grub-pc-bin grub-common xorriso mmdebstrap"
