@@ -18,9 +18,11 @@ from pathlib import Path
 
 from . import _backing, _download, _path_access, _seed
 from ._accelerator import probe
+from ._bootstrap.build import CACHE, Builder
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
 from ._facts import Accelerator, ImageFacts, PathFacts
+from ._image.bootstrap import Bootstrap
 from ._image.spec import is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
@@ -37,14 +39,20 @@ class LocalFiles:
     """Implements ``_ports.Files`` on this host.
 
     ``run_command`` is AnsibleModule's (or takes the same arguments); ``fetch`` says how sources are downloaded, so
-    that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image.
+    that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image;
+    ``cache`` is where images made of packages are worked on.
     """
 
     def __init__(
-        self, run_command: RunCommand, fetch: Fetch | None = None, lock_timeout: float = _LOCK_SECONDS
+        self,
+        run_command: RunCommand,
+        fetch: Fetch | None = None,
+        lock_timeout: float = _LOCK_SECONDS,
+        cache: Path = CACHE,
     ) -> None:
         self._programs = Programs(run_command)
         self._images = QemuImg(self._programs)
+        self._builder = Builder(self._programs, cache)
         self._fetch = fetch or Fetch()
         self._lock_timeout = lock_timeout
 
@@ -151,6 +159,40 @@ class LocalFiles:
             progress = Progress(path)
             try:
                 self._import(path, part, source, format, wanted, size_bytes, record, progress)
+            except VirtError as error:
+                progress.say(f"failed: {error}")
+                raise
+            progress.say("done")
+
+    def bootstrap_image(
+        self,
+        path: str,
+        bootstrap: Bootstrap,
+        format: str,
+        size_bytes: int,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
+
+        ``record`` is the image's record; under ``bootstrap`` it holds the key of the spec's normal form. Where another
+        run has just made the same image, this one succeeds.
+        """
+        self._builder.check(bootstrap)
+        with self._making(path, replace, f"bootstrap:{record['bootstrap']}") as part:
+            if not part:
+                return
+            progress = Progress(path)
+            try:
+                self._builder.build(bootstrap, size_bytes, record["bootstrap"], Path(part), progress)
+                result = part
+                if format != "raw":
+                    progress.say(f"converting to {format}")
+                    result = path + _CONVERTED
+                    _new_file(result)
+                    self._images.convert(part, "raw", result, format)
+                write_record(result, path, record)
+                _put_in_place(result, path)
             except VirtError as error:
                 progress.say(f"failed: {error}")
                 raise

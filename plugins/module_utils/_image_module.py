@@ -12,6 +12,7 @@ from ._apply import Ports
 from ._change import UNKNOWN, Plan
 from ._errors import NotFound
 from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
+from ._image.bootstrap import BOOTSTRAP_OPTIONS
 from ._image.gather import all_volumes, find_users, gather, local_files, resolve
 from ._image.place import DIRECTORY_POOLS, Users, find_place
 from ._image.plan import KIND, plan
@@ -36,6 +37,7 @@ IMAGE_OPTIONS: dict[str, Any] = {
     "source": {"type": "str"},
     "checksum": {"type": "str"},
     "backing": {"type": "str"},
+    "bootstrap": {"type": "dict", "options": BOOTSTRAP_OPTIONS},
     "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
 }
 
@@ -64,7 +66,7 @@ def image_subject(params: Mapping[str, Any]) -> Subject:
     def look(ports: Ports) -> Snapshot:
         files = local_files(ports.hypervisor, ports.files, f"image {spec.name}")
         if resolved[0] is spec:
-            resolved[0] = resolve(files, spec)
+            resolved[0] = resolve(files, spec, ports.hypervisor.host().arch)
         return gather(ports.hypervisor, files, resolved[0])
 
     def make(snap: Snapshot) -> Plan:

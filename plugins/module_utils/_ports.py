@@ -25,6 +25,7 @@ from ._facts import (
     PoolFacts,
     VolumeFacts,
 )
+from ._image.bootstrap import Bootstrap
 
 
 class Hypervisor(Protocol):
@@ -247,6 +248,20 @@ class Files(Protocol):
         replace: bool = False,
     ) -> None:
         """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place."""
+
+    def bootstrap_image(
+        self,
+        path: str,
+        bootstrap: Bootstrap,
+        format: str,
+        size_bytes: int,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
+
+        ``record["bootstrap"]`` is the key of the spec's normal form, from which all identities in the image are derived.
+        """
 
     def remove_image(self, path: str) -> None:
         """Remove an image and its record."""

@@ -14,7 +14,16 @@ from ._errors import HostError
 RunCommand = Callable[..., "tuple[int, str, str]"]
 
 # Program → the package of Debian and Ubuntu that holds it.
-_PACKAGES = {"qemu-img": "qemu-utils", "xorriso": "xorriso"}
+_PACKAGES = {
+    "qemu-img": "qemu-utils",
+    "sfdisk": "fdisk",
+    **dict.fromkeys(("mke2fs", "dumpe2fs", "debugfs"), "e2fsprogs"),
+    "mkfs.vfat": "dosfstools",
+    **dict.fromkeys(("mmd", "mcopy"), "mtools"),
+    **dict.fromkeys(("unshare", "setpriv", "mkswap"), "util-linux"),
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+}
 
 
 class Programs:
@@ -32,6 +41,15 @@ class Programs:
             except ValueError:
                 self._paths[name] = None
         return self._paths[name]
+
+    def need(self, says: str, names: Sequence[str]) -> None:
+        """Raise HostError that names all packages of which a program is missing, before the first one is run."""
+        lost = [name for name in names if self.find(name) is None]
+        if lost:
+            packages = " ".join(dict.fromkeys(_PACKAGES.get(name, name) for name in lost))
+            raise HostError(
+                f"could not {says}: this host has no {', '.join(lost)}; install {packages} (packages of Debian and Ubuntu)"
+            )
 
     def run(self, says: str, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
         """Run a program and return what it printed; raise HostError "could not <says>: ..." when it fails."""

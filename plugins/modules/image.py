@@ -8,7 +8,8 @@ module: image
 short_description: Keep one disk image as it is written down
 version_added: 0.1.0
 description:
-  - Makes blank images, overlays on other images, and images from a file or a URL; grows and removes them.
+  - Makes blank images, overlays on other images, images from a file or a URL, and bootable images of a distribution's
+    packages; grows and removes them.
   - An image is a file in the folder of a storage pool, or at a path. It is made beside its place, verified, and only
     then renamed, so that a run that is killed leaves the old image whole, and the next run finishes.
   - Only options that are given are compared. An image that would have to be made anew (another source, checksum,
@@ -87,6 +88,137 @@ options:
     description:
       - The image on which this one stands as a qcow2 overlay. A path, or the name of an image in the same folder.
     type: str
+  bootstrap:
+    description:
+      - The image is made on the host of packages of Debian or Ubuntu, by mmdebstrap. It boots by BIOS, by UEFI (with
+        Secure Boot too) and by Xen's pygrub. No loop device and no mount of it is ever seen by the host.
+      - The host needs the packages mmdebstrap, e2fsprogs, fdisk, dosfstools, mtools and qemu-utils, and the task root.
+      - What was asked for is recorded with the image, as checksums where it may be secret. An image with the same record
+        is left alone, also when the mirror has newer packages; an image with another one would be made anew, which is
+        data loss.
+      - The disk has the size O(size), or V(4GiB). Its root file system grows with the disk when the guest boots.
+      - Each guest makes its own SSH host key and machine id at its first boot.
+    type: dict
+    suboptions:
+      suite:
+        description: The suite, one of V(bookworm), V(trixie), V(jammy), V(noble) and V(resolute).
+        type: str
+        required: true
+      mirror:
+        description:
+          - URLs of mirrors of the suite, or whole source lines of apt. They stay in the image as its sources.
+          - A URL stands for the suite alone. For updates and security give source lines.
+          - Without it, the host's own sources of that suite, or else the distribution's public mirror, each with updates
+            and security.
+        type: list
+        elements: str
+      components:
+        description: The mirror's components. The default is V([main]) for Debian and V([main, universe]) for Ubuntu.
+        type: list
+        elements: str
+      architecture:
+        description:
+          - V(amd64) or V(arm64), or libvirt's words for them. The default is the host's own.
+          - Another than the host's needs the packages qemu-user-static and binfmt-support. An image for arm64 boots by
+            UEFI only.
+        type: str
+      packages:
+        description:
+          - Packages to install besides the system itself, which has neither an SSH server nor a guest agent.
+          - Recommended packages are not installed.
+        type: list
+        elements: str
+      kernel:
+        description:
+          - A kernel's package, or V(auto), the default, or V(none).
+          - V(auto) is C(linux-image-cloud-amd64) for Debian and C(linux-image-virtual) for Ubuntu. Debian's knows disks
+            and nics of virtio, NVMe and Xen, and no others; for SATA, IDE or an e1000 give V(linux-image-amd64).
+          - V(none) leaves out kernel, initramfs and boot loaders, for guests that are started with a kernel of the host.
+        type: str
+      documentation:
+        description: Whether manuals, packages' documentation and translations are in the image; by default they are not.
+        type: bool
+      partitioning:
+        description:
+          - V(gpt), the default, has a partition for a BIOS, an EFI system partition, swap, and the root at the end.
+          - V(mbr) boots by BIOS only.
+          - V(none) is the bare file system, for Xen PV guests, and for guests that are started with a kernel of the host.
+        type: str
+        choices: [gpt, mbr, none]
+      filesystem:
+        description: The root's file system; V(ext4) by default.
+        type: str
+        choices: [ext4, ext3, ext2]
+      swap:
+        description: The size of a swap partition, with its unit. There is none by default.
+        type: str
+      hostname:
+        description: The guest's host name. Without it, it takes the one that DHCP gives, or is C(localhost).
+        type: str
+      network:
+        description: How the guest configures its Ethernet, whatever its name is. The default is DHCP.
+        type: dict
+        suboptions:
+          address:
+            description: A static address with its prefix, for example V(10.20.0.11/24).
+            type: str
+          netmask:
+            description: The netmask, where O(bootstrap.network.address) has no prefix.
+            type: str
+          gateway:
+            description: The address of the router, in the same network.
+            type: str
+          nameservers:
+            description: Addresses of name servers; with DHCP they are added to those that DHCP gives.
+            type: list
+            elements: str
+      root_keys:
+        description: Public SSH keys that may log in as root.
+        type: list
+        elements: str
+      root_password_hash:
+        description:
+          - The hash of root's password as in C(/etc/shadow), of the methods yescrypt, scrypt, bcrypt, SHA-512 or SHA-256.
+          - Without it root has no password, and logs in by key only.
+        type: str
+      serial_console:
+        description:
+          - Whether kernel and login are on the serial console too, which is the default. It is ttyS0, and hvc0 of a Xen
+            guest.
+        type: bool
+      timezone:
+        description: The time zone, for example V(Europe/Berlin). The default is UTC.
+        type: str
+      locale:
+        description: The locale, for example V(de_DE.UTF-8). The default is C.UTF-8.
+        type: str
+      files:
+        description: Files to put into the image, after the packages and before O(bootstrap.commands).
+        type: list
+        elements: dict
+        suboptions:
+          path:
+            description: Where it is in the image.
+            type: str
+            required: true
+          content:
+            description: Its content.
+            type: str
+          src:
+            description: The file of the host whose content it gets, in place of O(bootstrap.files[].content).
+            type: str
+          mode:
+            description: Its mode in octal digits, in quotes; V('0644') by default.
+            type: raw
+          owner:
+            description: USER or USER:GROUP of the image; V(root) by default.
+            type: str
+      commands:
+        description:
+          - Commands that C(sh) runs in the image as root at last, in this order. No services run, and the network is the
+            host's.
+        type: list
+        elements: str
   confirm_data_loss:
     description: Names of images that may be replaced or removed with all that is in them.
     type: list
@@ -157,6 +289,38 @@ EXAMPLES = r"""
   virtfleet.core.image:
     path: /srv/images/old.raw
     source: file:///srv/incoming/old.vmdk
+
+- name: A small Debian of packages, with a key for root
+  virtfleet.core.image:
+    name: trixie-small
+    size: 2GiB
+    bootstrap:
+      suite: trixie
+      packages: [openssh-server, qemu-guest-agent, python3]
+      hostname: demo
+      root_keys:
+        - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHMwCHH0TBaOfJSd4sdQ5gwsm7j/UwAXxaJnI06ctNuO admin@example.com
+
+- name: A guest's disk for Xen, with a static address and swap
+  virtfleet.core.image:
+    name: xen1.raw
+    size: 8GiB
+    bootstrap:
+      suite: bookworm
+      packages: [openssh-server]
+      hostname: xen1.example.com
+      swap: 512MiB
+      network:
+        address: 192.0.2.10/24
+        gateway: 192.0.2.1
+        nameservers: [192.0.2.53]
+      root_password_hash: "{{ vault_root_password | password_hash('sha512') }}"
+      timezone: Europe/Berlin
+      files:
+        - path: /etc/motd
+          content: "Kept by Ansible.\n"
+      commands:
+        - systemctl disable apt-daily.timer apt-daily-upgrade.timer
 
 - name: Remove an image that nobody stands on
   virtfleet.core.image:

@@ -18,7 +18,7 @@ COMMON = (
     "dnsmasq-base iproute2 iptables ovmf swtpm swtpm-tools "
     # the guests
     "busybox-static dropbear-bin openssh-client cpio lz4 xz-utils zstd kmod "
-    "e2fsprogs fdisk grub-pc-bin grub-common xorriso mmdebstrap"
+    "e2fsprogs dosfstools mtools fdisk grub-pc-bin grub-common xorriso mmdebstrap"
 ).split()
 # From libvirt 10.6 in Debian (and what Ubuntu made of it) each driver is a package of its own.
 SPLIT = (

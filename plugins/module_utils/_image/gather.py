@@ -11,13 +11,22 @@ from .._change import Effect, worst
 from .._errors import Unsupported
 from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._ports import Files, Hypervisor
+from .bootstrap import for_host
 from .place import DIRECTORY_POOLS, Place, Users, disk_paths, find_place
 from .plan import differences
 from .spec import ImageSpec, split_checksum
 
 
-def resolve(files: Files, spec: ImageSpec) -> ImageSpec:
-    """Return the spec with the checksum itself where it named a checksum file."""
+def resolve(files: Files, spec: ImageSpec, machine: str) -> ImageSpec:
+    """Return the spec with what only the host knows.
+
+    That is the checksum itself where it named a checksum file; and of an image made of packages the architecture, which
+    is ``machine`` where none was given, and the checksums of the host's files that go into it.
+    """
+    if spec.bootstrap is not None and spec.state != "absent":
+        sources = {file.src for file in spec.bootstrap.files if file.src is not None}
+        digests = {src: files.file_checksum(src, "sha256").partition(":")[2] for src in sorted(sources)}
+        return replace(spec, bootstrap=for_host(spec.bootstrap, machine, digests))
     if spec.checksum is None or spec.source is None or spec.state == "absent":
         return spec
     return replace(spec, checksum=files.resolve_checksum(spec.checksum, spec.source))

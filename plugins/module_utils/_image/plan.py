@@ -4,15 +4,17 @@
 """What has to be done for one image. Pure; check mode and real mode both read this plan."""
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._change import UNKNOWN, Action, Change, Effect, Plan, Step, worst
+from .._change import HIDDEN, UNKNOWN, Action, Change, Effect, Plan, Step, worst
 from .._errors import Conflict, NotFound, SpecError
 from .._facts import ImageFacts, Snapshot
 from .._units import show_size
+from .bootstrap import Bootstrap, differing, form, form_key
 from .place import Place, find_place
-from .spec import DEFAULT_FORMAT, FORMATS, ImageSpec, is_remote, show_source, split_checksum
+from .spec import BOOTSTRAP_BYTES, DEFAULT_FORMAT, FORMATS, ImageSpec, is_remote, show_source, split_checksum
 
 KIND = "image"
 LIVE = Effect.LIVE
@@ -64,6 +66,8 @@ def differences(spec: ImageSpec, snapshot: Snapshot) -> tuple[Change, ...]:
         changes.append(_loss("backing", facts.backing, place.backing, "the overlay is made anew, empty"))
     if spec.source is not None:
         changes += _source_changes(spec, facts)
+    if spec.bootstrap is not None:
+        changes += _bootstrap_changes(spec.bootstrap, facts)
     if spec.size_bytes is not None and spec.size_bytes > facts.virtual_bytes:
         changes.append(Change(("size",), facts.virtual_bytes, spec.size_bytes, LIVE))
     elif spec.size_bytes is not None and spec.size_bytes < facts.virtual_bytes:
@@ -91,18 +95,52 @@ def _source_changes(spec: ImageSpec, facts: ImageFacts) -> list[Change]:
     return []
 
 
+# What stands in a normal form as a checksum, since it may hold a secret.
+_HIDDEN = ("root_password_hash", "files", "commands")
+
+
+def _bootstrap_changes(bootstrap: Bootstrap, facts: ImageFacts) -> list[Change]:
+    """Return in which suboptions the image differs, as far as its record tells."""
+    wanted = form(bootstrap)
+    if facts.record.get("bootstrap") == form_key(wanted):
+        return []
+    if not facts.record.get("bootstrap"):
+        why = "no record says that it was made of packages"
+        return [_loss("bootstrap", None, form_key(wanted), why)]
+    try:
+        known = json.loads(facts.record.get("bootstrap_form", ""))
+    except ValueError:
+        known = None
+    rows = differing(known, wanted) if isinstance(known, dict) else []
+    if not rows:
+        return [_loss("bootstrap", facts.record["bootstrap"], form_key(wanted), "the image is made anew of its packages")]
+    return [
+        Change(
+            ("bootstrap", name),
+            before,
+            after,
+            Effect.DATA_LOSS,
+            "the image is made anew of its packages",
+            secret=name in _HIDDEN,
+        )
+        for name, before, after in rows
+    ]
+
+
 def _loss(option: str, before: Any, after: Any, why: str) -> Change:
     return Change((option,), before, after, Effect.DATA_LOSS, why)
 
 
 def _creation(case: _Case) -> tuple[Change, ...]:
     spec = case.spec
-    if spec.source is None and spec.backing is None and spec.size_bytes is None:
+    if spec.source is None and spec.backing is None and spec.bootstrap is None and spec.size_bytes is None:
         raise SpecError(
-            f"image {spec.name}: {case.place.path} does not exist, and to make it a size, a source or a backing image "
-            "is needed"
+            f"image {spec.name}: {case.place.path} does not exist, and to make it a size, a source, a backing image or a "
+            "bootstrap is needed"
         )
     size = spec.size_bytes
+    if size is None and spec.bootstrap is not None:
+        size = BOOTSTRAP_BYTES
     if size is None and case.place.backing is not None:
         size = _base(case).virtual_bytes
     changes = [
@@ -116,6 +154,11 @@ def _creation(case: _Case) -> tuple[Change, ...]:
         changes.append(Change(("checksum",), None, spec.checksum, LIVE))
     if case.place.backing is not None:
         changes.append(Change(("backing",), None, case.place.backing, LIVE))
+    if spec.bootstrap is not None:
+        changes += [
+            Change(("bootstrap", name), None, value, LIVE, secret=name in _HIDDEN)
+            for name, value in sorted(form(spec.bootstrap).items())
+        ]
     return tuple(changes)
 
 
@@ -135,6 +178,13 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
         if is_remote(spec.source) and spec.source.startswith("http:") and spec.checksum is None:
             risk = "without encryption and without a checksum: whoever stands between can change it"
             warnings = (f"image {spec.name} is downloaded {risk}; give a checksum",)
+    elif spec.bootstrap is not None:
+        args = {"bootstrap": spec.bootstrap, "format": format, "size_bytes": size or BOOTSTRAP_BYTES}
+        step = Step(
+            "files.bootstrap_image",
+            {"path": path, **args, "record": bootstrap_record(spec.bootstrap), "replace": over},
+            f"make image {spec.name} of the packages of {spec.bootstrap.suite}",
+        )
     elif case.place.backing is not None:
         base = _base(case)
         if size is not None and size < base.virtual_bytes:
@@ -155,6 +205,18 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
     return Plan((action,), warnings=warnings)
 
 
+# An extended attribute has to fit into one block of the file system; a longer form would go elsewhere.
+_LONGEST_FORM = 3000
+
+
+def bootstrap_record(bootstrap: Bootstrap) -> dict[str, str]:
+    """Return the record of an image that is made of packages: its key, and its normal form where that is short enough."""
+    made = form(bootstrap)
+    text = json.dumps(made, sort_keys=True, separators=(",", ":"))
+    record = {"bootstrap": form_key(made)}
+    return {**record, "bootstrap_form": text} if len(text) <= _LONGEST_FORM else record
+
+
 def _base(case: _Case) -> ImageFacts:
     path = case.place.backing or ""
     base = case.snapshot.images.get(path)
@@ -172,9 +234,11 @@ def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pl
         if change.effect is Effect.DATA_LOSS
     )
     _need_consent(case, f"would be replaced and what is in it lost ({loss})")
-    if spec.source is None and case.place.backing is None and spec.size_bytes is None:
+    if spec.bootstrap is None and spec.source is None and case.place.backing is None and spec.size_bytes is None:
         # A blank image of another format keeps the size that it has.
         spec = replace(spec, size_bytes=facts.virtual_bytes)
+    if spec.bootstrap is not None and spec.size_bytes is None:
+        spec = replace(spec, size_bytes=max(facts.virtual_bytes, BOOTSTRAP_BYTES))
     if spec.format is None:
         keeps = facts.format in FORMATS and case.place.backing is None
         spec = replace(spec, format=facts.format if keeps else DEFAULT_FORMAT)
@@ -260,6 +324,8 @@ def _many(paths: tuple[str, ...]) -> str:
 
 
 def _words(change: Change, value: Any) -> str:
+    if change.secret:
+        return HIDDEN
     if value is None:
         return "unknown"
     return show_size(value) if change.path == ("size",) and isinstance(value, int) else str(value)

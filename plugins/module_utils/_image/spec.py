@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .._errors import SpecError
-from .._units import parse_size, round_up
+from .._units import parse_size, round_up, show_size
+from .bootstrap import Bootstrap, read_bootstrap
+from .layout import smallest
 
 FORMATS = ("qcow2", "raw")
 DEFAULT_FORMAT = "qcow2"
@@ -22,6 +24,8 @@ STATES = ("present", "absent")
 
 # Both formats hold whole sectors; qemu-img rounds up to them.
 SECTOR = 512
+# Of an image that is made of packages.
+BOOTSTRAP_BYTES = 4 << 30
 
 _DIGITS = {"sha256": 64, "sha512": 128}
 _SUFFIXES = (".qcow2", ".raw", ".img", ".iso")
@@ -44,6 +48,7 @@ class ImageSpec:
     source: str | None = None
     checksum: str | None = None
     backing: str | None = None
+    bootstrap: Bootstrap | None = None
     state: str = "present"
     consent: tuple[str, ...] = ()
 
@@ -96,6 +101,19 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         problems += _checksum_problems(checksum, source)
     if backing is not None:
         problems += _backing_problems(backing, source, given.get("format"))
+    bootstrap = None
+    if given.get("bootstrap") is not None:
+        bootstrap = read_bootstrap(given["bootstrap"], problems)
+        problems += [
+            f"bootstrap: an image is either made of packages or has a {other}, not both"
+            for other in ("source", "backing")
+            if given.get(other) is not None
+        ]
+        if bootstrap is not None and size is not None and size < smallest(bootstrap):
+            problems.append(
+                f"size: {show_size(size)} cannot hold the parts that bootstrap asks for; give {show_size(smallest(bootstrap))} "
+                "and more"
+            )
     if problems:
         raise SpecError(problems)
     return ImageSpec(
@@ -107,6 +125,7 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         source=source,
         checksum=checksum,
         backing=backing,
+        bootstrap=bootstrap,
         state=given.get("state", "present"),
         consent=tuple(given.get("confirm_data_loss", ())),
     )

@@ -47,7 +47,7 @@ def image(folder: Path, **params: Any) -> Mapping[str, Any]:
 
 
 def planned(ports: Ports, params: Mapping[str, Any]) -> Plan:
-    spec = resolve(ports.files, read_spec(params))
+    spec = resolve(ports.files, read_spec(params), "x86_64")
     return plan(spec, gather(ports.hypervisor, ports.files, spec))
 
 

@@ -84,7 +84,7 @@ def test_a_path_in_a_pools_folder_is_listed_by_that_pool() -> None:
 
 
 def test_an_image_of_nothing() -> None:
-    with pytest.raises(SpecError, match="a size, a source or a backing image is needed"):
+    with pytest.raises(SpecError, match="a size, a source, a backing image or a bootstrap is needed"):
         planned(seen())
 
 
