@@ -14,6 +14,7 @@ from tests.integration.playing import Player, task
 def test_what_the_host_is(play: Player, guest_name: str) -> None:
     results = play([
         task("guest", "guest", name=guest_name, memory="64MiB"),
+        task("look", "accelerator_info", fresh=True),
         task("host", "host_info"),
         task("query", "host_info", query="guests.stopped"),
         task("other driver", "host_info", uri="test:///default"),
@@ -29,10 +30,12 @@ def test_what_the_host_is(play: Player, guest_name: str) -> None:
         assert "q35" in host["machines"]["x86_64"] and "bios" in host["firmware"]
     shown = play.host.exec(["virsh", "domcapabilities", "--machine", "q35"]).stdout
     assert ("efi" in host["firmware"]) == ("<value>efi</value>" in shown)
+    assert host["accelerator"] == results.named("look")["accelerator"]
     assert set(host["guests"]) == {"running", "paused", "stopped", "saved", "crashed"}
     assert host["guests"]["stopped"] >= 1 and results.named("query")["result"] == host["guests"]["stopped"]
     other = results.named("other driver")["host"]
     assert (other["driver"], other["guests"]["running"], other["firmware"]) == ("test", 1, None)
+    assert other["accelerator"] is None
 
 
 def test_it_changes_nothing_in_check_mode(play: Player) -> None:
