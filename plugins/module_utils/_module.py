@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from ._errors import VirtError
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
+from ._programs import RunCommand
 from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 
@@ -124,6 +126,21 @@ def main_info(
         found = dict(read(module.params, ports))
         if module.params.get("query"):
             found["result"] = _search(module, module.params["query"], found[name])
+        module.exit_json(changed=False, **found)
+
+
+def main_look(
+    options: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any], RunCommand], Mapping[str, Any]],
+    warnings: Callable[[Mapping[str, Any]], Iterable[str]],
+) -> None:
+    """Run a module that looks at the machine itself by its files and programs, libvirt or not."""
+    module = AnsibleModule(argument_spec=dict(options), supports_check_mode=True)
+    with _reported(module):
+        found = read(module.params, module.run_command)
+        for warning in warnings(found):
+            # Ansible shows the same words once, whichever host they are of.
+            module.warn(f"{platform.node()}: {warning}")
         module.exit_json(changed=False, **found)
 
 
