@@ -22,7 +22,6 @@ from ._errors import VirtError
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
-from ._programs import RunCommand
 from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 
@@ -129,21 +128,6 @@ def main_info(
         module.exit_json(changed=False, **found)
 
 
-def main_look(
-    options: Mapping[str, Any],
-    read: Callable[[Mapping[str, Any], RunCommand], Mapping[str, Any]],
-    warnings: Callable[[Mapping[str, Any]], Iterable[str]],
-) -> None:
-    """Run a module that looks at the machine itself by its files and programs, libvirt or not."""
-    module = AnsibleModule(argument_spec=dict(options), supports_check_mode=True)
-    with _reported(module):
-        found = read(module.params, module.run_command)
-        for warning in warnings(found):
-            # Ansible shows the same words once, whichever host they are of.
-            module.warn(f"{platform.node()}: {warning}")
-        module.exit_json(changed=False, **found)
-
-
 def _search(module: AnsibleModule, query: str, value: Any) -> Any:
     try:
         import jmespath  # type: ignore[import-untyped]
@@ -217,3 +201,18 @@ def _progress(module: AnsibleModule) -> Callable[[str], None]:
             return
 
     return say
+
+
+def main_look(
+    options: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any], Callable[..., Any]], Mapping[str, Any]],
+    warnings: Callable[[Mapping[str, Any]], Iterable[str]],
+) -> None:
+    """Run a module that looks at the machine itself by its files and programs, libvirt or not."""
+    module = AnsibleModule(argument_spec=dict(options), supports_check_mode=True)
+    with _reported(module):
+        found = read(module.params, module.run_command)
+        for warning in warnings(found):
+            # Ansible shows the same words once, whichever host they are of.
+            module.warn(f"{platform.node()}: {warning}")
+        module.exit_json(changed=False, **found)
