@@ -125,7 +125,8 @@ class Plan:
             actions=self.actions + other.actions,
             pending={**self.pending, **other.pending},
             unmanaged={**self.unmanaged, **other.unmanaged},
-            warnings=self.warnings + other.warnings,
+            # What is true of the whole host is said once.
+            warnings=tuple(dict.fromkeys(self.warnings + other.warnings)),
         )
 
 

@@ -193,8 +193,29 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class Accelerator:
+    """What runs guests of the host's own architecture best: ``verdict`` is ``kvm`` or ``tcg`` (emulation).
+
+    ``kind`` is ``hardware``, ``nested`` (KVM inside a guest) or ``emulation``. ``reason`` and ``advice`` are sentences,
+    ``advice`` empty where there is nothing to do. ``kept``: the verdict is written down, so that nobody looks again
+    before the host or its QEMU has changed. ``seconds`` is what looking took.
+    """
+
+    verdict: str
+    kind: str
+    reason: str
+    advice: str = ""
+    qemu_version: str | None = None
+    kept: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Snapshot:
-    """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name)."""
+    """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name).
+
+    ``accelerator`` is None where libvirt's word counts, or nobody has to decide.
+    """
 
     host: HostFacts
     guests: Mapping[str, GuestFacts] = field(default_factory=dict)
@@ -204,6 +225,7 @@ class Snapshot:
     paths: Mapping[str, PathFacts] = field(default_factory=dict)
     images: Mapping[str, ImageFacts] = field(default_factory=dict)
     leases: tuple[Lease, ...] = ()
+    accelerator: Accelerator | None = None
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""

@@ -7,6 +7,7 @@ Every image is made as ``PATH.part`` beside its place, synced, and renamed into 
 at any moment leaves the old image whole, and the next run removes the left-over part. New images belong to the caller
 with mode 0600 (libvirt gives them to QEMU's user when a guest starts); one that is replaced keeps owner and mode.
 """
+
 from __future__ import annotations
 
 import errno
@@ -16,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import _backing, _download, _path_access, _seed
+from ._accelerator import probe
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
-from ._facts import ImageFacts, PathFacts
+from ._facts import Accelerator, ImageFacts, PathFacts
 from ._image.spec import is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
@@ -47,6 +49,14 @@ class LocalFiles:
         self._lock_timeout = lock_timeout
 
     # reading
+
+    def accelerator(self, fresh: bool = False) -> Accelerator:
+        """Find out whether guests run by KVM here, or take the verdict that is kept; with ``fresh`` look in any case."""
+        return probe.accelerator(self._programs.find, fresh)
+
+    def kept_accelerator(self) -> Accelerator | None:
+        """Return the verdict that is kept, without a look; None where there is none."""
+        return probe.known(self._programs.find)
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path as QEMU's ``user`` would reach it; ``_path_access`` says what is judged and what is not."""
@@ -217,9 +227,7 @@ class LocalFiles:
         with _new_file(part).open("wb") as target, _download.opened(source, self._fetch, verified) as stream:
             self._check_room(path, source, stream)
             progress.begin()
-            done, hashes = _download.copy_sparse(
-                stream, target, lambda have, whole: progress.update(verb, have, whole)
-            )
+            done, hashes = _download.copy_sparse(stream, target, lambda have, whole: progress.update(verb, have, whole))
         progress.say(f"{verb} {show_size(done)}")
         return hashes, stream.content_type
 

@@ -12,6 +12,7 @@ from . import _xml
 from ._facts import GuestFacts, ImageFacts, Snapshot
 from ._guest.expand import pools_of, source_paths
 from ._guest.record import read as read_record
+from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
 from ._image.gather import find_users
 from ._ports import Files, Hypervisor
@@ -38,6 +39,8 @@ def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpe
     snap = Snapshot(host, guests, networks, pools, volumes)
     paths = sorted({path for spec in specs if spec.state != "absent" for path in source_paths(spec)})
     if not host.remote:
+        if any(_needs_accelerator(spec, snap) for spec in specs):
+            snap = replace(snap, accelerator=files.accelerator())
         snap = _with_paths(snap, files, paths)
         if losing:
             snap = _with_users(hypervisor, files, snap)
@@ -51,6 +54,12 @@ def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpe
     if active:
         snap = replace(snap, leases=tuple(hypervisor.leases(active)))
     return snap
+
+
+def _needs_accelerator(spec: GuestSpec, snap: Snapshot) -> bool:
+    """Say whether a guest will be made that may get KVM: only then is it worth a look whether KVM works."""
+    made = spec.state != "absent" and spec.name not in snap.guests
+    return made and spec.values.get("accel") != "tcg" and offers_kvm(snap.host, spec.values.get("arch", snap.host.arch))
 
 
 def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot) -> Snapshot:

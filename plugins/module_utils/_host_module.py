@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module host_info reads, between Ansible's parameters and the hypervisor."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
 from . import _xml
+from ._accelerator_module import accelerator_result
 from ._apply import Ports
 from ._facts import HostFacts
 from ._ports import Hypervisor
@@ -22,6 +24,8 @@ def read_host(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
     hypervisor = ports.hypervisor
     facts = hypervisor.host()
     total, available = hypervisor.memory()
+    # Whoever only reads does not start a guest to find out.
+    kept = ports.files.kept_accelerator() if facts.driver == "qemu" and not facts.remote else None
     states = [guest.state for guest in hypervisor.summaries()]
     return {
         "host": {
@@ -41,6 +45,7 @@ def read_host(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
             },
             "machines": _machines(facts),
             "firmware": _firmware(hypervisor, facts),
+            "accelerator": accelerator_result(kept) if kept is not None else None,
             "guests": {state: states.count(state) for state in _STATES},
         }
     }

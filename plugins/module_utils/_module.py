@@ -22,6 +22,7 @@ from ._errors import VirtError
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
+from ._ports import Files
 from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 
@@ -122,10 +123,27 @@ def main_info(
     """Run a module that only looks. ``read`` returns the module's values; ``query`` goes to the one called ``name``."""
     module = AnsibleModule(argument_spec={**URI, **QUERY, **options}, supports_check_mode=True, **extra)
     with _reported(module), _ports(module, readonly=True, fetch=False) as ports:
-        found = dict(read(module.params, ports))
-        if module.params.get("query"):
-            found["result"] = _search(module, module.params["query"], found[name])
-        module.exit_json(changed=False, **found)
+        _exit_found(module, read(module.params, ports), name)
+
+
+def main_files_info(
+    options: Mapping[str, Any], read: Callable[[Mapping[str, Any], Files], Mapping[str, Any]], name: str
+) -> None:
+    """Run a module that only looks, and only at the host itself: it has no hypervisor, and needs no libvirt."""
+    module = AnsibleModule(argument_spec={**QUERY, **options}, supports_check_mode=True)
+    with _reported(module):
+        _exit_found(module, read(module.params, _local_files(module)), name)
+
+
+def _exit_found(module: AnsibleModule, values: Mapping[str, Any], name: str) -> None:
+    found = dict(values)
+    if module.params.get("query"):
+        found["result"] = _search(module, module.params["query"], found[name])
+    module.exit_json(changed=False, **found)
+
+
+def _local_files(module: AnsibleModule) -> Files:
+    return LocalFiles(module.run_command)
 
 
 def _search(module: AnsibleModule, query: str, value: Any) -> Any:
@@ -153,7 +171,7 @@ def _ports(module: AnsibleModule, readonly: bool, fetch: bool) -> Iterator[Ports
     """Open both sides; under the system's interpreter where the running one lacks libvirt."""
     _need_libvirt(module)
     params = module.params
-    files = LocalFiles(module.run_command)
+    files = _local_files(module)
     if fetch:
         files = LocalFiles(
             module.run_command,

@@ -9,6 +9,7 @@ that is closed to QEMU's user is what really denies a disk. A file's own mode do
 changed (``dynamic_ownership = 0``, an NFS export with root_squash); that is not judged here, because it cannot be
 seen from here, and a wrong "no" would be worse than libvirt's own refusal.
 """
+
 from __future__ import annotations
 
 import grp
@@ -31,7 +32,7 @@ _ACL_HEADER = struct.Struct("<I")
 _ACL_ENTRY = struct.Struct("<HHI")
 _ACL_VERSION = 2
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
-_SEARCH = 1
+_READ, _WRITE, _SEARCH = 4, 2, 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def reader_of(user: str | None) -> Reader | None:
     None where there is no such user: then nothing can be said about what it may read.
     """
     if user is None and os.geteuid() != 0:
-        return Reader(_name_of(os.geteuid()), os.geteuid(), frozenset((os.getegid(), *os.getgroups())))
+        return Reader(name_of(os.geteuid()), os.geteuid(), frozenset((os.getegid(), *os.getgroups())))
     for name in (user,) if user is not None else _QEMU_USERS:
         try:
             entry = pwd.getpwnam(name)
@@ -104,7 +105,7 @@ def _closed_directory(path: Path, reader: Reader) -> str:
             return f"directory {directory} cannot be looked at: {error.strerror}"
         if not may_search(status, acl, reader):
             mode = stat.S_IMODE(status.st_mode)
-            owner = f"{_name_of(status.st_uid)}:{_group_of(status.st_gid)}"
+            owner = f"{name_of(status.st_uid)}:{_group_of(status.st_gid)}"
             return f"directory {directory} is closed to user {reader.name} (mode {mode:04o}, owner {owner})"
     return ""
 
@@ -122,26 +123,35 @@ def _directories(path: Path) -> Iterator[Path]:
 
 
 def may_search(status: os.stat_result, acl: bytes | None, reader: Reader) -> bool:
-    """Say whether a user may pass through a directory (acl(5), "Access check algorithm")."""
+    """Say whether a user may pass through a directory."""
+    return _may(status, acl, reader, _SEARCH)
+
+
+def may_use(device: Path, reader: Reader) -> bool:
+    """Say whether a user may both read and write a device; raise OSError where there is none."""
+    return reader.uid == 0 or _may(device.stat(), _access_list(device), reader, _READ | _WRITE)
+
+
+def _may(status: os.stat_result, acl: bytes | None, reader: Reader, wanted: int) -> bool:
+    """Say whether the permissions of a file that is not the superuser's are enough (acl(5), "Access check algorithm")."""
     if reader.uid == status.st_uid:
-        return bool(status.st_mode & stat.S_IXUSR)
+        return status.st_mode >> 6 & wanted == wanted
     entries = _entries(acl) if acl else []
     if not entries:
-        bit = stat.S_IXGRP if status.st_gid in reader.gids else stat.S_IXOTH
-        return bool(status.st_mode & bit)
+        return status.st_mode >> (3 if status.st_gid in reader.gids else 0) & wanted == wanted
     masks = [permissions for tag, permissions, _id in entries if tag == _MASK]
     mask = masks[0] if masks else 7
     for tag, permissions, ident in entries:
         if tag == _USER and ident == reader.uid:
-            return bool(permissions & mask & _SEARCH)
+            return permissions & mask & wanted == wanted
     groups = [
         permissions
         for tag, permissions, ident in entries
         if (tag == _GROUP_OBJ and status.st_gid in reader.gids) or (tag == _GROUP and ident in reader.gids)
     ]
     if groups:
-        return any(permissions & mask & _SEARCH for permissions in groups)
-    return any(permissions & _SEARCH for tag, permissions, _id in entries if tag == _OTHER)
+        return any(permissions & mask & wanted == wanted for permissions in groups)
+    return any(permissions & wanted == wanted for tag, permissions, _id in entries if tag == _OTHER)
 
 
 def _access_list(directory: Path) -> bytes | None:
@@ -160,7 +170,8 @@ def _entries(acl: bytes) -> list[tuple[int, int, int]]:
     return list(_ACL_ENTRY.iter_unpack(body))
 
 
-def _name_of(uid: int) -> str:
+def name_of(uid: int) -> str:
+    """Return a user's name, or the number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

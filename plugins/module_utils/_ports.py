@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from ._facts import (
+    Accelerator,
     GuestFacts,
     GuestSummary,
     HostFacts,
@@ -196,6 +197,12 @@ class Hypervisor(Protocol):
 
 class Files(Protocol):
     """What the collection asks of the host's files and programs; there is none for a remote hypervisor."""
+
+    def accelerator(self, fresh: bool = False) -> Accelerator:
+        """Find out whether guests run by KVM here, or take the verdict that is kept; with ``fresh`` look in any case."""
+
+    def kept_accelerator(self) -> Accelerator | None:
+        """Return the verdict that is kept, without a look; None where there is none."""
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path, as QEMU's ``user`` would read it."""

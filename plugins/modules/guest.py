@@ -61,8 +61,13 @@ options:
     elements: str
   accel:
     description:
-      - V(kvm) uses the processor's virtualization, V(tcg) emulates it, V(auto) takes KVM where the host offers it for
-        the guest's architecture. V(auto) is decided at creation only.
+      - V(kvm) uses the processor's virtualization, V(tcg) emulates it. V(auto), which is what a guest without a word has,
+        takes KVM where guests were seen to run by it, and is decided at creation only.
+      - That libvirt offers KVM is not believed on a machine where the module runs beside the hypervisor. A test guest is
+        run, as M(virtfleet.core.accelerator_info) does, once until the host or its QEMU changes, and only when a guest of
+        the host's own architecture is to be made. Where it does not run, new guests are emulated with a warning, and
+        V(kvm) is refused before anything is touched. Over a remote O(uri) libvirt's word counts.
+      - To overrule the verdict, set the environment variable E(VIRTFLEET_ACCELERATOR) of the task to V(kvm) or V(tcg).
     type: str
     choices: [auto, kvm, tcg]
   arch:

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - virtfleet.core.attributes.info_module
   - virtfleet.core.attributes.actiongroup_virtfleet
 seealso:
+  - module: virtfleet.core.accelerator_info
   - module: virtfleet.core.guest_info
   - module: virtfleet.core.network_info
   - module: virtfleet.core.pool_info
@@ -30,11 +31,10 @@ EXAMPLES = r"""
   virtfleet.core.host_info:
   register: hypervisor
 
-- name: Stop where guests could only be emulated
+- name: How much memory new guests could have
   virtfleet.core.host_info:
-    query: accelerators.x86_64
-  register: accelerators
-  failed_when: "'kvm' not in accelerators.result"
+    query: memory_available_bytes
+  register: memory
 """
 
 RETURN = r"""
@@ -78,6 +78,12 @@ host:
         - By architecture what can run guests of it, in the words of the module guest's option C(accel) where it has
           one. That V(kvm) is listed says that libvirt found it, not that a guest was seen to boot with it.
       type: dict
+    accelerator:
+      description:
+        - Whether guests were seen to run by KVM, as M(virtfleet.core.accelerator_info) returns it.
+        - V(null) where nobody has looked since the host or its QEMU changed, over a remote O(uri), and for drivers other
+          than QEMU's. This module does not look by itself.
+      type: dict
     machines:
       description: By architecture the machine types and their aliases.
       type: dict
@@ -102,6 +108,14 @@ host:
     libvirt_version: 9.0.0
     hypervisor_version: 7.2.22
     accelerators: {x86_64: [tcg, kvm]}
+    accelerator:
+      verdict: kvm
+      kind: hardware
+      reason: QEMU ran a test guest by KVM in 0.3 s.
+      advice: ''
+      qemu_version: 7.2.22
+      kept: true
+      seconds: 0.7
     machines: {x86_64: [pc, pc-q35-7.2, q35]}
     firmware: [bios, efi]
     guests: {running: 12, paused: 0, stopped: 3, saved: 0, crashed: 0}
@@ -109,7 +123,7 @@ result:
   description: What O(query) finds in RV(host).
   returned: when O(query) is given
   type: raw
-  sample: [tcg, kvm]
+  sample: 51539607552
 """
 
 from ansible_collections.virtfleet.core.plugins.module_utils._host_module import read_host

@@ -41,7 +41,7 @@ from .fields.disks import DISKS
 from .fields.nics import NICS
 from .fields.size import ceilings
 from .record import Device, Record
-from .skeleton import accel_for, defaults, machine_for, skeleton
+from .skeleton import accel_for, defaults, machine_for, offers_kvm, skeleton
 from .spec import GuestSpec
 from .states import Stopping, stop_step, transition
 from .table import GUEST
@@ -73,6 +73,7 @@ class _Convergence:
         self.spec, self.snap, self.options, self.facts = spec, snap, options, facts
         self.state = facts.state if facts is not None else "absent"
         self.complaints: list[str] = []
+        self.warnings: list[str] = []
         self.live: Element | None = None
         if facts is not None and facts.live_xml is not None:
             self.live = _xml.parse(facts.live_xml)
@@ -112,7 +113,7 @@ class _Convergence:
             return _xml.parse(self.facts.xml)
         host = self.snap.host
         arch = self.spec.values.get("arch", host.arch)
-        accel = self.spec.values.get("accel") or accel_for(host, arch)
+        accel = self._accel(arch)
         if arch not in host.domain_types:
             known = ", ".join(sorted(host.domain_types)) or "none"
             self.complaints.append(
@@ -130,6 +131,24 @@ class _Convergence:
         if self.spec.uuid is not None:
             _xml.write(root, "uuid", self.spec.uuid)
         return root
+
+    def _accel(self, arch: str) -> str:
+        """Return what a new guest runs by; libvirt's offer of KVM counts for less than a look at the host."""
+        host, seen = self.snap.host, self.snap.accelerator
+        accel = self.spec.values.get("accel") or accel_for(host, arch, seen)
+        if seen is None or seen.verdict == "kvm" or not offers_kvm(host, arch):
+            return str(accel)
+        why = f"{seen.reason} {seen.advice}".strip()
+        if accel == "kvm":
+            self.complaints.append(
+                f"accel: guests would not run by kvm on this host, whatever libvirt says. {why} If that is not so any "
+                "more, look anew with virtfleet.core.accelerator_info and fresh: true; to overrule it set "
+                "VIRTFLEET_ACCELERATOR: kvm in the task's environment"
+            )
+        elif "accel" not in self.spec.values:
+            # Without the guest's name: it is said once, however many guests are made.
+            self.warnings.append(f"New guests are emulated, although libvirt offers KVM. {why}")
+        return str(accel)
 
     def _completed(self) -> GuestSpec:
         """A new guest without a word about disks or nics has none: both lists are given, and empty."""
@@ -327,7 +346,7 @@ class _Convergence:
             actions=tuple(volume_actions) + tuple(network_actions),
             pending={("guest", self.spec.name): tuple(waiting)} if waiting else {},
             unmanaged=self._unmanaged(made),
-            warnings=tuple(f"guest {self.spec.name}: {sentence}" for sentence in made.warnings),
+            warnings=(*self.warnings, *(f"guest {self.spec.name}: {sentence}" for sentence in made.warnings)),
         )
         if not changes and self.facts is not None:
             return plan

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from .. import _xml
-from .._facts import HostFacts
+from .._facts import Accelerator, HostFacts
 from .._xml import Element, SubElement
 
 X86 = ("x86_64", "i686")
@@ -30,9 +30,15 @@ OWN_PORTS = 5
 SPARE_PORTS = 8
 
 
-def accel_for(host: HostFacts, arch: str) -> str:
-    """Return ``kvm`` where the host offers it for ``arch``, else ``tcg``."""
-    return "kvm" if arch == host.arch and "kvm" in host.domain_types.get(arch, ()) else "tcg"
+def offers_kvm(host: HostFacts, arch: str) -> bool:
+    """Say whether libvirt offers KVM for ``arch``; it does not know whether guests get anywhere with it."""
+    return arch == host.arch and "kvm" in host.domain_types.get(arch, ())
+
+
+def accel_for(host: HostFacts, arch: str, accelerator: Accelerator | None = None) -> str:
+    """Return ``kvm`` where the host offers it for ``arch`` and nobody has seen that it does not work, else ``tcg``."""
+    works = accelerator is None or accelerator.verdict == "kvm"
+    return "kvm" if offers_kvm(host, arch) and works else "tcg"
 
 
 def machine_for(host: HostFacts, arch: str, accel: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply, unfinished
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
-from ansible_collections.virtfleet.core.plugins.module_utils._facts import ImageFacts, PathFacts
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import Accelerator, ImageFacts, PathFacts
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES, guest_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
@@ -22,14 +22,27 @@ from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
 from tests.contract.fake import FakeHypervisor
 
 GIB = 1 << 30
+WORKS = Accelerator("kvm", "hardware", "QEMU ran a test guest by KVM in 0.3 s.")
+LIES = Accelerator("tcg", "emulation", "KVM is there, but guests do not run by it.", "Ask the provider.")
 IMAGES, FAST = "/var/lib/virtfleet/images", "/data/fast"
 
 
 class Files:
-    """The files of the fake's disk, as far as guests need them."""
+    """The files of the fake's disk, as far as guests need them; and whether KVM works, with the looks for it counted."""
 
     def __init__(self, fake: FakeHypervisor) -> None:
         self.fake = fake
+        self.verdict = WORKS
+        self.looks = 0
+        self.kept = False
+
+    def accelerator(self, fresh: bool = False) -> Accelerator:
+        if fresh or not self.kept:
+            self.looks, self.kept = self.looks + 1, True
+        return self.verdict
+
+    def kept_accelerator(self) -> Accelerator | None:
+        return self.verdict if self.kept else None
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         found = self.fake.file_at(path)
@@ -99,7 +112,8 @@ class House:
         for name in ("default", "fast"):
             fake.start_pool(name)
         fake.calls.clear()
-        self.ports = Ports(fake, Files(fake))  # type: ignore[arg-type]
+        self.files = Files(fake)
+        self.ports = Ports(fake, self.files)  # type: ignore[arg-type]
 
     def subject(self, options: Mapping[str, Any]) -> Subject:
         return guest_subject(parameters(options))
