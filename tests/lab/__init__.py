@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from ._run import LabError
 from .host import Host, hosts
+from .machine import Machine, machines
 
-__all__ = ["Host", "LabError", "hosts"]
+__all__ = ["Host", "LabError", "Machine", "hosts", "machines"]

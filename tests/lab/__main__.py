@@ -11,20 +11,29 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from . import full, net, packages, tiny
+from . import _roots, full, net, packages, tiny
+from ._place import Place
 from ._proc import Process
-from ._run import LabError, show
-from .host import Host, hosts
+from ._run import LabError, Say, show
+from .host import Host
+from .machine import USER, Machine
+from .registry import named, places
 from .watch import watch
 
 DEFAULT = "lab"
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """Bring a host up, with a network and the tiny guest's files at hand."""
+    """Bring up a host, with a network and the tiny guest's files at hand, or a bare machine."""
     packages.ensure(show)
-    host = Host(arguments.name, show).up()
+    place = named(arguments.name, show)
+    return _machine_up(place) if isinstance(place, Machine) else _host_up(place)
+
+
+def _host_up(host: Host) -> int:
+    host.up()
     defined = host.exec(["virsh", "net-info", "default"], check=False).returncode == 0
     if not defined:
         host.exec(["virsh", "net-define", "/dev/stdin"], input=net.nat())
@@ -36,58 +45,77 @@ def up(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _machine_up(machine: Machine) -> int:
+    machine.up()
+    show(f"{machine.name}: nothing is installed on it but sshd, sudo and Python; users are root and {USER}")
+    show(f"{machine.name}: now `ssh -F {machine.ssh_config} {machine.name}`, or")
+    show(f"{machine.name}: ansible-playbook -i {machine.home}/inventory.yml, in which it is one of `hypervisors`")
+    return 0
+
+
 def down(arguments: argparse.Namespace) -> int:
-    """Take down one host, or every host that nobody seems to use."""
+    """Take down one host or machine, or each that nobody seems to use."""
     if not arguments.all:
-        Host(arguments.name, show).down()
+        named(arguments.name, show).down()
         return 0
-    for host in hosts():
+    for place in places():
         # Someone else may be at work in the same folder. --all means what was left over.
-        if host.owner is not None and not host.orphaned:
-            show(f"{host.name}: belongs to process {host.owner.pid}, which runs; left alone")
-        elif host.guests() and not arguments.force:
+        if place.owner is not None and not place.orphaned:
+            show(f"{place.name}: belongs to process {place.owner.pid}, which runs; left alone")
+        elif place.guests() and not arguments.force:
             show(
-                f"{host.name}: has running guests ({', '.join(host.guests())}); left alone. "
-                f"`down {host.name}`, or --all --force, ends them"
+                f"{place.name}: has running guests ({', '.join(place.guests())}); left alone. "
+                f"`down {place.name}`, or --all --force, ends them"
             )
         else:
-            Host(host.name, show).down()
+            named(place.name, show).down()
     return 0
 
 
 def shell(arguments: argparse.Namespace) -> int:
-    """Run a shell, or the given command, on a host."""
+    """Run a shell, or the given command, on a host or machine."""
     words = arguments.command[1:] if arguments.command[:1] == ["--"] else arguments.command
-    return Host(arguments.name, show).shell(words)
+    return named(arguments.name, show).shell(words)
 
 
 def status(_arguments: argparse.Namespace) -> int:
-    """List the hosts, their daemons and guests."""
-    found = hosts()
+    """List the hosts and machines, their daemons and guests."""
+    found = places()
     if not found:
         show("there is no lab host; `python3 -m tests.lab up` makes one")
-    for host in found:
-        if not host.is_up:
-            show(f"{host.name}: down, with files left in {host.home}; `down {host.name}` removes them")
+    for place in found:
+        if not place.is_up:
+            show(f"{place.name}: down, with files left in {place.home}; `down {place.name}` removes them")
             continue
-        daemon = host.libvirtd
-        words = f"{daemon.name} is process {daemon.pid}" if daemon else "its libvirtd is stopped"
-        owner = " (its test session is gone)" if host.orphaned else ""
-        show(f"{host.name}: up{owner}; {words}; {host.uri}")
-        for name, process in host.guests().items():
-            show(f"{host.name}: guest {name} is process {process.pid}")
+        owner = " (its test session is gone)" if place.orphaned else ""
+        show(f"{place.name}: up{owner}; {_words(place)}")
+        for name, process in place.guests().items():
+            show(f"{place.name}: guest {name} is process {process.pid}")
     return 0
 
 
+def _words(place: Place) -> str:
+    if isinstance(place, Host):
+        daemon = place.libvirtd
+        return f"{f'{daemon.name} is process {daemon.pid}' if daemon else 'its libvirtd is stopped'}; {place.uri}"
+    assert isinstance(place, Machine)
+    return f"a machine of {place.suite} with {'systemd' if place.init == 'systemd' else 'no init'}"
+
+
 def restart(arguments: argparse.Namespace) -> int:
-    """Restart the libvirtd of a host while its guests run on."""
-    host = Host(arguments.name, show)
+    """Restart the libvirtd of a host while its guests run on, or reboot a machine."""
+    place = named(arguments.name, show)
     began = time.monotonic()
-    show(f"{host.name}: restarting libvirtd")
-    host.restart_libvirtd()
+    if isinstance(place, Machine):
+        show(f"{place.name}: rebooting")
+        place.reboot()
+        show(f"{place.name}: is back after {time.monotonic() - began:.1f} s")
+        return 0
+    show(f"{place.name}: restarting libvirtd")
+    place.restart_libvirtd()
     show(
-        f"{host.name}: libvirtd is process {host.libvirtd.pid if host.libvirtd else '?'} "
-        f"after {time.monotonic() - began:.1f} s; {len(host.guests())} guests run"
+        f"{place.name}: libvirtd is process {place.libvirtd.pid if place.libvirtd else '?'} "
+        f"after {time.monotonic() - began:.1f} s; {len(place.guests())} guests run"
     )
     return 0
 
@@ -95,7 +123,9 @@ def restart(arguments: argparse.Namespace) -> int:
 def artefacts(_arguments: argparse.Namespace) -> int:
     """Build everything that is kept in the cache."""
     packages.ensure(show)
-    for make in (tiny.build, tiny.disk, tiny.iso, full.build):
+    roots = [partial(_roots.build, suite, "systemd") for suite in _roots.DEBIAN]
+    makers: list[Callable[[Say], object]] = [tiny.build, tiny.disk, tiny.iso, full.build, *roots]
+    for make in makers:
         began = time.monotonic()
         make(show)
         show(f"... after {time.monotonic() - began:.1f} s")
@@ -109,14 +139,14 @@ def install(_arguments: argparse.Namespace) -> int:
 
 
 def watch_owner(arguments: argparse.Namespace) -> int:
-    """Wait until a process ends and take its hosts down."""
+    """Wait until a process ends and take down what was made for it."""
     watch(Process(arguments.pid, arguments.start))
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    top = argparse.ArgumentParser(prog="python3 -m tests.lab", description="Real libvirt hosts on this machine.")
+    top = argparse.ArgumentParser(prog="python3 -m tests.lab", description="Real hosts on this machine.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
@@ -125,21 +155,22 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     def add_name(command: argparse.ArgumentParser) -> None:
-        command.add_argument("name", nargs="?", default=DEFAULT, help=f"which host (default: {DEFAULT})")
+        words = f"which one (default: {DEFAULT}); a release's name, as trixie, is a bare machine of it"
+        command.add_argument("name", nargs="?", default=DEFAULT, help=words)
 
-    add_name(add("up", up, "make a host: packages, namespaces, libvirtd, a network, the tiny guest's files"))
-    command = add("down", down, "end a host with its guests and remove all of it")
+    add_name(add("up", up, "make a host (libvirtd, a network, the tiny guest's files) or a bare machine"))
+    command = add("down", down, "end a host or machine with its guests and remove all of it")
     add_name(command)
-    command.add_argument("--all", action="store_true", help="every host that nobody seems to use")
-    command.add_argument("--force", action="store_true", help="with --all: hosts with running guests as well")
-    command = add("shell", shell, "run a shell on a host, or the command after --")
+    command.add_argument("--all", action="store_true", help="each that nobody seems to use")
+    command.add_argument("--force", action="store_true", help="with --all: also those with running guests")
+    command = add("shell", shell, "run a shell on a host or machine, or the command after --")
     add_name(command)
     command.add_argument("command", nargs=argparse.REMAINDER, help="-- COMMAND [ARGUMENT...]")
-    add("status", status, "list hosts and guests")
-    add_name(add("restart", restart, "restart a host's libvirtd; its guests run on"))
+    add("status", status, "list hosts, machines and guests")
+    add_name(add("restart", restart, "restart a host's libvirtd (its guests run on), or reboot a machine"))
     add("artefacts", artefacts, "build all cached guests, disks and images")
     add("install", install, "install the packages that the lab needs")
-    command = add("watch", watch_owner, "take down the hosts of a process once it has ended")
+    command = add("watch", watch_owner, "take down what was made for a process once it has ended")
     command.add_argument("pid", type=int)
     command.add_argument("start", type=int)
     return top

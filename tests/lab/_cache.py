@@ -50,7 +50,7 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
     """Return the folder of an artefact; `make` fills an empty one if it isn't there yet.
 
     It is built beside its place and renamed when complete, so that a killed build leaves nothing that looks done.
-    Older artefacts of the same kind, and what a killed build left, are removed.
+    Older artefacts of the same kind, and what a killed build left, are removed, unless they are in use.
     """
     base = cache_folder()
     base.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
         if final.is_dir():
             return final
         for rest in base.glob(f"{kind}-*"):
-            if rest.name.removeprefix(f"{kind}-").removesuffix(".part").isalnum():
+            if rest.name.removeprefix(f"{kind}-").removesuffix(".part").isalnum() and not _in_use(rest):
                 shutil.rmtree(rest)
         part = base / f"{final.name}.part"
         part.mkdir()
@@ -73,6 +73,18 @@ def cached(kind: str, key: str, make: Callable[[Path], None]) -> Path:
             raise
         part.rename(final)
     return final
+
+
+def _in_use(artefact: Path) -> bool:
+    """Tell whether somebody holds a lock on the folder: a machine runs on what is in it."""
+    handle = os.open(artefact, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def place(artefact: Path, folder: Path) -> Path:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The namespaces of one lab host: made, entered, searched for processes, and left without a trace.
+"""The namespaces of one lab host or machine: made, entered, searched for processes, and left without a trace.
 
-The host's first process is a `sleep` that holds them. A process is known to belong to the host by its network
-namespace or by the host's token among its mounts, never by its name.
+Its first process holds them. A process is known to belong to it by its network namespace or by its token among the
+process's mounts, never by a name.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import signal
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._proc import PROC, Process, end, everyone
 from ._run import LabError, need, run
 
-SETUP = Path(__file__).parent / "inside" / "setup.sh"
 REAPER = Path(__file__).parent / "inside" / "reaper.py"
 CGROUPS = Path("/sys/fs/cgroup")
+HOST_KINDS = ("net", "mount", "uts", "ipc", "cgroup")
 
 # Limits are raised as far as the machine allows: a container may forbid it, and most guests do without.
 _DAEMON_START = """
@@ -60,48 +60,45 @@ def cgroup_mounts() -> list[CgroupMount]:
 
 
 class Namespaces:
-    """The namespaces of the host whose state lies in `home`."""
+    """The namespaces of the host or machine whose state lies in `home`; `title` is what messages call it."""
 
-    def __init__(self, name: str, home: Path) -> None:
-        self.name = name
+    def __init__(self, title: str, home: Path) -> None:
+        self.title = title
         self.home = home
         self.token = f"virtfleet-lab:{home}"
         # Two people may each have a host of this name, in folders of their own.
-        self._group = f"virtfleet-lab-{name}-{zlib.crc32(str(home).encode()):08x}"
+        self._group = f"virtfleet-lab-{home.name}-{zlib.crc32(str(home).encode()):08x}"
 
     @property
     def holder(self) -> Process | None:
         """The process that holds them open, if it lives."""
         return Process.load(self.home / "holder")
 
-    def make(self, *, hide_kvm: bool) -> bool:
-        """Make the namespaces; return whether the host got cgroups of its own.
+    def make(self, setup: Sequence[str], kinds: Sequence[str] = HOST_KINDS) -> bool:
+        """Make the namespaces of these kinds, with `setup` as their first process; return whether it got cgroups.
 
-        The folders that become mounts (etc, lib, run, ...) must exist in `home`.
+        `setup` says "ready" when it is done, closes its output, and stays; it has written its pid to holder.pid.
         """
         groups = self._make_cgroups()
         joins = [str(folder / "cgroup.procs") for folder in groups]
         # The cgroup namespace takes its root from where the process is while it is made, so it joins before.
         join = 'while [ "$1" != -- ]; do echo $$ > "$1"; shift; done; shift; exec "$@"'
-        flags = ["--net", "--mount", "--uts", "--ipc", "--propagation", "private"]
-        if groups:
-            flags.append("--cgroup")
+        flags = [*(f"--{kind}" for kind in kinds if kind != "cgroup" or groups), "--propagation", "private"]
         outside = [need("setsid"), "--fork", "sh", "-c", f"exec 2>&1; {join}", "sh", *joins, "--"]
-        setup = ["sh", str(SETUP), str(self.home), self.name, self.token, "hide" if hide_kvm else "keep"]
         said = run(
             [*outside, need("unshare"), *flags, *setup],
-            what=f"make the namespaces of lab host {self.name}",
+            what=f"make the namespaces of {self.title}",
             timeout=30,
         )
         if said.split()[-1:] != ["ready"]:
             self.remove()
             raise LabError(
-                f"could not make the namespaces of lab host {self.name}: {said.strip() or 'no reason given'}; "
+                f"could not make the namespaces of {self.title}: {said.strip() or 'no reason given'}; "
                 "this needs root with CAP_SYS_ADMIN (in a container: --privileged)"
             )
         holder = Process.from_pid_file(self.home / "holder.pid")
         if holder is None:
-            raise LabError(f"the process that holds the namespaces of lab host {self.name} ended at once")
+            raise LabError(f"the process that holds the namespaces of {self.title} ended at once")
         holder.save(self.home / "holder")
         return bool(groups)
 
@@ -109,7 +106,7 @@ class Namespaces:
         """Return the words to put before a command so that it runs inside."""
         holder = self.holder
         if holder is None:
-            raise LabError(f"lab host {self.name} is not up; run `python3 -m tests.lab up {self.name}`")
+            raise LabError(f"{self.title} is not up; run `python3 -m tests.lab up {self.home.name}`")
         words = [need("nsenter"), "-t", str(holder.pid), "-n", "-m", "-u", "-i"]
         if cgroup:
             words.append("-C")
@@ -138,9 +135,15 @@ class Namespaces:
             if inside or self._has_token(process.pid):
                 yield process
 
-    def remove(self) -> list[str]:
-        """End every process inside and remove the cgroups; return the names of those that had to be killed."""
+    def remove(self, *, holder_first: bool = False) -> list[str]:
+        """End every process inside and remove the cgroups; return the names of those that had to be killed.
+
+        With `holder_first` the holder is asked to end the others with itself.
+        """
         killed: list[str] = []
+        holder = self.holder
+        if holder_first and holder is not None:
+            killed += [process.name for process in end([holder])]
         for _round in range(5):
             holder = self.holder
             found = [process for process in self.processes() if process != holder]
@@ -156,7 +159,7 @@ class Namespaces:
         left = list(self.processes())
         if left:
             words = ", ".join(f"{process.pid} ({process.name})" for process in left)
-            raise LabError(f"processes of lab host {self.name} would not end: {words}")
+            raise LabError(f"processes of {self.title} would not end: {words}")
         self._remove_cgroups()
         return killed
 

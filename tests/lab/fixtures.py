@@ -17,17 +17,28 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from . import packages
 from . import tiny as tiny_guest
+from ._place import Place
 from ._proc import Process
 from ._run import LabError
 from .host import Host
+from .machine import Machine
 from .watch import start_watcher, sweep
 
+P = TypeVar("P", bound=Place)
 HostFactory = Callable[[str], Host]
+
+
+class MachineFactory(Protocol):
+    """What `lab_machine_factory` is."""
+
+    def __call__(self, role: str, **words: Any) -> Machine:
+        """Return the machine of this role, up."""
 
 
 def _why_not() -> str | None:
@@ -84,38 +95,61 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class _Session:
+    """What one test session has made, and the process that watches over it."""
+
+    def __init__(self) -> None:
+        owner = Process.of(os.getpid())
+        assert owner is not None
+        self.owner = owner
+        self.prefix = f"t{uuid.uuid4().hex[:6]}"
+        self.made: dict[str, Place] = {}
+
+    def up(self, role: str, make: Callable[[str], P]) -> P:
+        """Bring up what `make` makes of a name; the same role gives the same."""
+        if role not in self.made:
+            place = make(f"{self.prefix}-{role}")
+            self.made[role] = place
+            place.up(self.owner)
+        return self.made[role]  # type: ignore[return-value]
+
+
 @pytest.fixture(scope="session")
-def lab_host_factory(lab_ready: None) -> Iterator[HostFactory]:
-    """Make hosts by a short role: `factory("second")`. The same role gives the same host."""
-    owner = Process.of(os.getpid())
-    assert owner is not None
+def lab_session(lab_ready: None) -> Iterator[_Session]:
+    """Hold what the session makes, and take it down in the end, whatever ends the session."""
+    session = _Session()
     sweep()
-    prefix = f"t{uuid.uuid4().hex[:6]}"
-    made: dict[str, Host] = {}
-
-    def factory(role: str) -> Host:
-        if role not in made:
-            host = Host(f"{prefix}-{role}")
-            made[role] = host
-            host.up(owner)
-        return made[role]
-
     with _terminated_like_interrupted():
-        watcher = start_watcher(owner)
+        watcher = start_watcher(session.owner)
         try:
-            yield factory
+            yield session
         finally:
             with _undisturbed():
                 failures = []
-                for host in made.values():
+                for place in session.made.values():
                     try:
-                        host.down()
+                        place.down()
                     except LabError as error:
                         failures.append(str(error))
                 watcher.terminate()
                 watcher.wait()
     if failures:
         pytest.fail("; ".join(failures), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def lab_host_factory(lab_session: _Session) -> HostFactory:
+    """Make hosts by a short role: `factory("second")`. The same role gives the same host."""
+    return lambda role: lab_session.up(role, Host)
+
+
+@pytest.fixture(scope="session")
+def lab_machine_factory(lab_session: _Session) -> MachineFactory:
+    """Make bare machines by a short role: `factory("one", suite="trixie")`. The same role gives the same machine.
+
+    Further words are Machine's.
+    """
+    return lambda role, **words: lab_session.up(role, lambda name: Machine(name, **words))
 
 
 @pytest.fixture(scope="session")

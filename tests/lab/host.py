@@ -13,60 +13,33 @@ host.down()
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import json
 import os
-import re
-import shlex
-import shutil
 import signal
 import stat
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from . import _daemons
-from ._namespaces import Namespaces
-from ._proc import PROC, Process, end
-from ._run import LabError, Say, need, quiet, run, tool
+from ._place import SYSTEM_PATH, Place, kinds
+from ._proc import Process, end
+from ._run import LabError, need, run
 
-NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
-ROOT_FORM = re.compile(r"/[A-Za-z0-9._/-]+")
-STATE = "lab.json"
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SETUP = Path(__file__).parent / "inside" / "setup.sh"
 DAEMON_ENV = {"PATH": SYSTEM_PATH, "HOME": "/root", "LANG": "C.UTF-8"}
 
 
-def root_folder() -> Path:
-    """Return the folder below which each host has its own."""
-    folder = os.environ.get("VIRTFLEET_LAB_DIR") or "/var/tmp/virtfleet-lab"
-    if not ROOT_FORM.fullmatch(folder):
-        raise LabError(f"VIRTFLEET_LAB_DIR is {folder!r}; use an absolute path of letters, digits, '.', '_', '-'")
-    return Path(folder)
-
-
 def hosts() -> list[Host]:
-    """List the hosts that have a state folder, up or not."""
-    root = root_folder()
-    if not root.is_dir():
-        return []
-    return [Host(entry.name) for entry in sorted(root.iterdir()) if NAME.fullmatch(entry.name) and entry.is_dir()]
+    """List the private libvirt hosts that have a folder, up or not."""
+    return [Host(name) for name, kind in kinds().items() if kind == Host.KIND]
 
 
-class Host:
+class Host(Place):
     """One private libvirt host. Making the object does nothing; `up()` does."""
 
-    def __init__(self, name: str, say: Say = quiet) -> None:
-        if not NAME.fullmatch(name):
-            raise LabError(f"{name!r} can't name a lab host: use up to 31 lower-case letters, digits and hyphens")
-        self.name = name
-        self.home = root_folder() / name
-        self.namespaces = Namespaces(name, self.home)
-        self._say = say
+    KIND = "host"
 
     # What others need to know
 
@@ -95,29 +68,6 @@ class Host:
         """The daemon that runs the guests, if it lives."""
         return self._daemon(_daemons.installed().main)
 
-    @property
-    def is_up(self) -> bool:
-        """Whether the namespaces are there (libvirtd may be stopped on purpose)."""
-        return self.namespaces.holder is not None
-
-    def state(self) -> dict[str, Any]:
-        """Return what was written down when the host was made: uuid, boot, owner."""
-        try:
-            return dict(json.loads((self.home / STATE).read_text()))
-        except (OSError, ValueError):
-            return {}
-
-    @property
-    def owner(self) -> Process | None:
-        """The process (a test session) that it was made for, alive or not; None for one made by hand."""
-        words = self.state().get("owner")
-        return Process(int(words[0]), int(words[1])) if words else None
-
-    @property
-    def orphaned(self) -> bool:
-        """Whether the process that it was made for is gone."""
-        return self.owner is not None and not self.owner.alive()
-
     def guests(self) -> dict[str, Process]:
         """Return the QEMU process of each running guest, by guest name, from libvirt's pid files."""
         found = {}
@@ -130,55 +80,30 @@ class Host:
 
     # Up and down
 
-    def up(self, owner: Process | None = None) -> Host:
-        """Make the host, or complete one that is half up. Give `owner` to tie its life to that process.
-
-        Raises LabError, and leaves nothing behind, when it can't be made.
-        """
-        if os.geteuid() != 0:
-            raise LabError("a lab host needs root (namespaces, mounts, bridges); run this with sudo")
-        daemons = _daemons.installed()
+    def _prepare(self) -> None:
+        _daemons.installed()
         for name in ("nsenter", "unshare", "setsid", "mount", "ip", "virsh"):
             need(name)
-        with self._lock():
-            if self.is_up:
-                if self.libvirtd is None:
-                    self._say(f"{self.name}: its libvirtd is stopped; starting it")
-                    self.start_libvirtd()
-                else:
-                    self._say(f"{self.name}: is up already")
-                return self
-            if self.home.exists():
-                self._say(f"{self.name}: removing what an earlier, unfinished life left in {self.home}")
-                self._remove()
-            began = time.monotonic()
-            try:
-                self._make(daemons, owner)
-            except BaseException:
-                with contextlib.suppress(LabError):
-                    self._remove()
-                raise
-            self._say(f"{self.name}: up in {time.monotonic() - began:.1f} s; URI {self.uri}")
-        return self
 
-    def down(self) -> None:
-        """End every process of the host, guests included, and remove its folder. A host that isn't there is fine."""
-        with self._lock():
-            self._remove()
+    def _complete(self) -> None:
+        if self.libvirtd is None:
+            self._say(f"{self.name}: its libvirtd is stopped; starting it")
+            self.start_libvirtd()
+        else:
+            self._say(f"{self.name}: is up already")
 
-    def _make(self, daemons: _daemons.Daemons, owner: Process | None) -> None:
+    def _way_in(self) -> str:
+        return f"URI {self.uri}"
+
+    def _make(self, owner: Process | None) -> None:
+        daemons = _daemons.installed()
         self._say(f"{self.name}: making namespaces and folders in {self.home}")
         self._make_folders()
         host_uuid = str(uuid.uuid4())
-        state = {
-            "version": 1,
-            "uuid": host_uuid,
-            "boot": _boot_id(),
-            "owner": [owner.pid, owner.start] if owner else None,
-        }
-        (self.home / STATE).write_text(json.dumps(state) + "\n")
-        hide_kvm = os.environ.get("VIRTFLEET_LAB_KVM") != "1"
-        cgroups = self.namespaces.make(hide_kvm=hide_kvm)
+        self._write_state(owner, uuid=host_uuid)
+        kvm = "keep" if os.environ.get("VIRTFLEET_LAB_KVM") == "1" else "hide"
+        setup = ["sh", str(SETUP), str(self.home), self.name, self.namespaces.token, kvm]
+        cgroups = self.namespaces.make(setup)
         _daemons.configure(self.home / "etc", host_uuid, daemons, cgroups=cgroups)
         _daemons.warm(self.home / "cache")
         self._say(f"{self.name}: starting {', '.join((*_daemons.HELPERS, *daemons.drivers))}")
@@ -221,27 +146,12 @@ class Host:
         if localca.is_dir():
             os.chown(self.home / "swtpm-localca", localca.stat().st_uid, localca.stat().st_gid)
 
-    def _remove(self) -> None:
-        if not self.home.exists() and not self.is_up:
-            self._say(f"{self.name}: is not there")
-            return
+    def _end(self) -> list[str]:
         count = len(self.guests())
         self._say(f"{self.name}: ending {count} guest{'' if count == 1 else 's'} and the daemons")
         # libvirtd first: it must not see its guests die and act on that.
         end([process for process in self._daemon_processes() if process], patience=5)
-        killed = self.namespaces.remove()
-        if killed:
-            self._say(f"{self.name}: had to kill {', '.join(killed)}")
-        self._unmount_leftovers()
-        shutil.rmtree(self.home)
-        self._say(f"{self.name}: gone")
-
-    def _unmount_leftovers(self) -> None:
-        """Undo mounts below the host's folder that someone made outside its namespaces: rmtree must not enter them."""
-        for line in reversed((PROC / "self/mountinfo").read_text().splitlines()):
-            point = Path(line.split()[4].replace("\\040", " "))
-            if point == self.home or self.home in point.parents:
-                run(["umount", point], what=f"unmount {point}")
+        return self.namespaces.remove()
 
     # The daemons
 
@@ -268,9 +178,9 @@ class Host:
             process = _appears(pid_file, 5)
             if done.returncode or process is None:
                 said = f"{done.stdout.strip()} {self._log(name)}"
-                raise LabError(f"could not start {name} of lab host {self.name}: {said}")
+                raise LabError(f"could not start {name} of {self.title}: {said}")
             process.save(self._pid_record(name))
-        run(["virsh", "-c", self.uri, "version"], what=f"reach the libvirt of lab host {self.name}", timeout=30)
+        run(["virsh", "-c", self.uri, "version"], what=f"reach the libvirt of {self.title}", timeout=30)
 
     def stop_libvirtd(self) -> None:
         """Stop the driver daemons; guests, virtlogd, virtlockd and dnsmasq go on."""
@@ -295,7 +205,7 @@ class Host:
     def _signal_libvirtd(self, number: signal.Signals) -> None:
         process = self.libvirtd
         if process is None or not process.send(number):
-            raise LabError(f"libvirtd of lab host {self.name} is not running")
+            raise LabError(f"libvirtd of {self.title} is not running")
 
     def _daemon(self, name: str) -> Process | None:
         return Process.load(self._pid_record(name))
@@ -320,47 +230,13 @@ class Host:
 
     # Commands
 
-    def exec(
-        self, argv: Sequence[str | Path], *, cwd: Path | None = None, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command on the host and return it as subprocess.run() does.
+    def _enter(self, cwd: Path | None, env: Mapping[str, str]) -> list[str]:
+        words = ["env", *(f"{key}={value}" for key, value in env.items())] if env else []
+        return [*self.namespaces.prefix(cwd=cwd), *words]
 
-        Output is captured as text and the limit is 120 s unless `options` say otherwise. A command that fails raises
-        LabError with its last words, unless check=False.
-        """
-        words = [*self.namespaces.prefix(cwd=cwd), *(str(word) for word in argv)]
-        check = options.pop("check", True)
-        options.setdefault("timeout", 120)
-        if not {"capture_output", "stdout", "stderr"} & options.keys():
-            options["capture_output"] = True
-        if "input" not in options:
-            options.setdefault("stdin", subprocess.DEVNULL)
-        options.setdefault("text", True)
-        done = subprocess.run(words, check=False, **options)
-        if check and done.returncode:
-            said = "\n".join(str(done.stderr or done.stdout or "").strip().splitlines()[-15:])
-            command = shlex.join(str(word) for word in argv)
-            raise LabError(f"`{command}` on lab host {self.name} ended with {done.returncode}: {said}")
-        return done
-
-    def shell(self, argv: Sequence[str] = ()) -> int:
-        """Give the terminal to a shell, or to a command, on the host; return its exit status."""
-        words = list(argv) or [tool("bash") or "sh", "-i"]
-        env = {**os.environ, "LIBVIRT_DEFAULT_URI": "qemu:///system", "VIRTFLEET_LAB_HOST": self.name}
-        env["PATH"] = os.pathsep.join([env.get("PATH", ""), SYSTEM_PATH])
-        return subprocess.run([*self.namespaces.prefix(cwd=Path.cwd()), *words], check=False, env=env).returncode
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        root = self.home.parent
-        root.mkdir(parents=True, exist_ok=True, mode=0o755)
-        with open(root / ".lock", "w", encoding="ascii") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-
-
-def _boot_id() -> str:
-    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
+    def _shell_place(self) -> tuple[Path | None, Mapping[str, str]]:
+        path = os.pathsep.join([os.environ.get("PATH", ""), SYSTEM_PATH])
+        return Path.cwd(), {"PATH": path, "LIBVIRT_DEFAULT_URI": "qemu:///system", "VIRTFLEET_LAB_HOST": self.name}
 
 
 def _appears(pid_file: Path, seconds: float) -> Process | None:

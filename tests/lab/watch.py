@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hosts must not outlive the test session that made them, even one that was killed."""
+"""Hosts and machines must not outlive the test session that made them, even one that was killed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pathlib import Path
 
 from ._proc import Process
 from ._run import LabError
-from .host import hosts
+from .registry import places
 
 TOP = Path(__file__).parents[2]
 
 
 def sweep() -> list[str]:
-    """Take down every host whose owner is gone; return their names."""
-    orphans = [host for host in hosts() if host.orphaned]
-    for host in orphans:
-        host.down()
-    return [host.name for host in orphans]
+    """Take down everything whose owner is gone; return the names."""
+    orphans = [place for place in places() if place.orphaned]
+    for place in orphans:
+        place.down()
+    return [place.name for place in orphans]
 
 
 def watch(owner: Process) -> None:
-    """Wait for a process to end, then take down the hosts that were made for it."""
+    """Wait for a process to end, then take down what was made for it."""
     while not owner.wait(3600):
         pass
-    for host in hosts():
-        if host.owner == owner:
+    for place in places():
+        if place.owner == owner:
             with contextlib.suppress(LabError):
-                host.down()
+                place.down()
 
 
 def start_watcher(owner: Process) -> subprocess.Popen[bytes]:
