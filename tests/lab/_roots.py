@@ -34,6 +34,7 @@ UNWANTED_TIMERS = (
     "man-db.timer",
 )  # fmt: skip
 
+APT_LIST = Path("/etc/apt/sources.list")
 APT_SOURCES = Path("/etc/apt/sources.list.d")
 # Of apt's settings, those that decide whether a mirror is reached and believed.
 APT_SETTING = re.compile(
@@ -76,7 +77,7 @@ def sources(suite: str) -> list[Sources]:
         raise LabError(f"a lab machine can't be {suite!r}; it can be {', '.join(suites())}")
     if suite == own or _apt.os_release().get("ID") == "debian":
         found = []
-        for path in (Path("/etc/apt/sources.list"), *sorted(APT_SOURCES.glob("*"))):
+        for path in (APT_LIST, *sorted(APT_SOURCES.glob("*"))):
             listed = path.suffix in (".list", ".sources") and path.is_file()
             text = path.read_text(encoding="utf-8") if listed else ""
             # Not somebody else's packages for this release.

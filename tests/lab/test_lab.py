@@ -27,10 +27,10 @@ else:
 
 from tests.lab import Host, LabError, net
 from tests.lab import tiny as tiny_guest
-from tests.lab._namespaces import cgroup_mounts
-from tests.lab._proc import PROC, Process, everyone
+from tests.lab._proc import Process
 from tests.lab.guests import address, agent, domain_xml, inside, running, until, wait_for_agent, wait_until_off
 from tests.lab.tiny import Artefact
+from tests.lab.traces import traces
 
 TOP = Path(__file__).parents[2]
 NETWORK = "lab-test"
@@ -203,23 +203,6 @@ def test_a_frozen_libvirtd_hangs_its_clients(lab_host: Host) -> None:
         lab_host.thaw()
     client.join(10)
     assert answers == [lab_host.name]
-
-
-def traces(host: Host) -> list[str]:
-    """List what is left of a host: processes, mounts, cgroups, files."""
-    found = [f"process {process.pid} ({process.name})" for process in host.namespaces.processes()]
-    for process in everyone():
-        try:
-            words = (PROC / str(process.pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if any(str(host.home) in word for word in words) and process.pid != os.getpid():
-            found.append(f"process {process.pid} ({' '.join(words)})")
-    mounts = (PROC / "self/mountinfo").read_text().splitlines()
-    found += [f"mount {line}" for line in mounts if str(host.home) in line]
-    for mount in cgroup_mounts():
-        found += [f"cgroup {path}" for path in mount.point.glob(f"virtfleet-lab-{host.name}*")]
-    return found + ([f"folder {host.home}"] if host.home.exists() else [])
 
 
 @pytest.fixture

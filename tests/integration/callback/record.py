@@ -31,7 +31,8 @@ class CallbackModule(CallbackBase):
             return
         values = getattr(result, "result", None) or result._result
         task = getattr(result, "task", None) or result._task
-        line = {"task": task.get_name().split(" : ")[-1], "outcome": outcome, "result": values}
+        host = (getattr(result, "host", None) or result._host).get_name()
+        line = {"host": host, "task": task.get_name().split(" : ")[-1], "outcome": outcome, "result": values}
         with open(path, "a", encoding="utf-8") as record:
             record.write(json.dumps(line, default=str) + "\n")
 
