@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,3 +219,18 @@ def _progress(module: AnsibleModule) -> Callable[[str], None]:
             return
 
     return say
+
+
+def main_look(
+    options: Mapping[str, Any],
+    read: Callable[[Mapping[str, Any], Callable[..., Any]], Mapping[str, Any]],
+    warnings: Callable[[Mapping[str, Any]], Iterable[str]],
+) -> None:
+    """Run a module that looks at the machine itself by its files and programs, libvirt or not."""
+    module = AnsibleModule(argument_spec=dict(options), supports_check_mode=True)
+    with _reported(module):
+        found = read(module.params, module.run_command)
+        for warning in warnings(found):
+            # Ansible shows the same words once, whichever host they are of.
+            module.warn(f"{platform.node()}: {warning}")
+        module.exit_json(changed=False, **found)

@@ -1,0 +1,266 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a host: why the role refuses it, what it lacks, and what else a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import daemons as _daemons
+from . import packages as _packages
+from . import settings
+from .daemons import PORTS, Daemons
+from .seen import Seen
+from .settings import Finding, Todo
+from .wants import IMAGES, Wants
+
+RECORD = "/var/lib/virtfleet/kvm_host.json"
+_LISTS = ("packages", "files", "blocks", "users", "pools", "networks", "remote")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All that the role goes by. ``record`` is what its record has to say before anything is added."""
+
+    system: str | None
+    refusals: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    stack: str
+    packages: _packages.Wanted
+    missing: tuple[str, ...]
+    daemons: Daemons
+    todo: Todo
+    pools: tuple[Mapping[str, str | None], ...]
+    record: Mapping[str, Any]
+
+
+def judge(seen: Seen, wants: Wants) -> Judgement:
+    """Return what a host is and lacks; nothing is refused here by raising, since a report wants to know it too."""
+    system = _packages.system_of(seen.system)
+    known = system is not None and seen.machine in _packages.MACHINES
+    installed = seen.packages or frozenset()
+    hwe = _packages.HWE_MARKER in installed
+    needs = _packages.Wanted((), ())
+    if system is not None and known:
+        needs = _packages.wanted(system, seen.machine, wants.features, wants.architectures, wants.storage, hwe)
+    missing = sorted({*needs.names, *wants.extra_packages} - installed) if known else []
+    demons = _daemons.judge(seen)
+    found = [_system(seen, system), _root(seen), *_sudo(seen), _stack(seen)]
+    if known:
+        found += [_software(needs, missing), *_accelerator(wants), _running(demons, bool(missing)), *_users(seen, wants)]
+        todo, said = _settings(seen, wants, demons)
+        found += [*said, *_remote(seen, wants, demons), *_walls(seen), *_places(seen, wants)]
+    else:
+        todo = Todo()
+    fails = tuple(f"{finding.found}; {finding.advice}" for finding in found if finding.status == "fail")
+    pools = tuple({"name": pool.name, "path": _path(seen, pool.name, pool.path)} for pool in wants.pools)
+    return Judgement(
+        system, fails, tuple(found), "hwe" if hwe else "base", needs, tuple(missing), demons, todo, pools,
+        _record(seen, wants, missing, todo),
+    )
+
+
+def _system(seen: Seen, system: str | None) -> Finding:
+    what = f"it runs {seen.system.name} on {seen.machine}"
+    if system is not None and seen.machine in _packages.MACHINES:
+        return Finding("system", "ok", what)
+    return Finding(
+        "system", "fail", f"{what}, and the role knows {', '.join(_packages.SYSTEMS)} on "
+        f"{' or '.join(_packages.MACHINES)}",
+        "install QEMU, libvirt 8.0 or newer and its Python binding by that system's own means: the modules of "
+        "virtfleet.core need no more than that",
+    )  # fmt: skip
+
+
+def _root(seen: Seen) -> Finding:
+    if seen.uid == 0:
+        return Finding("root", "ok", "this is root")
+    more = f", and {_RS_CURE}" if seen.sudo == "sudo-rs" else ""
+    return Finding("root", "fail", "packages can't be installed without root", f"connect as root, or set become: true{more}")
+
+
+_RS_CURE = (
+    "where become asks for a password, set ansible_become_exe: sudo.ws, or make that the host's sudo: "
+    "`update-alternatives --set sudo /usr/bin/sudo.ws`"
+)
+
+
+def _sudo(seen: Seen) -> list[Finding]:
+    if seen.sudo != "sudo-rs":
+        return []
+    # https://github.com/ansible/ansible/issues/87423
+    status = "ok" if seen.uid == 0 else "warn"
+    return [Finding("sudo", status, "sudo is sudo-rs, whose password prompt Ansible does not recognise", _RS_CURE)]
+
+
+def _stack(seen: Seen) -> Finding:
+    if seen.packages is None:
+        return Finding("stack", "warn", "the installed packages could not be listed", "see whether dpkg-query works there")
+    if _packages.HWE_MARKER in seen.packages:
+        return Finding("stack", "ok", "the hwe stack; no names of the base stack are installed over it")
+    halves = _packages.halves(seen.packages)
+    if not halves:
+        return Finding("stack", "ok", "the base stack")
+    return Finding(
+        "stack", "fail", f"it has {', '.join(halves)} without {_packages.HWE_MARKER}, that is a part of the hwe stack, which "
+        "installing the base stack would remove",
+        "switch the host to one of the two as a whole with ubuntu_virt_helper (package ubuntu-helper-virt-hwe)",
+    )  # fmt: skip
+
+
+def _software(needs: _packages.Wanted, missing: list[str]) -> Finding:
+    less = f"; this system does not have {', '.join(needs.absent)}" if needs.absent else ""
+    if not missing:
+        return Finding("packages", "ok", f"all are installed{less}")
+    return Finding("packages", "warn", f"missing: {', '.join(missing)}{less}", "the role installs them")
+
+
+def _accelerator(wants: Wants) -> list[Finding]:
+    probed = wants.accelerator
+    if wants.accel == "tcg":
+        return [Finding("accelerator", "ok", "guests are to be emulated")]
+    if not probed:
+        return []
+    verdict, why = probed.get("verdict"), str(probed.get("reason") or "")
+    advice = str(probed.get("advice") or "enable virtualization in the firmware's setup, or nested virtualization outside")
+    if verdict == "kvm":
+        return [Finding("accelerator", "ok", f"KVM works here ({probed.get('kind', 'hardware')})")]
+    if wants.accel == "kvm":
+        return [Finding("accelerator", "fail", f"KVM was asked for and does not work here: {why}", advice)]
+    return [Finding(
+        "accelerator", "warn", f"KVM does not work here: {why}; guests are emulated, which is many times slower", advice
+    )]  # fmt: skip
+
+
+def _running(demons: Daemons, missing: bool) -> Finding:
+    if demons.problem:
+        kind = demons.kind or "half-switched"
+        return Finding("daemons", "fail", f"libvirt's daemons are {kind}", demons.problem)
+    if demons.kind is None:
+        return Finding("daemons", "warn", "libvirt is not installed", "the role installs it")
+    waiting = [*demons.units, *demons.start]
+    if waiting:
+        return Finding("daemons", "warn", f"{demons.kind}; {', '.join(waiting)} does not listen", "the role starts it")
+    return Finding("daemons", "ok", demons.kind)
+
+
+def _users(seen: Seen, wants: Wants) -> list[Finding]:
+    unknown = sorted(set(wants.users) - seen.users)
+    if not unknown:
+        return []
+    return [Finding("users", "fail", f"the host has no user {', '.join(unknown)}", "make them first, or take them out of "
+                    "kvm_host_users")]  # fmt: skip
+
+
+def _settings(seen: Seen, wants: Wants, demons: Daemons) -> tuple[Todo, list[Finding]]:
+    files, reload, said = settings.nested(seen, wants)
+    page_files, pages, page_findings = settings.hugepages(seen, wants)
+    todo = replace(
+        settings.remote(seen, wants, demons),
+        device=seen.kvm_closed and not seen.systemd,
+        users=settings.users(seen, wants),
+        nested=files,
+        reload=reload,
+        hugepages=page_files,
+        pages=pages,
+        apparmor=settings.apparmor(seen, wants),
+    )
+    return todo, [*([said] if said else []), *page_findings]
+
+
+def _remote(seen: Seen, wants: Wants, demons: Daemons) -> list[Finding]:
+    found = []
+    if wants.remote == "tls":
+        lacking = [path for name, path in settings.PKI.items() if name not in seen.pki and name not in wants.tls]
+        if lacking:
+            found.append(Finding(
+                "tls", "fail", f"TLS was asked for, and {', '.join(lacking)} is not there",
+                "give the certificates by kvm_host_tls, or put them there first",
+            ))  # fmt: skip
+        elif seen.tls:
+            found.append(Finding(
+                "tls", "warn", f"no TLS client gets in: {seen.tls}", "the role sees to it; else look at the certificates"
+            ))
+        else:
+            found.append(Finding("tls", "ok", f"TLS on port {PORTS['tls']}"))
+    if wants.remote == "lab-tcp":
+        found.append(Finding(
+            "remote", "warn", "whoever reaches TCP port 16509 is root here, without a password and unencrypted",
+            "use it in a closed lab only",
+        ))  # fmt: skip
+    elif PORTS["lab-tcp"] in seen.listening and "lab-tcp" not in seen.record.get("remote", []):
+        found.append(Finding(
+            "remote", "warn", f"TCP port {PORTS['lab-tcp']} is open, which the role did not do",
+            f"if that is libvirt, its clients are not encrypted: `systemctl disable --now {demons.front}-tcp.socket`",
+        ))  # fmt: skip
+    return found
+
+
+def _walls(seen: Seen) -> list[Finding]:
+    """Name the firewalls that drop what guests send; none of them is changed."""
+    wall, found = seen.firewall, []
+    if wall.ufw and wall.ufw_forward != "ACCEPT":
+        found.append(Finding(
+            "ufw", "warn", "ufw is on and drops what is passed on; `ufw reload` also drops libvirt's own rules",
+            "for guests of a bridge `ufw route allow in on BRIDGE`; after a reload restart the networks of libvirt",
+        ))  # fmt: skip
+    if wall.firewalld:
+        found.append(Finding(
+            "firewalld", "ok", "firewalld is on; libvirt puts the bridges of its networks into the zone libvirt",
+            "ports to guests and of TLS are opened there: `firewall-cmd --permanent --zone=libvirt --add-service=...`",
+        ))  # fmt: skip
+    if wall.docker and wall.docker_forward != "ACCEPT":
+        cure = "`iptables -I DOCKER-USER -i BRIDGE -j ACCEPT` and the same with -o, kept by a unit of your own"
+        if wall.bridged:
+            cure = (
+                "net.bridge.bridge-nf-call-iptables=0 (and -ip6tables, -arptables) in /etc/sysctl.d, with br_netfilter in "
+                "/etc/modules-load.d"
+            )
+        found.append(Finding(
+            "docker", "warn", "Docker drops what is passed on (policy of FORWARD), which cuts off guests of bridges" +
+            (", whose packets go through iptables here" if wall.bridged else ""), cure,
+        ))  # fmt: skip
+    return found
+
+
+def _places(seen: Seen, wants: Wants) -> list[Finding]:
+    found = []
+    for pool in wants.pools:
+        if pool.path is None and pool.name != "default" and seen.pools is not None and pool.name not in seen.pools:
+            found.append(Finding("pools", "fail", f"the pool {pool.name} does not exist", "give it a path"))
+    if seen.apparmor is not None and not seen.apparmor.helper and seen.packages and "libvirt-daemon-system" in seen.packages:
+        found.append(Finding(
+            "apparmor", "warn", "AppArmor is on, and the profile of virt-aa-helper is not there",
+            "see whether /etc/apparmor.d was tidied up; reinstalling libvirt's packages brings it back",
+        ))  # fmt: skip
+    return found
+
+
+def _path(seen: Seen, name: str, path: str | None) -> str | None:
+    """Return where a pool is to be: an existing one stays where it is when nothing else was said."""
+    if path is not None or seen.pools is None or name in seen.pools:
+        return path
+    return IMAGES if name == "default" else None
+
+
+def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[str, Any]:
+    """Return what the record should say: what it says, and what is going to be added."""
+    files = [file.path for file in (*todo.nested, *todo.hugepages) if not seen.files.get(file.path)]
+    files += [settings.PKI[name] for name in todo.certificates if name not in seen.pki]
+    port = PORTS.get(wants.remote)
+    active = "default" in seen.networks and "default" in seen.autostart
+    new: dict[str, list[str]] = {
+        "packages": missing,
+        "files": files,
+        "blocks": [block.path for block in (*todo.apparmor, *todo.conf) if block.text],
+        "users": list(todo.users),
+        "pools": [pool.name for pool in wants.pools if seen.pools is not None and pool.name not in seen.pools],
+        "networks": ["default"] if wants.network == "default" and not active else [],
+        "remote": [wants.remote] if port and port not in seen.listening else [],
+    }
+    if not any(new.values()) and not seen.record:
+        return {}
+    return {"version": 1, **{name: sorted({*seen.record.get(name, []), *new[name]}) for name in _LISTS}}
