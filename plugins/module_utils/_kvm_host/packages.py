@@ -49,7 +49,8 @@ def _driver(name: str, *tools: str, old: bool = False) -> Names:
 
 
 # Needed by every host. dmidecode: the host's identity. dnsmasq-base and iptables: networks. iproute2: nics.
-# mdevctl: mediated devices. parted: disk pools. python3-jmespath: the option query of the info modules. qemu-block-extra: disks over ceph, iscsi and ssh. xorriso: seeds.
+# mdevctl: mediated devices. parted: disk pools. python3-jmespath: `query` of the info modules. qemu-block-extra: disks
+# over ceph, iscsi and ssh. xorriso: seeds.
 BASE = (
     Names(("dmidecode", "dnsmasq-base", "iproute2", "iptables", "libvirt-clients", "libvirt-daemon-system", "mdevctl")),
     Names(("parted", "python3-jmespath", "python3-libvirt", "qemu-block-extra", "qemu-utils", "xorriso")),

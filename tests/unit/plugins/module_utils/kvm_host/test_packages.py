@@ -34,7 +34,8 @@ DATA = Path(__file__).resolve().parents[4] / "data"
 UBUNTU = (U22, U24, U26)
 COMMON = [
     "dmidecode", "dnsmasq-base", "iproute2", "iptables", "libvirt-clients", "libvirt-daemon-system", "mdevctl", "ovmf",
-    "parted", "python3-libvirt", "qemu-block-extra", "qemu-system-x86", "qemu-utils", "swtpm", "swtpm-tools", "xorriso",
+    "parted", "python3-jmespath", "python3-libvirt", "qemu-block-extra", "qemu-system-x86", "qemu-utils", "swtpm",
+    "swtpm-tools", "xorriso",
 ]  # fmt: skip
 SPLIT = ["libvirt-daemon-driver-interface", "libvirt-daemon-lock"]
 # Names that a package only provides: they are never installed as such.
