@@ -79,7 +79,7 @@ def _operation(ports: Ports, op: str) -> Callable[..., Any]:
 def _write_seed(ports: Ports, pool: str, name: str, files: Mapping[str, bytes]) -> None:
     """Build the seed and put it into its volume, which is made anew where its size differs."""
     data = ports.files.build_seed(files)
-    present = ports.hypervisor.volumes(pool).get(name)
+    present = ports.hypervisor.volumes(pool, [name]).get(name)
     if present is not None and present.capacity_bytes != len(data):
         ports.hypervisor.delete_volume(pool, name)
         present = None

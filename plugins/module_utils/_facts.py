@@ -214,7 +214,9 @@ class Accelerator:
 class Snapshot:
     """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name).
 
-    ``accelerator`` is None where libvirt's word counts, or nobody has to decide.
+    ``networks`` and ``pools`` may be some of those that there are; ``network_names`` and ``pool_names`` are the names of
+    all, for messages, where one of those that were asked for is missing. ``accelerator`` is None where libvirt's word
+    counts, or nobody has to decide.
     """
 
     host: HostFacts
@@ -226,6 +228,8 @@ class Snapshot:
     images: Mapping[str, ImageFacts] = field(default_factory=dict)
     leases: tuple[Lease, ...] = ()
     accelerator: Accelerator | None = None
+    network_names: tuple[str, ...] = ()
+    pool_names: tuple[str, ...] = ()
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from . import _xml
-from ._facts import GuestFacts, ImageFacts, Snapshot
-from ._guest.expand import pools_of, source_paths
+from ._facts import ImageFacts, Snapshot
+from ._guest.needs import joined, needs
 from ._guest.record import read as read_record
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
@@ -21,27 +21,33 @@ from ._ports import Files, Hypervisor
 def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False) -> Snapshot:
     """Return what the plans of ``specs`` need. Paths are looked at only where the host's files are at hand.
 
-    ``losing``: disks may be removed or made anew, so it matters who stands on them, in whatever pool or in none.
+    Each network, pool and volume that any of them needs is read once, and no other. ``losing``: disks may be removed or
+    made anew, so it matters who stands on them, in whatever pool or in none.
     """
     host = hypervisor.host()
     guests = hypervisor.guests([spec.name for spec in specs])
-    networks = hypervisor.networks() if any(spec.nics for spec in specs) or guests else {}
-    pools = hypervisor.pools()
-    wanted = {name for spec in specs for name in pools_of(spec)} | _recorded_pools(guests.values())
-    if losing:
-        wanted = set(pools)
+    wanted = joined(needs(spec, guests.get(spec.name)) for spec in specs)
+    networks = hypervisor.networks(wanted.networks) if wanted.networks else {}
+    pools = hypervisor.pools(None if losing else wanted.pools) if losing or wanted.pools else {}
     volumes = {
         (name, volume.name): volume
-        for name in sorted(wanted)
-        if name in pools and pools[name].active
-        for volume in hypervisor.volumes(name).values()
+        for name in sorted(pools)
+        if pools[name].active
+        for volume in hypervisor.volumes(name, None if losing else wanted.volumes_in(pools[name])).values()
     }
-    snap = Snapshot(host, guests, networks, pools, volumes)
-    paths = sorted({path for spec in specs if spec.state != "absent" for path in source_paths(spec)})
+    snap = Snapshot(
+        host,
+        guests,
+        networks,
+        pools,
+        volumes,
+        network_names=tuple(hypervisor.network_names()) if wanted.networks - set(networks) else (),
+        pool_names=tuple(hypervisor.pool_names()) if wanted.pools - set(pools) else (),
+    )
     if not host.remote:
         if any(_needs_accelerator(spec, snap) for spec in specs):
             snap = replace(snap, accelerator=files.accelerator())
-        snap = _with_paths(snap, files, paths)
+        snap = _with_paths(snap, files, sorted(wanted.paths))
         if losing:
             snap = _with_users(hypervisor, files, snap)
     addressed = {
@@ -79,17 +85,6 @@ def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot) -> Snapsho
             path, volume.format, volume.capacity_bytes, volume.allocation_bytes, overlays=overlays, guests=names
         )
     return replace(snap, images=images)
-
-
-def _recorded_pools(guests: Iterable[GuestFacts]) -> set[str]:
-    """Return the pools of the volumes that the guests' records name."""
-    found = set()
-    for guest in guests:
-        record = read_record(_xml.parse(guest.xml))
-        for device in record.devices if record is not None else ():
-            if device.pool_and_name is not None:
-                found.add(device.pool_and_name[0])
-    return found
 
 
 def _with_paths(snap: Snapshot, files: Files, paths: Sequence[str]) -> Snapshot:

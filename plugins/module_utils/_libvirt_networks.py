@@ -35,7 +35,9 @@ _COMMANDS = {"modify": 1, "delete": 2, "add-last": 3, "add-first": 4}
 class Networks(Base):
     """The part of the Hypervisor that is about networks."""
 
-    def networks(self) -> Mapping[str, NetworkFacts]:
+    def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
+        if names is not None and not names:
+            return {}
         active, autostart, persistent = (
             {network.UUIDString() for network in self._list("network", flag)}
             for flag in (
@@ -47,6 +49,8 @@ class Networks(Base):
         result = {}
         for network in self._list("network", 0):
             name, uuid = network.name(), network.UUIDString()
+            if names is not None and name not in names:
+                continue
             live = self._xml(network, "network", name, 0) if uuid in active else None
             xml = live
             if uuid in persistent:
@@ -54,6 +58,9 @@ class Networks(Base):
             if xml is not None:
                 result[name] = NetworkFacts(name, uuid, xml, live, uuid in autostart, uuid in persistent)
         return result
+
+    def network_names(self) -> Sequence[str]:
+        return [network.name() for network in self._list("network", 0)]
 
     def leases(self, networks: Collection[str] | None = None) -> Sequence[Lease]:
         result: list[Lease] = []

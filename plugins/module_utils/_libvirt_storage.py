@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from . import _libvirt_errors as errors
@@ -18,7 +18,9 @@ from ._libvirt_calls import code_of, gone
 class Storage(Base):
     """The part of the Hypervisor that is about storage."""
 
-    def pools(self) -> Mapping[str, PoolFacts]:
+    def pools(self, names: Collection[str] | None = None) -> Mapping[str, PoolFacts]:
+        if names is not None and not names:
+            return {}
         active, autostart = (
             {pool.UUIDString() for pool in self._list("pool", flag)}
             for flag in (
@@ -29,16 +31,26 @@ class Storage(Base):
         result = {}
         for pool in self._list("pool", 0):
             name, uuid = pool.name(), pool.UUIDString()
+            if names is not None and name not in names:
+                continue
             xml = self._xml(pool, "pool", name, self._lib.VIR_STORAGE_XML_INACTIVE)
             live = self._xml(pool, "pool", name, 0) if uuid in active else None
             if xml is not None:
                 result[name] = read.pool_facts(xml, live, uuid in autostart)
         return result
 
-    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
+    def pool_names(self) -> Sequence[str]:
+        return [pool.name() for pool in self._list("pool", 0)]
+
+    def volumes(self, pool: str, names: Collection[str] | None = None) -> Mapping[str, VolumeFacts]:
+        if names is not None and not names:
+            return {}
+        # One list and the XML of what matters is less than a look for each name, of which most may not exist.
         listed = self._call("list the volumes of", "pool", pool, self._pool(pool).listAllVolumes, 0)
         result = {}
         for volume in listed:
+            if names is not None and volume.name() not in names:
+                continue
             xml = self._xml(volume, "volume", f"{pool}/{volume.name()}", 0)
             if xml is not None:
                 result[volume.name()] = read.volume_facts(pool, xml)

@@ -48,14 +48,20 @@ class Hypervisor(Protocol):
     def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
         """Return all guests, or those in one of ``states``, with one XML read each and without secrets."""
 
-    def networks(self) -> Mapping[str, NetworkFacts]:
-        """Return the networks by name; none where the hypervisor's driver knows no networks."""
+    def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
+        """Return the networks (all, or those of ``names`` that exist) by name; none where the driver knows none."""
 
-    def pools(self) -> Mapping[str, PoolFacts]:
-        """Return all storage pools by name."""
+    def network_names(self) -> Sequence[str]:
+        """Return the names of all networks, by one call."""
 
-    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
-        """Return the volumes of an active pool by name, without refreshing it."""
+    def pools(self, names: Collection[str] | None = None) -> Mapping[str, PoolFacts]:
+        """Return the storage pools (all, or those of ``names`` that exist) by name."""
+
+    def pool_names(self) -> Sequence[str]:
+        """Return the names of all storage pools, by one call."""
+
+    def volumes(self, pool: str, names: Collection[str] | None = None) -> Mapping[str, VolumeFacts]:
+        """Return the volumes (all, or those of ``names`` that exist) of an active pool, without refreshing it."""
 
     def leases(self, networks: Collection[str] | None = None) -> Sequence[Lease]:
         """Return the present leases of the active networks."""

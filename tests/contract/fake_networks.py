@@ -41,9 +41,14 @@ _MANAGED = (None, "nat", "route", "open")
 class FakeNetworks(FakeBase):
     """The part of the Hypervisor that is about networks."""
 
-    def networks(self) -> Mapping[str, NetworkFacts]:
+    def network_names(self) -> Sequence[str]:
+        return list(self.network_records)
+
+    def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
         result = {}
         for name, network in self.network_records.items():
+            if names is not None and name not in names:
+                continue
             live = network.live.text if network.live is not None else None
             xml = network.inactive.text if network.inactive is not None else live or ""
             persistent = network.inactive is not None

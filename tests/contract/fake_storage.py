@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -25,13 +25,17 @@ _ORDER = ("name", "uuid", *_SIZES, "features", "source", "target")
 class FakeStorage(FakeBase):
     """The part of the Hypervisor that is about storage."""
 
-    def pools(self) -> Mapping[str, PoolFacts]:
+    def pool_names(self) -> Sequence[str]:
+        return list(self.pool_records)
+
+    def pools(self, names: Collection[str] | None = None) -> Mapping[str, PoolFacts]:
         return {
             name: read.pool_facts(pool.definition.text, self._live_pool(pool), pool.autostart)
             for name, pool in self.pool_records.items()
+            if names is None or name in names
         }
 
-    def volumes(self, pool: str) -> Mapping[str, VolumeFacts]:
+    def volumes(self, pool: str, names: Collection[str] | None = None) -> Mapping[str, VolumeFacts]:
         record = self._active(pool, "list the volumes of")
         folder = self.folders[record.path]
         return {
@@ -46,6 +50,7 @@ class FakeStorage(FakeBase):
                 backing_format=image.backing_format,
             )
             for name, image in sorted(folder.items())
+            if names is None or name in names
             if name in record.known
         }
 

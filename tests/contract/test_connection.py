@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, Timeout, Unsupported, VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT, Libvirt
-from tests.contract.definitions import guest, nic
+from tests.contract.definitions import guest, network, nic, pool, volume
 from tests.contract.places import unix_uri
 from tests.lab import Host
 
@@ -80,6 +80,32 @@ def test_reading_one_guest_lists_nothing(test_driver: Libvirt, trace: Path) -> N
     assert calls["virConnect.lookupByName"] == 1
     assert "virConnect.listAllDomains" not in calls
     assert calls.total() <= 10
+
+
+@needs_libvirt
+@pytest.mark.parametrize("others", [0, 20])
+def test_what_is_not_asked_for_costs_nothing(test_driver: Libvirt, trace: Path, others: int) -> None:
+    for number in range(others):
+        test_driver.define_network(network(f"n{number}", number))
+        test_driver.define_pool(pool(f"p{number}", f"/p{number}"))
+        test_driver.create_volume("default-pool", volume(f"v{number}", 1 << 20))
+    test_driver.create_volume("default-pool", volume("wanted", 1 << 20))
+    _calls(trace)
+    assert set(test_driver.networks(["default"])) == {"default"}
+    # Each is read twice; the test driver refuses a flag first.
+    assert _calls(trace) == {"virConnect.listAllNetworks": 4, "virNetwork.XMLDesc": 3}
+    assert set(test_driver.pools(["default-pool"])) == {"default-pool"}
+    assert _calls(trace) == {"virConnect.listAllStoragePools": 3, "virStoragePool.XMLDesc": 3}
+    assert set(test_driver.volumes("default-pool", ["wanted", "none"])) == {"wanted"}
+    assert _calls(trace) == {
+        "virConnect.storagePoolLookupByName": 1,
+        "virStoragePool.listAllVolumes": 1,
+        "virStorageVol.XMLDesc": 1,
+    }
+    assert len(test_driver.network_names()) == len(test_driver.pool_names()) == others + 1
+    assert _calls(trace).total() == 2
+    assert test_driver.networks([]) == test_driver.pools([]) == test_driver.volumes("default-pool", []) == {}
+    assert not _calls(trace)
 
 
 @needs_libvirt

@@ -55,6 +55,16 @@ def test_define_start_stop_undefine(place: Place, hypervisor: Hypervisor) -> Non
         assert name not in hypervisor.networks()
 
 
+def test_some_are_read_by_name(place: Place, hypervisor: Hypervisor) -> None:
+    names = [place.name("net") for _number in range(3)]
+    for number, name in enumerate(names):
+        hypervisor.define_network(network(name, 10 + number))
+    whole = hypervisor.networks()
+    assert set(hypervisor.network_names()) == set(whole) >= set(names)
+    assert hypervisor.networks([names[0], "none", names[2]]) == {name: whole[name] for name in (names[0], names[2])}
+    assert hypervisor.networks(["none"]) == hypervisor.networks([]) == {}
+
+
 def test_defined_again_as_read(place: Place, hypervisor: Hypervisor) -> None:
     name = place.name("net")
     hypervisor.define_network(network(name, 2))

@@ -36,6 +36,20 @@ def active(place: Place, hypervisor: Hypervisor) -> Iterator[str]:
     yield name
 
 
+def test_some_are_read_by_name(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    other = place.name("pool")
+    hypervisor.define_pool(pool(other, f"{place.folder}/{other}"))
+    whole = hypervisor.pools()
+    assert set(hypervisor.pool_names()) == set(whole) >= {active, other}
+    assert hypervisor.pools([other, "none"]) == {other: whole[other]}
+    assert hypervisor.pools([]) == {}
+    for name in ("a", "b", "c"):
+        hypervisor.create_volume(active, volume(name, MIB))
+    every = hypervisor.volumes(active)
+    assert hypervisor.volumes(active, ["a", "c", "none"]) == {name: every[name] for name in ("a", "c")}
+    assert hypervisor.volumes(active, []) == {}
+
+
 def test_define_build_start_stop_delete_undefine(place: Place, hypervisor: Hypervisor) -> None:
     name = place.name("pool")
     path = f"{place.folder}/{name}"

@@ -182,7 +182,7 @@ class _Disks:
     def _pool(self, name: str) -> PoolFacts | None:
         facts = self.snap.pools.get(name)
         if facts is None:
-            known = ", ".join(sorted(self.snap.pools)) or "none"
+            known = ", ".join(sorted({*self.snap.pools, *self.snap.pool_names})) or "none"
             sentence = f"pool: there is no storage pool {name} (there are: {known}); make it with virtfleet.core.pool"
         elif not facts.active:
             sentence = f"pool: the storage pool {name} is not active; start it with virtfleet.core.pool"
@@ -204,7 +204,7 @@ class _Disks:
             self.made.problems.append(f"{where}.image: there is no image at {image}")
             return None
         found: VolumeFacts | None = None
-        for name in (image, *(f"{image}.{ending}" for ending in ("qcow2", "raw", "img"))):
+        for name in image_names(image):
             found = found or self.snap.volumes.get((pool, name))
         if found is None:
             self.made.problems.append(
@@ -388,7 +388,7 @@ class _Nics:
             return
         facts = self.snap.networks.get(name)
         if facts is None:
-            known = ", ".join(sorted(self.snap.networks)) or "none"
+            known = ", ".join(sorted({*self.snap.networks, *self.snap.network_names})) or "none"
             self.made.problems.append(
                 f"{where}.network: there is no network {name} (there are: {known}); make it with virtfleet.core.network"
             )
@@ -408,6 +408,11 @@ def reservation_of(network: NetworkFacts, mac: str) -> str | None:
     return None
 
 
+def image_names(image: str) -> tuple[str, ...]:
+    """Return the names that a volume may have for an image: with or without an ending."""
+    return (image, *(f"{image}.{ending}" for ending in ("qcow2", "raw", "img")))
+
+
 def source_paths(spec: GuestSpec) -> list[str]:
     """Return the absolute paths on the host that a spec names and that must be there."""
     found: list[str] = [str(spec.values[option]) for option in ("kernel", "initrd") if spec.values.get(option)]
@@ -417,11 +422,3 @@ def source_paths(spec: GuestSpec) -> list[str]:
         if str(entry.get("base", "")).startswith("/"):
             found.append(str(entry["base"]))
     return found
-
-
-def pools_of(spec: GuestSpec) -> set[str]:
-    """Return the names of the pools that a spec may need."""
-    names = {spec.pool or DEFAULT_POOL}
-    for entry in spec.disks or ():
-        names.update(name for name in (entry.get("pool"), str(entry.get("volume", "")).partition("/")[0]) if name)
-    return names

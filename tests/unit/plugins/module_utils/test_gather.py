@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import Snapshot
 from ansible_collections.virtfleet.core.plugins.module_utils._gather import gather_guests
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.needs import Needs
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import parse
 from tests.unit.plugins.module_utils.guest.house import FAST, IMAGES, House
 
 PLAIN: dict[str, Any] = {"memory": "1GiB"}
+DISK: dict[str, Any] = {"size": "1GiB"}
 
 
 def seen(house: House, losing: bool = False, **options: Any) -> Snapshot:
@@ -34,26 +37,84 @@ def pools(snap: Snapshot) -> set[str]:
     [
         ({"disks": [{"size": "1GiB"}]}, {"default"}),
         ({"disks": [{"size": "1GiB"}], "pool": "fast"}, {"fast"}),
-        ({"disks": [{"size": "1GiB", "pool": "fast"}]}, {"default", "fast"}),
-        ({"disks": [{"volume": "fast/scratch.raw"}]}, {"default", "fast"}),
+        ({"disks": [{"size": "1GiB", "pool": "fast"}]}, {"fast"}),
+        ({"disks": [{"volume": "fast/scratch.raw"}]}, {"fast"}),
+        ({"disks": [{"volume": "scratch.raw"}], "pool": "fast"}, {"fast"}),
+        # A file may be a volume of the pool in which others would be made.
+        ({"disks": [{"file": "/data/old.qcow2"}, {"size": "1GiB", "pool": "fast", "name": "b"}]}, {"default", "fast"}),
+        ({"disks": [{"image": f"{IMAGES}/debian-12.qcow2", "pool": "fast"}]}, {"default", "fast"}),
+        ({"cloud_init": {"user_data": {}}}, {"default"}),
+        ({"disks": []}, set()),
+        ({"kernel": "/boot/vmlinuz"}, set()),
+        ({}, set()),
         # A pool that does not exist is for the plan to complain of.
-        ({"disks": [{"size": "1GiB", "pool": "none"}]}, {"default"}),
+        ({"disks": [{"size": "1GiB", "pool": "none"}]}, set()),
     ],
 )
-def test_only_the_pools_that_matter_are_listed(options: dict[str, Any], read: set[str]) -> None:
-    assert pools(seen(House(), **options)) == read
+def test_only_the_pools_that_matter_are_read(options: dict[str, Any], read: set[str]) -> None:
+    assert set(seen(House(), **options).pools) == read
 
 
-def test_pools_on_record_matter_too() -> None:
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [
+        ({"disks": [{"size": "1GiB"}]}, set()),
+        ({"disks": [{"image": "debian-12"}]}, {"debian-12.qcow2"}),
+        ({"disks": [{"image": "debian-12.qcow2"}]}, {"debian-12.qcow2"}),
+        ({"disks": [{"image": f"{IMAGES}/debian-13.qcow2"}]}, {"debian-13.qcow2"}),
+        ({"disks": [{"file": f"{IMAGES}/debian-13.qcow2"}]}, {"debian-13.qcow2"}),
+        ({"disks": [{"volume": "fast/scratch.raw"}]}, {"scratch.raw"}),
+        ({"disks": [{"volume": "fast/none"}]}, set()),
+        # What an earlier run has left, or somebody else has put there.
+        ({"disks": [{"size": "1GiB", "name": "left"}]}, {"web1-left.qcow2"}),
+        ({"disks": [{"size": "1GiB", "name": "left", "format": "raw"}]}, set()),
+        ({"cloud_init": {"user_data": {}}}, {"web1-seed.iso"}),
+    ],
+)
+def test_only_the_volumes_that_matter_are_read(options: dict[str, Any], read: set[str]) -> None:
     house = House()
-    house.run(**PLAIN, disks=[{"size": "1GiB", "pool": "fast"}])
-    assert pools(seen(house, memory="2GiB")) == {"default", "fast"}
+    for name in ("web1-left.qcow2", "web1-seed.iso", "web2-root.qcow2"):
+        house.fake.put_file(f"{IMAGES}/{name}", "qcow2", 1 << 20)
+    house.fake.refresh_pool("default")
+    assert {name for _pool, name in seen(house, **options).volumes} == read
+
+
+def test_what_is_on_record_matters_where_disks_do() -> None:
+    house = House()
+    house.run(**PLAIN, disks=[{"size": "1GiB", "pool": "fast"}], cloud_init={"user_data": {}})
+    both = {("fast", "web1-root.qcow2"), ("default", "web1-seed.iso")}
+    assert set(seen(house, disks=[]).volumes) == both
+    assert set(seen(house, cloud_init={"user_data": {}}).volumes) == both
+    assert set(seen(house, state="absent").volumes) == both
+    snap = seen(house, memory="2GiB")
+    assert (snap.pools, snap.volumes) == ({}, {})
+
+
+def test_a_disk_of_the_guest_is_known_by_its_path() -> None:
+    """Somebody attached it by hand: it is no volume of the record, nor of the spec."""
+    house = House()
+    house.run(**PLAIN, disks=[{"file": f"{IMAGES}/debian-13.qcow2", "name": "odd"}])
+    assert ("default", "debian-13.qcow2") in seen(house, disks=[{"size": "1GiB"}]).volumes
+
+
+@pytest.mark.parametrize("path", ["/elsewhere/debian-13.qcow2", f"{IMAGES}/deeper/debian-13.qcow2", "debian-13.qcow2"])
+def test_a_file_of_the_same_name_elsewhere_is_no_volume(path: str) -> None:
+    part = Needs(paths=frozenset({path}), volumes=frozenset({("default", "a"), ("fast", "b")}))
+    assert part.volumes_in(House().fake.pools()["default"]) == {"a"}
+
+
+def test_a_pool_whose_volumes_are_called_otherwise_than_their_files_is_read_whole() -> None:
+    part = Needs(volumes=frozenset({("san", "unit:0:0:1")}))
+    facts = replace(House().fake.pools()["default"], name="san", type="iscsi")
+    assert part.volumes_in(facts) is None
+    assert part.volumes_in(replace(facts, type="rbd", path=None)) is None
+    assert part.volumes_in(replace(facts, type="logical")) == {"unit:0:0:1"}
 
 
 def test_an_inactive_pool_is_not_listed() -> None:
     house = House()
     house.fake.stop_pool("fast")
-    snap = seen(house, pool="fast")
+    snap = seen(house, pool="fast", disks=[{"size": "1GiB"}])
     assert pools(snap) == set()
     assert not snap.pools["fast"].active
 
@@ -119,12 +180,30 @@ def test_leases_are_read_for_addresses_of_running_guests_only() -> None:
     assert lease.network == "lab"
 
 
-def test_networks_are_read_where_nics_are_or_were() -> None:
+def test_only_the_networks_that_matter_are_read() -> None:
     house = House()
+    assert seen(house).networks == seen(house, nics=[]).networks == seen(house, nics=[{"type": "user"}]).networks == {}
+    assert set(seen(house, nics=[{"network": "lab"}]).networks) == {"lab"}
+    house.run(**PLAIN, nics=[{"network": "lab", "address": "10.20.0.11"}])
+    # Where nobody speaks of nics they stay as they are; on the way out their reservations go.
     assert seen(house).networks == {}
-    assert set(seen(house, nics=[{"type": "user"}]).networks) == {"lab", "dmz"}
-    house.run(**PLAIN)
-    assert set(seen(house).networks) == {"lab", "dmz"}
+    assert set(seen(house, state="absent").networks) == {"lab"}
+    # A nic that moves gives its address back where it was.
+    assert set(seen(house, nics=[{"network": "dmz"}]).networks) == {"lab", "dmz"}
+    assert set(seen(house, nics=[]).networks) == {"lab"}
+
+
+def test_the_names_of_the_others_are_asked_for_where_one_is_missing() -> None:
+    house = House()
+    snap = seen(house, nics=[{"network": "lab"}], disks=[{"size": "1GiB"}])
+    assert (snap.network_names, snap.pool_names) == ((), ())
+    snap = seen(house, nics=[{"network": "none"}], disks=[{"size": "1GiB", "pool": "none"}])
+    assert (set(snap.network_names), set(snap.pool_names)) == ({"lab", "dmz"}, {"default", "fast"})
+    assert (snap.networks, snap.pools) == ({}, {})
+    with pytest.raises(SpecError) as caught:
+        house.plan(**PLAIN, nics=[{"network": "none"}], disks=[{"size": "1GiB", "pool": "none"}])
+    assert "there is no network none (there are: dmz, lab)" in str(caught.value)
+    assert "there is no storage pool none (there are: default, fast)" in str(caught.value)
 
 
 def test_nothing_is_changed_by_looking() -> None:
@@ -138,7 +217,7 @@ def test_many_guests_are_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         house.run(**PLAIN, name=f"g{number}", nics=[{"network": "lab"}], disks=[{"size": "1GiB"}])
     counted: dict[str, int] = {}
-    for name in ("host", "guests", "networks", "pools", "volumes", "leases"):
+    for name in ("host", "guests", "networks", "network_names", "pools", "pool_names", "volumes", "leases"):
         method = getattr(house.fake, name)
 
         def count(*args: Any, _method: Any = method, _name: str = name, **kwargs: Any) -> Any:
@@ -146,7 +225,7 @@ def test_many_guests_are_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
             return _method(*args, **kwargs)
 
         monkeypatch.setattr(house.fake, name, count)
-    specs = [parse({"name": f"g{number}", "nics": [{"network": "lab"}]}) for number in range(3)]
+    specs = [parse({"name": f"g{number}", "nics": [{"network": "lab"}], "disks": [DISK]}) for number in range(3)]
     snap = gather_guests(house.ports.hypervisor, house.ports.files, specs)
-    assert len(snap.guests) == 3
+    assert len(snap.guests) == 3 == len(snap.volumes) and set(snap.networks) == {"lab"}
     assert counted == {"host": 1, "guests": 1, "networks": 1, "pools": 1, "volumes": 1}

@@ -16,7 +16,6 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import Lease
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.expand import (
     Expanded,
     expand,
-    pools_of,
     reservation_of,
     source_paths,
 )
@@ -507,4 +506,3 @@ def test_what_has_to_be_looked_at() -> None:
         }
     )
     assert source_paths(spec) == ["/k", "/b", "/f", "/d", "/i"]
-    assert pools_of(spec) >= {"fast", "p", "q"}

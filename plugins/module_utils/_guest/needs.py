@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the plan of a guest has to know of its host: by name, so that nothing else is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from .. import _xml
+from .._facts import GuestFacts, PoolFacts
+from .expand import DEFAULT_POOL, SEED, image_names, source_paths
+from .record import Record, read
+from .spec import GuestSpec
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Names of networks and pools, volumes as (pool, name), and paths: of the spec's files, and of the guest's disks.
+
+    What of it exists is for the host to say. ``disks`` may be volumes of the pools, and are not looked at as files.
+    """
+
+    networks: frozenset[str] = frozenset()
+    pools: frozenset[str] = frozenset()
+    volumes: frozenset[tuple[str, str]] = frozenset()
+    paths: frozenset[str] = frozenset()
+    disks: frozenset[str] = frozenset()
+
+    def volumes_in(self, pool: PoolFacts) -> set[str] | None:
+        """Return the names of the volumes of a pool that may matter, or None for all of them.
+
+        In a folder, and in a volume group, a volume is called as its file is; elsewhere its path does not tell its name.
+        """
+        if pool.path is None or pool.type not in ("dir", "fs", "netfs", "logical"):
+            return None
+        named = {name for holder, name in self.volumes if holder == pool.name}
+        places = (PurePath(path) for path in self.paths | self.disks)
+        return named | {place.name for place in places if place.parent == PurePath(pool.path)}
+
+
+def joined(parts: Iterable[Needs]) -> Needs:
+    """Return what any of them needs: each thing once, however many guests need it."""
+    every = list(parts)
+    return Needs(
+        frozenset().union(*(part.networks for part in every)),
+        frozenset().union(*(part.pools for part in every)),
+        frozenset().union(*(part.volumes for part in every)),
+        frozenset().union(*(part.paths for part in every)),
+        frozenset().union(*(part.disks for part in every)),
+    )
+
+
+def needs(spec: GuestSpec, guest: GuestFacts | None) -> Needs:
+    """Return what the plan of ``spec`` needs; ``guest`` is None where it is not there."""
+    root = _xml.parse(guest.xml) if guest is not None else None
+    record = (read(root) if root is not None else None) or Record()
+    recorded = {device.pool_and_name for device in record.devices if device.pool_and_name is not None}
+    reserved = {device.network for device in record.devices if device.network is not None}
+    if spec.state == "absent":
+        return Needs(frozenset(reserved), frozenset(pool for pool, _name in recorded), frozenset(recorded))
+    networks: set[str] = set()
+    if spec.nics is not None:
+        present = [] if root is None else _xml.find_all(root, "devices/interface/source")
+        networks = reserved | {node.get("network", "") for node in present}
+        networks |= {str((nic.get("source") or {}).get("network") or "") for nic in spec.nics}
+    paths, seen = frozenset(source_paths(spec)), frozenset(networks - {""})
+    # A guest whose disks are left alone is planned without a look at them.
+    if spec.disks is None and spec.cloud_init is None:
+        return Needs(seen, paths=paths)
+    volumes = {*recorded, *_named(spec, record)}
+    pools = {pool for pool, _name in volumes}
+    if any(entry.get("source") or str(entry.get("base", "")).startswith("/") for entry in spec.disks or ()):
+        # Where a file that is named by its path is looked for first.
+        pools.add(spec.pool or DEFAULT_POOL)
+    nodes = [] if root is None else _xml.find_all(root, "devices/disk/source")
+    disks = frozenset(path for path in (node.get("file") for node in nodes) if path)
+    return Needs(seen, frozenset(pools), frozenset(volumes), paths, disks)
+
+
+def _named(spec: GuestSpec, record: Record) -> Iterable[tuple[str, str]]:
+    """Yield the volumes that the spec names, those that it would make among them."""
+    default = spec.pool or DEFAULT_POOL
+    if spec.cloud_init is not None and record.device("disk", SEED) is None:
+        yield default, f"{spec.name}-{SEED}.iso"
+    for entry in spec.disks or ():
+        pool = entry.get("pool") or default
+        if "volume" in entry:
+            first, slash, name = entry["volume"].partition("/")
+            yield (first, name) if slash else (pool, first)
+        elif entry.get("blank") or "base" in entry:
+            device = record.device("disk", entry["name"])
+            known = device.pool_and_name if device is not None else None
+            if known is not None and entry.get("pool") in (None, known[0]):
+                pool = known[0]
+            yield pool, f"{spec.name}-{entry['name']}.{entry.get('format', 'qcow2')}"
+            image = str(entry.get("base", ""))
+            if image and not image.startswith("/"):
+                yield from ((pool, name) for name in image_names(image))
