@@ -32,6 +32,7 @@ from tests.unit.plugins.module_utils.guest.house import FAST, GIB, House
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHMwCHH0TBaOfJSd4sdQ5gwsm7j/UwAXxaJnI06ctNuO"
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 
 
@@ -375,6 +376,57 @@ INFO: dict[str, dict[str, Turn]] = {
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
 }
 
+# images made of packages; the other options of images need real files
+
+SYSTEM: dict[str, Any] = {"suite": "bookworm"}
+ADDRESS = {"address": "192.0.2.10/24"}
+PASSWORD_HASH = "$6$salt$" + 86 * "x"
+MOTD = {"path": "/etc/motd", "content": "hello"}
+
+
+def made(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    """Turn a suboption of bootstrap; the picture has what the image would hold."""
+    without, with_it = ({**SYSTEM, **(off or {}), **more} for more in ({}, on))
+    return Turn({"name": "base", "bootstrap": without}, {"name": "base", "bootstrap": with_it})
+
+
+def addressed(on: Mapping[str, Any], off: Mapping[str, Any] = ADDRESS) -> Turn:
+    return made({"network": {**off, **on}}, {"network": off})
+
+
+def filed(on: Mapping[str, Any], off: Mapping[str, Any] = MOTD) -> Turn:
+    return made({"files": [{**off, **on}]}, {"files": [off]})
+
+
+BOOTSTRAP: dict[str, Turn] = {
+    "suite": made({"suite": "trixie"}),
+    "mirror": made({"mirror": ["http://deb.example.com/debian"]}),
+    "components": made({"components": ["main", "contrib"]}),
+    "architecture": made({"architecture": "arm64"}),
+    "packages": made({"packages": ["less"]}),
+    "kernel": made({"kernel": "none"}),
+    "documentation": made({"documentation": True}),
+    "partitioning": made({"partitioning": "mbr"}),
+    "filesystem": made({"filesystem": "ext3"}),
+    "swap": made({"swap": "64MiB"}),
+    "hostname": made({"hostname": "web1"}),
+    "network.address": addressed({"address": "192.0.2.11/24"}),
+    "network.netmask": addressed({"netmask": "255.255.0.0"}, {"address": "192.0.2.10", "netmask": "255.255.255.0"}),
+    "network.gateway": addressed({"gateway": "192.0.2.1"}),
+    "network.nameservers": addressed({"nameservers": ["192.0.2.53"]}),
+    "root_keys": made({"root_keys": [SSH_KEY]}),
+    "root_password_hash": made({"root_password_hash": PASSWORD_HASH}),
+    "serial_console": made({"serial_console": False}),
+    "timezone": made({"timezone": "Europe/Berlin"}),
+    "locale": made({"locale": "de_DE.UTF-8"}),
+    "files[].path": filed({"path": "/etc/issue"}),
+    "files[].content": filed({"content": "bye"}),
+    "files[].src": filed({"src": "/srv/other"}, {"path": "/etc/motd", "src": "/srv/motd"}),
+    "files[].mode": filed({"mode": "0600"}),
+    "files[].owner": filed({"owner": "daemon"}),
+    "commands": made({"commands": ["true"]}),
+}
+
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
 ELSEWHERE: dict[str, str] = {
@@ -404,9 +456,11 @@ TURNS: dict[str, Turn] = {
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
+    **{f"image.bootstrap.{path}": turn for path, turn in BOOTSTRAP.items()},
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
+CONVERGED = ("guest", "network", "pool", "image")
 CONNECTED = [name for name in MODULES if name != "accelerator_info"]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
@@ -427,7 +481,7 @@ def test_an_option_does_something(path: str) -> None:
     assert on != off
 
 
-@pytest.mark.parametrize("path", [path for path in TURNS if path.partition(".")[0] in ("guest", "network", "pool")])
+@pytest.mark.parametrize("path", [path for path in TURNS if path.partition(".")[0] in CONVERGED])
 def test_check_mode_tells_and_does_nothing(path: str) -> None:
     name, turn = path.partition(".")[0], TURNS[path]
     house = House(**turn.how)

@@ -202,7 +202,7 @@ def demo(shop: Workshop) -> list[Step]:
 
 SANITY_PACKAGES = ("git", "shellcheck")
 # The programs that the code under test runs.
-UNIT_PACKAGES = ("genisoimage", "qemu-utils", "xorriso")
+UNIT_PACKAGES = ("dosfstools", "e2fsprogs", "fdisk", "genisoimage", "mtools", "qemu-utils", "xorriso")
 UNIT, CONTRACT, LAB, INTEGRATION = "tests/unit", "tests/contract", "tests/lab", "tests/integration"
 
 # Two lanes for two cores, about as long as each other: what reads the collection and calls it, and what plays it.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     Snapshot,
     VolumeFacts,
 )
-from ansible_collections.virtfleet.core.plugins.module_utils._image.plan import plan
+from ansible_collections.virtfleet.core.plugins.module_utils._image.plan import bootstrap_record, plan
 from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import read_spec
 
 GIB = 1 << 30
@@ -244,3 +245,66 @@ def test_pools_that_cannot_hold_it() -> None:
         planned(seen(), pool="p", size="1GiB")
     with pytest.raises(Unsupported, match="pool default is of type logical"):
         planned(seen(pools=(replace(POOL, type="logical"),)), size="1GiB")
+
+
+# images made of packages
+
+SYSTEM = {"suite": "bookworm", "architecture": "amd64", "hostname": "web"}
+
+
+def of_packages(**params: Any) -> ImageFacts:
+    bootstrap = read_spec({"name": "web", "bootstrap": {**SYSTEM, **params}}).bootstrap
+    assert bootstrap is not None
+    return replace(HERE, record=bootstrap_record(bootstrap))
+
+
+def test_an_image_of_packages() -> None:
+    action = only(planned(seen(), bootstrap=SYSTEM))
+    (op, args), refresh = calls(action)
+    assert (op, refresh) == ("files.bootstrap_image", REFRESH)
+    assert args["size_bytes"] == 4 * GIB
+    assert args["bootstrap"].hostname == "web"
+    assert len(args["record"]["bootstrap"]) == 64
+    assert json.loads(args["record"]["bootstrap_form"]) == SYSTEM
+    changes = {".".join(change.path): change.after for change in action.changes}
+    assert changes["size"] == 4 * GIB, "nothing is unknown before it is made"
+    assert changes["bootstrap.suite"] == "bookworm"
+    assert only(planned(seen(), bootstrap=SYSTEM, size="2GiB", format="raw")).steps[0].args["size_bytes"] == 2 * GIB
+
+
+def test_the_same_packages_are_no_change() -> None:
+    assert planned(seen(of_packages()), bootstrap=SYSTEM).actions == ()
+    assert only(planned(seen(of_packages()), bootstrap=SYSTEM, size="8GiB")).action == "update"
+
+
+def test_other_packages_are_a_loss_and_are_named() -> None:
+    wish = {**SYSTEM, "hostname": "other", "packages": ["less"], "root_password_hash": "$6$salt$" + 86 * "x"}
+    with pytest.raises(Conflict) as refused:
+        planned(seen(of_packages(commands=["echo secret-word"])), bootstrap=wish)
+    said = str(refused.value)
+    assert "bootstrap.hostname web -> other: the image is made anew of its packages" in said
+    assert "bootstrap.packages unknown -> ['less']" in said
+    assert "bootstrap.root_password_hash (hidden) -> (hidden)" in said
+    assert "bootstrap.commands (hidden) -> (hidden)" in said
+    assert "secret-word" not in said and "$6$" not in said
+    action = only(planned(seen(of_packages()), bootstrap=wish, confirm_data_loss=["web"]))
+    assert (action.action, action.effect) == ("replace", Effect.DATA_LOSS)
+    assert action.steps[0].args["replace"] is True
+    assert action.steps[0].args["size_bytes"] == 4 * GIB, "it keeps its size"
+    secrets = {change.path[-1] for change in action.changes if change.secret}
+    assert secrets == {"root_password_hash"}
+
+
+def test_an_image_of_no_known_packages_is_a_loss() -> None:
+    with pytest.raises(Conflict, match="no record says that it was made of packages"):
+        planned(seen(HERE), bootstrap=SYSTEM)
+    short = {"bootstrap": 64 * "0"}
+    with pytest.raises(Conflict, match=f"bootstrap {64 * '0'} -> [0-9a-f]{{64}}: the image is made anew"):
+        planned(seen(replace(HERE, record=short)), bootstrap=SYSTEM)
+    with pytest.raises(Conflict, match="the image is made anew"):
+        planned(seen(replace(HERE, record={**short, "bootstrap_form": "no json"})), bootstrap=SYSTEM)
+
+
+def test_a_long_form_is_not_recorded() -> None:
+    found = of_packages(packages=[f"package-number-{number}" for number in range(300)])
+    assert set(found.record) == {"bootstrap"}

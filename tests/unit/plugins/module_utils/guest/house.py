@@ -7,15 +7,26 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply, unfinished
+from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import wanted_packages
+from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.sources import source_lines
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import Accelerator, ImageFacts, PathFacts
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES, guest_subject
+from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap import Bootstrap
+from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap_files import (
+    early_entries,
+    first_steps,
+    late_entries,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._image.layout import lay_out
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
@@ -35,6 +46,7 @@ class Files:
         self.verdict = WORKS
         self.looks = 0
         self.kept = False
+        self.records: dict[str, Mapping[str, str]] = {}
 
     def accelerator(self, fresh: bool = False) -> Accelerator:
         if fresh or not self.kept:
@@ -50,7 +62,10 @@ class Files:
 
     def image_facts(self, path: str) -> ImageFacts | None:
         found = self.fake.file_at(path)
-        return None if found is None else ImageFacts(path, found.format, found.capacity, 0, found.backing)
+        if found is None:
+            return None
+        record = self.image_record(path)
+        return ImageFacts(path, found.format, found.capacity, 0, found.backing, record=record)
 
     def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         paths = set(candidates)
@@ -62,6 +77,40 @@ class Files:
         found = self.fake.file_at(path)
         below = found.backing if found is not None else None
         return (path, *(self._chain(below) if below else ()))
+
+    def image_record(self, path: str) -> Mapping[str, str]:
+        return self.records.get(path, {})
+
+    def file_checksum(self, path: str, algorithm: str) -> str:
+        return f"{algorithm}:{hashlib.new(algorithm, path.encode()).hexdigest()}"
+
+    def bootstrap_image(
+        self,
+        path: str,
+        bootstrap: Bootstrap,
+        format: str,
+        size_bytes: int,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Put an image there that holds in words what a real one is made of."""
+        layout = lay_out(bootstrap, size_bytes, "")
+        parts = (
+            source_lines(bootstrap, Path("/nowhere")),
+            wanted_packages(bootstrap),
+            bootstrap.architecture,
+            bootstrap.documentation,
+            bootstrap.filesystem,
+            layout,
+            early_entries(bootstrap),
+            late_entries(bootstrap, layout),
+            first_steps(bootstrap),
+            bootstrap.root_password_hash,
+            bootstrap.files,
+            bootstrap.commands,
+        )
+        self.fake.put_file(path, format, size_bytes, data=repr(parts).encode())
+        self.records[path] = record
 
     def build_seed(self, files: Mapping[str, bytes]) -> bytes:
         return b"".join(name.encode() + b"\0" + data for name, data in sorted(files.items()))
