@@ -31,14 +31,11 @@ from ._kvm_host.settings import GROUP, GUESTS_FOLDER, HELPER_PROFILE, PKI, READ_
 from ._kvm_host.wants import Wants
 from ._programs import Programs, RunCommand
 
-_OS_RELEASE = Path("/etc/os-release")
-# The way of sd_booted(3).
-_SYSTEMD = Path("/run/systemd/system")
-_SBIN = Path("/usr/sbin")
-_SOCKETS = Path("/run/libvirt")
-_ETC = Path("/etc/libvirt")
-_MODULES = Path("/sys/module")
-_HUGEPAGES = Path("/sys/kernel/mm/hugepages")
+# Below which everything is looked at; another one only for tests.
+_ROOT = Path("/")
+_SOCKETS = "/run/libvirt"
+_ETC = "/etc/libvirt"
+_MODULES = "/sys/module"
 _LISTEN = "0A"
 # linux/miscdevice.h
 _KVM_MINOR = 232
@@ -48,10 +45,11 @@ _SECONDS = 5.0
 def look(run_command: RunCommand, wants: Wants) -> Seen:
     """Return what there is to see."""
     programs = Programs(run_command)
-    systemd = _SYSTEMD.is_dir()
+    # The way of sd_booted(3).
+    systemd = _at("/run/systemd/system").is_dir()
     units = _units(programs) if systemd else {}
     listening = _listening()
-    there = frozenset(name for name in DAEMONS if (_SBIN / name).exists())
+    there = frozenset(name for name in DAEMONS if _at(f"/usr/sbin/{name}").exists())
     return Seen(
         system=_system(),
         machine=platform.machine(),
@@ -65,14 +63,14 @@ def look(run_command: RunCommand, wants: Wants) -> Seen:
         members=_members(),
         nested=_nested(),
         hugepages=_hugepages(),
-        files={path: _text(Path(path)) for path in READ_FILES},
+        files={path: _text(path) for path in READ_FILES},
         apparmor=_apparmor(),
         firewall=_firewall(programs, units),
         sudo=_sudo(),
         pools=_pools(),
-        guests=_names(_ETC / "qemu", _SOCKETS / "qemu", _ETC / "libxl", _ETC / "lxc"),
-        networks=_names(_SOCKETS / "network"),
-        autostart=_names(_ETC / "qemu/networks/autostart"),
+        guests=_names(f"{_ETC}/qemu", f"{_SOCKETS}/qemu", f"{_ETC}/libxl", f"{_ETC}/lxc"),
+        networks=_names(f"{_SOCKETS}/network"),
+        autostart=_names(f"{_ETC}/qemu/networks/autostart"),
         listening=listening,
         pki=_pki(),
         kvm_closed=_kvm_closed(),
@@ -95,7 +93,7 @@ def installed(run_command: RunCommand) -> dict[str, Package]:
 
 
 def _system() -> System:
-    facts = dict(line.split("=", 1) for line in shlex.split(_text(_OS_RELEASE) or "", comments=True) if "=" in line)
+    facts = dict(line.split("=", 1) for line in shlex.split(_text("/etc/os-release") or "", comments=True) if "=" in line)
     return System(facts.get("ID", ""), facts.get("VERSION_ID", ""), facts.get("PRETTY_NAME", "an unknown system"))
 
 
@@ -125,7 +123,7 @@ def _answers(daemon: str) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as one:
             one.settimeout(_SECONDS)
-            one.connect(str(_SOCKETS / name))
+            one.connect(str(_at(f"{_SOCKETS}/{name}")))
     except OSError:
         return False
     return True
@@ -148,11 +146,11 @@ def _members() -> frozenset[str]:
 
 def _nested() -> Nested | None:
     for module in ("kvm_intel", "kvm_amd"):
-        switch = _text(_MODULES / module / "parameters/nested")
+        switch = _text(f"{_MODULES}/{module}/parameters/nested")
         if switch:
-            users = _text(_MODULES / module / "refcnt") or ""
+            users = _text(f"{_MODULES}/{module}/refcnt") or ""
             return Nested(module, switch.strip() in ("Y", "1"), int(users.strip() or 0))
-    cpu = _text(Path("/proc/cpuinfo")) or ""
+    cpu = _text("/proc/cpuinfo") or ""
     for flag, module in (("vmx", "kvm_intel"), ("svm", "kvm_amd")):
         if f" {flag} " in cpu.replace("\n", " \n"):
             return Nested(module, None, 0)
@@ -161,31 +159,32 @@ def _nested() -> Nested | None:
 
 def _hugepages() -> dict[int, int]:
     found = {}
-    for place in _list(_HUGEPAGES):
-        size = place.name[len("hugepages-"):-len("kB")]
-        count = _text(place / "nr_hugepages")
+    folder = "/sys/kernel/mm/hugepages"
+    for name in _list(folder):
+        size = name[len("hugepages-"):-len("kB")]
+        count = _text(f"{folder}/{name}/nr_hugepages")
         if size.isdigit() and count:
             found[int(size)] = int(count)
     return found
 
 
 def _apparmor() -> AppArmor | None:
-    if (_text(_MODULES / "apparmor/parameters/enabled") or "").strip() != "Y":
+    if (_text(f"{_MODULES}/apparmor/parameters/enabled") or "").strip() != "Y":
         return None
-    profile = _text(Path("/etc/apparmor.d/abstractions/libvirt-qemu")) or ""
-    return AppArmor(Path(HELPER_PROFILE).exists(), Path(GUESTS_FOLDER).name in profile)
+    profile = _text("/etc/apparmor.d/abstractions/libvirt-qemu") or ""
+    return AppArmor(_at(HELPER_PROFILE).exists(), GUESTS_FOLDER.rpartition("/")[2] in profile)
 
 
 def _firewall(programs: Programs, units: Mapping[str, Unit]) -> Firewall:
-    ufw = _settings(Path("/etc/ufw/ufw.conf")).get("ENABLED", "").lower() == "yes"
-    docker = _active(units, "docker.service") or Path("/run/docker.sock").exists()
+    ufw = _settings("/etc/ufw/ufw.conf").get("ENABLED", "").lower() == "yes"
+    docker = _active(units, "docker.service") or _at("/run/docker.sock").exists()
     return Firewall(
         ufw=ufw,
-        ufw_forward=_settings(Path("/etc/default/ufw")).get("DEFAULT_FORWARD_POLICY", "") if ufw else "",
+        ufw_forward=_settings("/etc/default/ufw").get("DEFAULT_FORWARD_POLICY", "") if ufw else "",
         firewalld=_active(units, "firewalld.service"),
         docker=docker,
         docker_forward=_forward(programs) if docker else "",
-        bridged=(_text(Path("/proc/sys/net/bridge/bridge-nf-call-iptables")) or "").strip() == "1",
+        bridged=(_text("/proc/sys/net/bridge/bridge-nf-call-iptables") or "").strip() == "1",
     )
 
 
@@ -202,7 +201,7 @@ def _forward(programs: Programs) -> str:
     return words[2] if words[:2] == ["-P", "FORWARD"] and len(words) > 2 else ""
 
 
-def _settings(path: Path) -> dict[str, str]:
+def _settings(path: str) -> dict[str, str]:
     """Return the settings of a file of shell assignments."""
     lines = [line.strip() for line in (_text(path) or "").splitlines()]
     pairs = [line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")]
@@ -210,7 +209,7 @@ def _settings(path: Path) -> dict[str, str]:
 
 
 def _sudo() -> str:
-    path = Path("/usr/bin/sudo")
+    path = _at("/usr/bin/sudo")
     if not path.exists():
         return ""
     real = path.resolve()
@@ -219,7 +218,7 @@ def _sudo() -> str:
 
 def _pools() -> dict[str, str] | None:
     """Return the defined pools; None where the folder may not be read."""
-    folder = _ETC / "storage"
+    folder = _at(f"{_ETC}/storage")
     try:
         places = sorted(folder.glob("*.xml")) if folder.is_dir() else []
         return {place.stem: _target(place) for place in places}
@@ -232,16 +231,16 @@ def _target(place: Path) -> str:
     return (node.text or "") if node is not None else ""
 
 
-def _names(*folders: Path) -> tuple[str, ...]:
+def _names(*folders: str) -> tuple[str, ...]:
     """Return what is defined, or runs, by the files that libvirt keeps of it."""
-    return tuple(sorted({place.stem for folder in folders for place in _list(folder) if place.suffix == ".xml"}))
+    return tuple(sorted({name[: -len(".xml")] for folder in folders for name in _list(folder) if name.endswith(".xml")}))
 
 
 def _listening() -> frozenset[int]:
     """Return the TCP ports of libvirt that somebody listens on (proc(5): /proc/net/tcp)."""
     ports = set()
     for name in ("tcp", "tcp6"):
-        for line in (_text(Path("/proc/net", name)) or "").splitlines()[1:]:
+        for line in (_text(f"/proc/net/{name}") or "").splitlines()[1:]:
             words = line.split()
             if words[3] == _LISTEN:
                 ports.add(int(words[1].rpartition(":")[2], 16))
@@ -260,7 +259,7 @@ def _tls(listening: Iterable[int]) -> str:
         shown = ssl.get_server_certificate(("127.0.0.1", port))
     except (OSError, ValueError) as error:
         return f"libvirt's answer on port {port} is {error}"
-    there = _text(Path(PKI["cert"])) or ""
+    there = _text(PKI["cert"]) or ""
     if there and _der(shown) not in [_der(part + _END) for part in there.split(_END) if _BEGIN in part]:
         return f"libvirt shows another certificate than {PKI['cert']}"
     return ""
@@ -280,7 +279,7 @@ def _pki() -> dict[str, str]:
     found = {}
     for name, path in PKI.items():
         try:
-            found[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            found[name] = hashlib.sha256(_at(path).read_bytes()).hexdigest()
         except PermissionError:
             found[name] = ""
         except OSError:
@@ -291,7 +290,7 @@ def _pki() -> dict[str, str]:
 def _kvm_closed() -> bool:
     """Tell whether the device is there and closed to the group kvm. A place-holder with another number doesn't count."""
     try:
-        status = os.stat("/dev/kvm")
+        status = _at("/dev/kvm").stat()
         group = grp.getgrnam("kvm").gr_gid
     except (OSError, KeyError):
         return False
@@ -301,7 +300,7 @@ def _kvm_closed() -> bool:
 
 
 def _record() -> dict[str, Any]:
-    text = _text(Path(RECORD))
+    text = _text(RECORD)
     if not text:
         return {}
     try:
@@ -311,18 +310,22 @@ def _record() -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(path: Path) -> str | None:
+def _at(path: str) -> Path:
+    return _ROOT / path.lstrip("/")
+
+
+def _text(path: str) -> str | None:
     """Return a file's text; None where it isn't there, and nothing of one that may not be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return _at(path).read_text(encoding="utf-8", errors="replace")
     except PermissionError:
         return ""
     except OSError:
         return None
 
 
-def _list(folder: Path) -> list[Path]:
+def _list(folder: str) -> list[str]:
     try:
-        return sorted(folder.iterdir())
+        return sorted(os.listdir(_at(folder)))
     except OSError:
         return []

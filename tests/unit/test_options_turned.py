@@ -429,6 +429,7 @@ BOOTSTRAP: dict[str, Turn] = {
 
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
+_KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
 ELSEWHERE: dict[str, str] = {
     "image.name": _IMAGES + "test_blank",
     "image.pool": "tests/unit/plugins/module_utils/test_image_plan.py::test_pools_that_cannot_hold_it",
@@ -446,6 +447,25 @@ ELSEWHERE: dict[str, str] = {
     "image.validate_certs": _IMAGES + "test_how_it_is_fetched",
     "image.mirror": _IMAGES + "test_how_it_is_fetched",
     "image.timeout": _IMAGES + "test_how_it_is_fetched",
+    "kvm_host_info.accel": _KVM_HOST + "test_judge.py::test_kvm",
+    "kvm_host_info.accelerator": _KVM_HOST + "test_judge.py::test_kvm",
+    "kvm_host_info.architectures": _KVM_HOST + "test_judge.py::test_options_choose_packages",
+    "kvm_host_info.features": _KVM_HOST + "test_judge.py::test_options_choose_packages",
+    "kvm_host_info.storage": _KVM_HOST + "test_judge.py::test_options_choose_packages",
+    "kvm_host_info.extra_packages": _KVM_HOST + "test_judge.py::test_what_is_missing_is_named",
+    "kvm_host_info.users": _KVM_HOST + "test_settings.py::test_users",
+    "kvm_host_info.nested": _KVM_HOST + "test_settings.py::test_nested",
+    "kvm_host_info.hugepages": _KVM_HOST + "test_settings.py::test_hugepages_now_and_after_a_start",
+    "kvm_host_info.remote": _KVM_HOST + "test_settings.py::test_tls_under_systemd",
+    "kvm_host_info.tls.ca": _KVM_HOST + "test_settings.py::test_tls_under_systemd",
+    "kvm_host_info.tls.cert": _KVM_HOST + "test_settings.py::test_tls_under_systemd",
+    "kvm_host_info.tls.key": _KVM_HOST + "test_settings.py::test_tls_under_systemd",
+    "kvm_host_info.tls_allowed": _KVM_HOST + "test_settings.py::test_who_may_come_by_tls",
+    "kvm_host_info.network": _KVM_HOST + "test_judge.py::test_the_record_says_what_is_going_to_be_added",
+    "kvm_host_info.pools[].name": _KVM_HOST + "test_settings.py::test_a_pool_stays_where_it_is",
+    "kvm_host_info.pools[].path": _KVM_HOST + "test_settings.py::test_a_pool_stays_where_it_is",
+    "kvm_host_info.pools[].any_guest": _KVM_HOST + "test_settings.py::test_pools_in_other_places_are_told_to_apparmor",
+    "kvm_host_info.removal": _KVM_HOST + "test_look.py::test_the_module_reads_looks_and_judges",
     "image_info.query": _IMAGES + "test_image_info",
     "image_info.name": _IMAGES + "test_image_info",
     "image_info.pool": _IMAGES + "test_image_info",
@@ -461,7 +481,8 @@ TURNS: dict[str, Turn] = {
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
 CONVERGED = ("guest", "network", "pool", "image")
-CONNECTED = [name for name in MODULES if name != "accelerator_info"]
+# These look at the machine itself.
+CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
 

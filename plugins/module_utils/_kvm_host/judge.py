@@ -124,8 +124,8 @@ def _accelerator(wants: Wants) -> list[Finding]:
         return [Finding("accelerator", "ok", "guests are to be emulated")]
     if not probed:
         return []
-    verdict, why = probed.get("verdict"), str(probed.get("reason") or "")
-    advice = str(probed.get("advice") or "enable virtualization in the firmware's setup, or nested virtualization outside")
+    verdict, why = probed.get("verdict"), str(probed.get("reason") or "").rstrip(".")
+    advice = str(probed.get("advice") or "enable virtualization in the firmware's setup, or nested virtualization outside").rstrip(".")
     if verdict == "kvm":
         return [Finding("accelerator", "ok", f"KVM works here ({probed.get('kind', 'hardware')})")]
     if wants.accel == "kvm":

@@ -137,14 +137,20 @@ def hugepages(seen: Seen, wants: Wants) -> tuple[tuple[File, ...], dict[str, int
         lines.append(f"w {path} - - - - {count}\n")
         if have != count:
             pages[path] = count
-        findings.append(Finding("hugepages", "ok" if have == count else "warn", f"{have} of {count} pages of {name}",
-            "" if have == count else "if it stays so, memory is in pieces: restart the host, they are taken at its start",
-        ))  # fmt: skip
+        findings.append(_pages(seen, name, path, have, count))
     if not lines:
         return (), pages, findings
     text = f"# Written by the role {MARK}.\n{''.join(lines)}"
     files = () if seen.files.get(HUGEPAGES_FILE) == text else (File(HUGEPAGES_FILE, text),)
     return files, pages, findings
+
+
+def _pages(seen: Seen, name: str, path: str, have: int, count: int) -> Finding:
+    found = f"{have} of {count} pages of {name}"
+    if have == count or f"{path} - - - - {count}\n" not in (seen.files.get(HUGEPAGES_FILE) or ""):
+        # What is about to be tried for the first time is no news.
+        return Finding("hugepages", "ok", found)
+    return Finding("hugepages", "warn", found, "memory is in pieces: restart the host, they are taken at its start")
 
 
 def _giants(name: str, have: int, count: int) -> Finding:
