@@ -4,6 +4,7 @@
 #   make test STAGES="unit lab"    some stages: lint build sanity unit contract lab integration e2e, or unit-main ...
 #   make test STAGES=unit-main ARGS="-k nics"
 #   make lab-up HOST=b             a second private libvirtd beside the first
+#   make lab-up HOST=trixie        a bare machine of this release (or bookworm)
 
 STAGES ?=
 ARGS ?=
@@ -36,7 +37,7 @@ demo: ## from nothing to a booted guest, on this machine
 demo-down: ## take away what the demo made
 	@tools/demo down
 
-lab-up: ## start a private libvirtd in namespaces of its own (HOST=name)
+lab-up: ## start a private libvirtd (HOST=name), or a bare machine (HOST=trixie)
 	@tools/run lab up $(HOST)
 
 lab-shell: ## a shell inside it (HOST=name)

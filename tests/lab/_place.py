@@ -18,12 +18,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 from ._namespaces import Namespaces
 from ._proc import PROC, Process
 from ._run import LabError, Say, quiet, run, tool
 
+P = TypeVar("P", bound="Place")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 ROOT_FORM = re.compile(r"/[A-Za-z0-9._/-]+")
 STATE = "lab.json"
@@ -100,7 +101,7 @@ class Place(ABC):
 
     # Up and down
 
-    def up(self, owner: Process | None = None) -> Self:
+    def up(self: P, owner: Process | None = None) -> P:
         """Make it, or complete one that is half up. Give `owner` to tie its life to that process.
 
         Raises LabError, and leaves nothing behind, when it can't be made.

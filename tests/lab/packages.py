@@ -16,11 +16,11 @@ COMMON = (
     # the host
     "qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt dnsmasq-base iproute2 iptables "
     "ovmf swtpm swtpm-tools "
-    # the machines
-    "systemd-container slirp4netns netcat-openbsd "
     # the guests
     "busybox-static dropbear-bin openssh-client cpio lz4 xz-utils zstd kmod "
-    "e2fsprogs fdisk grub-pc-bin grub-common xorriso mmdebstrap"
+    "e2fsprogs fdisk grub-pc-bin grub-common xorriso mmdebstrap "
+    # the machines
+    "systemd-container slirp4netns netcat-openbsd"
 ).split()
 # From libvirt 10.6 in Debian (and what Ubuntu made of it) each driver is a package of its own.
 SPLIT = (
