@@ -16,12 +16,13 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from . import packages
+from . import _roots, packages
 from . import tiny as tiny_guest
 from ._place import Place
 from ._proc import Process
@@ -150,6 +151,15 @@ def lab_machine_factory(lab_session: _Session) -> MachineFactory:
     Further words are Machine's.
     """
     return lambda role, **words: lab_session.up(role, lambda name: Machine(name, **words))
+
+
+@pytest.fixture(scope="session", params=_roots.DEBIAN)
+def lab_machine(request: pytest.FixtureRequest, lab_machine_factory: MachineFactory) -> Machine:
+    """A bare machine of each release, up, for tests that install nothing that another would miss or stumble over."""
+    # Where neither root was made yet, both are made at once.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_roots.build, _roots.DEBIAN, ["systemd"] * len(_roots.DEBIAN)))
+    return lab_machine_factory(request.param, suite=request.param)
 
 
 @pytest.fixture(scope="session")

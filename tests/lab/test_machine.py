@@ -27,12 +27,6 @@ from tests.lab.traces import traces
 TOP = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=_roots.DEBIAN, scope="module")
-def machine(request: pytest.FixtureRequest, lab_machine_factory: MachineFactory) -> Machine:
-    """A machine of each release."""
-    return lab_machine_factory(request.param, suite=request.param)
-
-
 def over_ssh(machine: Machine, *command: str, user: str = "root") -> str:
     """Run a command as somebody would from here; return what it said."""
     done = subprocess.run(machine.ssh(*command, user=user), capture_output=True, text=True, timeout=60, check=False)
@@ -40,45 +34,45 @@ def over_ssh(machine: Machine, *command: str, user: str = "root") -> str:
     return done.stdout.strip()
 
 
-def test_it_is_the_release_that_was_asked_for_and_bare(machine: Machine) -> None:
+def test_it_is_the_release_that_was_asked_for_and_bare(lab_machine: Machine) -> None:
     """Its name, its identity and its systemd are its own; nothing of QEMU or libvirt is there, and no KVM."""
-    assert f"VERSION_CODENAME={machine.suite}" in machine.exec(["cat", "/etc/os-release"]).stdout
-    assert machine.exec(["hostname"]).stdout.strip() == machine.name
-    assert machine.exec(["cat", "/etc/machine-id"]).stdout.strip() == machine.uuid.replace("-", "")
-    until(lambda: "running" in machine.exec(["systemctl", "is-system-running"], check=False).stdout, 60, "all units")
-    packages = machine.exec(["dpkg-query", "-W", "-f", "${Package}\n"]).stdout.split()
+    assert f"VERSION_CODENAME={lab_machine.suite}" in lab_machine.exec(["cat", "/etc/os-release"]).stdout
+    assert lab_machine.exec(["hostname"]).stdout.strip() == lab_machine.name
+    assert lab_machine.exec(["cat", "/etc/machine-id"]).stdout.strip() == lab_machine.uuid.replace("-", "")
+    until(lambda: "running" in lab_machine.exec(["systemctl", "is-system-running"], check=False).stdout, 60, "all units")
+    packages = lab_machine.exec(["dpkg-query", "-W", "-f", "${Package}\n"]).stdout.split()
     assert not [name for name in packages if "virt" in name or "qemu" in name]
-    assert not (machine.root / "dev/kvm").exists()
+    assert not (lab_machine.root / "dev/kvm").exists()
 
 
-def test_the_real_machine_is_out_of_reach(machine: Machine) -> None:
+def test_the_real_machine_is_out_of_reach(lab_machine: Machine) -> None:
     """Device nodes are the machine's own, and settings of the kernel that all share can't be written."""
     before = os.stat("/dev/net/tun").st_mode
-    machine.exec(["chmod", "0640", "/dev/net/tun"])
+    lab_machine.exec(["chmod", "0640", "/dev/net/tun"])
     assert os.stat("/dev/net/tun").st_mode == before
-    machine.exec(["chmod", "0666", "/dev/net/tun"])
+    lab_machine.exec(["chmod", "0666", "/dev/net/tun"])
     with pytest.raises(LabError, match=r"[Rr]ead-only"):
-        machine.exec(["sh", "-c", "echo 60 >/proc/sys/vm/swappiness"])
-    assert machine.exec(["cat", "/proc/sys/net/ipv6/conf/all/disable_ipv6"]).stdout.strip() == "0"
-    links = json.loads(machine.exec(["ip", "-json", "link"]).stdout)
+        lab_machine.exec(["sh", "-c", "echo 60 >/proc/sys/vm/swappiness"])
+    assert lab_machine.exec(["cat", "/proc/sys/net/ipv6/conf/all/disable_ipv6"]).stdout.strip() == "0"
+    links = json.loads(lab_machine.exec(["ip", "-json", "link"]).stdout)
     assert sorted(link["ifname"] for link in links) == ["lo", "tap0"]
 
 
-def test_two_ways_in_by_ssh(machine: Machine) -> None:
+def test_two_ways_in_by_ssh(lab_machine: Machine) -> None:
     """Root comes in, and somebody who becomes root without a password."""
-    assert over_ssh(machine, "id", "-un") == "root"
-    assert over_ssh(machine, "id", "-un", user=USER) == USER
-    assert over_ssh(machine, "sudo", "-n", "id", "-un", user=USER) == "root"
+    assert over_ssh(lab_machine, "id", "-un") == "root"
+    assert over_ssh(lab_machine, "id", "-un", user=USER) == USER
+    assert over_ssh(lab_machine, "sudo", "-n", "id", "-un", user=USER) == "root"
 
 
 @pytest.mark.parametrize("user", ["root", USER])
-def test_ansible_comes_in_over_a_kept_connection(machine: Machine, user: str, tmp_path: Path) -> None:
+def test_ansible_comes_in_over_a_kept_connection(lab_machine: Machine, user: str, tmp_path: Path) -> None:
     """By the variables alone, twice over one connection of ssh, and as root where that is asked for."""
     inventory = tmp_path / "inventory.yml"
-    inventory.write_text(json.dumps({"all": {"hosts": {machine.name: machine.inventory(user)}}}))
+    inventory.write_text(json.dumps({"all": {"hosts": {lab_machine.name: lab_machine.inventory(user)}}}))
     program = str(Path(sys.executable).parent / "ansible")
     argv = [program, "-i", str(inventory), "all", "-b", "-m", "ansible.builtin.command", "-a", "id -u"]
-    sockets = machine.home / "cp"
+    sockets = lab_machine.home / "cp"
     env = {**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets), "ANSIBLE_HOME": str(tmp_path)}
     for _time in range(2):
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=env)
@@ -87,35 +81,35 @@ def test_ansible_comes_in_over_a_kept_connection(machine: Machine, user: str, tm
     assert list(sockets.iterdir())
 
 
-def test_apt_and_systemctl_work_and_outlive_a_reboot(machine: Machine) -> None:
+def test_apt_and_systemctl_work_and_outlive_a_reboot(lab_machine: Machine) -> None:
     """A package comes from a mirror, its unit runs; after a reboot the disk is as it was, and /run is not."""
-    machine.exec(["apt-get", "-q", "update"], timeout=300)
-    machine.exec(["apt-get", "-q", "-y", "install", "--no-install-recommends", "netcat-openbsd"], timeout=300)
+    lab_machine.exec(["apt-get", "-q", "update"], timeout=300)
+    lab_machine.exec(["apt-get", "-q", "-y", "install", "--no-install-recommends", "netcat-openbsd"], timeout=300)
     service = "[Service]\nExecStart=/bin/nc -kl 127.0.0.1 7\n[Install]\nWantedBy=multi-user.target\n"
-    machine.exec(["tee", "/etc/systemd/system/echo.service"], input=service)
-    machine.exec(["systemctl", "enable", "--now", "echo.service"])
-    machine.exec(["ip", "link", "add", "left-over", "type", "bridge"])
-    machine.exec(["sh", "-c", "touch /run/left-over; sleep 1000 >/dev/null 2>&1 & echo $! >/root/sleeper"])
-    boot = machine.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
+    lab_machine.exec(["tee", "/etc/systemd/system/echo.service"], input=service)
+    lab_machine.exec(["systemctl", "enable", "--now", "echo.service"])
+    lab_machine.exec(["ip", "link", "add", "left-over", "type", "bridge"])
+    lab_machine.exec(["sh", "-c", "touch /run/left-over; sleep 1000 >/dev/null 2>&1 & echo $! >/root/sleeper"])
+    boot = lab_machine.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
 
-    before = machine.leader
-    machine.reboot()
-    assert machine.leader not in (None, before)
+    before = lab_machine.leader
+    lab_machine.reboot()
+    assert lab_machine.leader not in (None, before)
     # What Ansible's module `reboot` looks at.
-    assert machine.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout != boot
-    assert not (machine.root / "run/left-over").exists()
-    assert "left-over" not in machine.exec(["ip", "-brief", "link"]).stdout
-    assert "sleep" not in machine.exec(["sh", "-c", "cat /proc/$(cat /root/sleeper)/comm 2>&1"], check=False).stdout
-    until(lambda: machine.exec(["systemctl", "is-active", "echo"], check=False).stdout == "active\n", 30, "its unit")
+    assert lab_machine.exec(["cat", "/proc/sys/kernel/random/boot_id"]).stdout != boot
+    assert not (lab_machine.root / "run/left-over").exists()
+    assert "left-over" not in lab_machine.exec(["ip", "-brief", "link"]).stdout
+    assert "sleep" not in lab_machine.exec(["sh", "-c", "cat /proc/$(cat /root/sleeper)/comm 2>&1"], check=False).stdout
+    until(lambda: lab_machine.exec(["systemctl", "is-active", "echo"], check=False).stdout == "active\n", 30, "its unit")
     # The way out is there again.
-    machine.exec(["apt-get", "-q", "update"], timeout=300)
+    lab_machine.exec(["apt-get", "-q", "update"], timeout=300)
 
 
-def test_pulling_the_plug_keeps_the_disk(machine: Machine) -> None:
+def test_pulling_the_plug_keeps_the_disk(lab_machine: Machine) -> None:
     """After a reset the machine boots again by itself."""
-    machine.exec(["sh", "-c", "echo kept >/root/kept; sync"])
-    machine.reset()
-    assert over_ssh(machine, "cat", "/root/kept") == "kept"
+    lab_machine.exec(["sh", "-c", "echo kept >/root/kept; sync"])
+    lab_machine.reset()
+    assert over_ssh(lab_machine, "cat", "/root/kept") == "kept"
 
 
 def test_two_machines_are_two(lab_machine_factory: MachineFactory) -> None:
