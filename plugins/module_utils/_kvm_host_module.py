@@ -34,6 +34,7 @@ def read_kvm_host(params: Mapping[str, Any], run_command: RunCommand) -> Mapping
                 "front": found.daemons.front,
             },
             "todo": asdict(found.todo),
+            "busy": _busy(found),
             "pools": [dict(pool) for pool in found.pools],
             "network_autostarts": "default" in seen.autostart,
             "guests": list(seen.guests),
@@ -49,6 +50,19 @@ def read_kvm_host(params: Mapping[str, Any], run_command: RunCommand) -> Mapping
         going = removal.judge(seen, _kvm_host_look.installed(run_command))
         result["kvm_host"]["removal"] = removal.shown(going, seen)
     return result
+
+
+def _busy(found: judge.Judgement) -> dict[str, bool]:
+    """Tell for each part of the role whether it has something to do."""
+    todo = found.todo
+    return {
+        "packages": bool(found.missing),
+        "settings": bool(
+            todo.users or todo.nested or todo.reload or todo.hugepages or todo.pages or todo.apparmor
+        ),
+        "daemons": bool(found.daemons.units or found.daemons.start or todo.device),
+        "remote": bool(todo.certificates or todo.conf or todo.open or todo.shut or todo.listen),
+    }
 
 
 def warnings(result: Mapping[str, Any]) -> list[str]:

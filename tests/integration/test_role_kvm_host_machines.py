@@ -51,14 +51,14 @@ def role(
     machine: Machine, folder: Path, *args: str, entry: str = "main", fails: bool = False, become: bool = True, **options: Any
 ) -> Results:
     """Run an entry of the role there; ``seen`` shows its facts."""
-    said = {"main": "kvm_host_facts", "preflight": "kvm_host_preflight"}.get(entry, "{}")
+    said = {"main": "kvm_host_facts", "preflight": "kvm_host_preflight"}.get(entry, "kvm_host_facts")
     play = {
         "hosts": "hypervisors",
         "gather_facts": False,
         "become": become,
         "tasks": [
             {"name": "role", "ansible.builtin.import_role": {"name": ROLE, "tasks_from": entry}, "vars": options},
-            {"name": "seen", "ansible.builtin.debug": {"msg": f"{{{{ {said} }}}}"}, "tags": ["always"]},
+            {"name": "seen", "ansible.builtin.debug": {"msg": f"{{{{ {said} | default({{}}) }}}}"}, "tags": ["always"]},
         ],
     }
     results = Controller([machine], folder, user=USER)([play], *args, fails=fails)
