@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -201,6 +202,31 @@ def test_a_machine_that_cant_boot_leaves_nothing(
     with pytest.raises(LabError, match="was switched off before.*I will not"):
         spare.up()
     assert traces(spare) == []
+
+
+def test_a_folder_on_an_overlay_will_do(lab_machine: Machine) -> None:
+    """In a container everything may be an overlay, which can't hold the upper layer of another one."""
+    script = (
+        "from tests.lab import Machine\n"
+        f"machine = Machine('nested', suite={lab_machine.suite!r}).up()\n"
+        "print(machine.exec(['sh', '-c', 'echo kept >/root/kept; cat /root/kept']).stdout)\n"
+        "machine.down()\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="lab-", dir="/var/tmp") as folder:
+        for name in ("lower", "upper", "work", "top"):
+            (Path(folder) / name).mkdir()
+        layers = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        words = f'mount -t overlay overlay -o {layers} {folder}/top && exec "$@"'
+        done = subprocess.run(
+            ["unshare", "--mount", "--propagation=private", "sh", "-c", words, "sh", sys.executable, "-c", script],
+            cwd=TOP,
+            env={**os.environ, "VIRTFLEET_LAB_DIR": f"{folder}/top/lab"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert done.stdout.strip() == "kept", done.stderr
 
 
 def test_a_release_that_nobody_knows_is_refused(lab_ready: None) -> None:

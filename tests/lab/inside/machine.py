@@ -81,10 +81,16 @@ def assemble(home: Path, token: str, lower: Path) -> None:
 
     The source of the mount names the machine: a process whose mountinfo shows it belongs to it.
     """
-    options = f"lowerdir={lower / 'root'},upperdir={home / 'upper'},workdir={home / 'work'}"
-    mount("-t", "overlay", token, str(home / "root"), "-o", options)
+    if not mount_layers(home, token, lower, home):
+        # In a container the folder may be on an overlay itself, and then the upper layer can't be there: it is memory.
+        layer = home / "layer"
+        layer.mkdir()
+        require(["mount", "-t", "tmpfs", token, str(layer)])
+        require(["cp", "-a", str(home / "upper"), str(home / "work"), str(layer)])
+        if not mount_layers(home, token, lower, layer):
+            sys.exit(1)
     # systemd-nspawn leaves locks and folders in /run, and would talk to the machine's own systemd there.
-    mount("-t", "tmpfs", "-o", "mode=0755", token, "/run")
+    require(["mount", "-t", "tmpfs", "-o", "mode=0755", token, "/run"])
     # Nodes of its own: whoever changes their mode or owner inside must not change the machine's.
     for name, (major, minor) in DEVICES.items():
         node = Path("/run", name)
@@ -92,10 +98,16 @@ def assemble(home: Path, token: str, lower: Path) -> None:
         node.chmod(0o666)
 
 
-def mount(*words: str) -> None:
-    """Mount something, or say why not and end."""
-    done = subprocess.run(["mount", *words], check=False, stdout=sys.stdout, stderr=sys.stdout)
-    if done.returncode:
+def mount_layers(home: Path, token: str, lower: Path, upper: Path) -> bool:
+    """Mount HOME/root; return whether that could be done."""
+    options = f"lowerdir={lower / 'root'},upperdir={upper / 'upper'},workdir={upper / 'work'}"
+    done = subprocess.run(["mount", "-t", "overlay", token, str(home / "root"), "-o", options], check=False)
+    return done.returncode == 0
+
+
+def require(words: list[str]) -> None:
+    """Run a command, or end: it has said why it failed."""
+    if subprocess.run(words, check=False).returncode:
         sys.exit(1)
 
 
