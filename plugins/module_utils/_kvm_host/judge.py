@@ -15,7 +15,7 @@ from . import settings
 from .daemons import PORTS, Daemons
 from .seen import Seen
 from .settings import Finding, Todo
-from .wants import IMAGES, Wants
+from .wants import DEFAULT, IMAGES, Pool, Wants
 
 RECORD = "/var/lib/virtfleet/kvm_host.json"
 _LISTS = ("packages", "files", "blocks", "users", "pools", "networks", "remote")
@@ -56,7 +56,7 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     else:
         todo = Todo()
     fails = tuple(f"{finding.found}; {finding.advice}" for finding in found if finding.status == "fail")
-    pools = tuple({"name": pool.name, "path": _path(seen, pool.name, pool.path)} for pool in wants.pools)
+    pools = tuple({"name": pool.name, "path": _path(seen, pool)} for pool in wants.pools if not _served(seen, pool))
     return Judgement(
         system, fails, tuple(found), "hwe" if hwe else "base", needs, tuple(missing), demons, todo, pools,
         _record(seen, wants, missing, todo),
@@ -229,7 +229,10 @@ def _walls(seen: Seen) -> list[Finding]:
 def _places(seen: Seen, wants: Wants) -> list[Finding]:
     found = []
     for pool in wants.pools:
-        if pool.path is None and pool.name != "default" and seen.pools is not None and pool.name not in seen.pools:
+        other = _served(seen, pool)
+        if other:
+            found.append(Finding("pools", "ok", f"the pool {other} has {IMAGES}, so that no {pool.name} is made"))
+        if pool.path is None and pool.name != DEFAULT and seen.pools is not None and pool.name not in seen.pools:
             found.append(Finding("pools", "fail", f"the pool {pool.name} does not exist", "give it a path"))
     if seen.apparmor is not None and not seen.apparmor.helper and seen.packages and "libvirt-daemon-system" in seen.packages:
         found.append(Finding(
@@ -239,11 +242,18 @@ def _places(seen: Seen, wants: Wants) -> list[Finding]:
     return found
 
 
-def _path(seen: Seen, name: str, path: str | None) -> str | None:
+def _path(seen: Seen, pool: Pool) -> str | None:
     """Return where a pool is to be: an existing one stays where it is when nothing else was said."""
-    if path is not None or seen.pools is None or name in seen.pools:
-        return path
-    return IMAGES if name == "default" else None
+    if pool.path is not None or seen.pools is None or pool.name in seen.pools:
+        return pool.path
+    return IMAGES if pool.name == DEFAULT else None
+
+
+def _served(seen: Seen, pool: Pool) -> str | None:
+    """Return the pool of another name that has the place where ``default`` would be made, and so does its service."""
+    if pool.name != DEFAULT or pool.path is not None or seen.pools is None or pool.name in seen.pools:
+        return None
+    return next((name for name, path in seen.pools.items() if path.rstrip("/") == IMAGES), None)
 
 
 def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[str, Any]:
@@ -257,7 +267,10 @@ def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[st
         "files": files,
         "blocks": [block.path for block in (*todo.apparmor, *todo.conf) if block.text],
         "users": list(todo.users),
-        "pools": [pool.name for pool in wants.pools if seen.pools is not None and pool.name not in seen.pools],
+        "pools": [
+            pool.name for pool in wants.pools
+            if seen.pools is not None and pool.name not in seen.pools and not _served(seen, pool)
+        ],
         "networks": ["default"] if wants.network == "default" and not active else [],
         "remote": [wants.remote] if port and port not in seen.listening else [],
     }

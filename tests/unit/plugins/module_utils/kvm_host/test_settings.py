@@ -164,6 +164,15 @@ def test_a_pool_stays_where_it_is() -> None:
     assert judged(host(), pools=[{"name": "kept"}]).refusals == ("the pool kept does not exist; give it a path",)
 
 
+def test_no_second_pool_is_made_in_one_place() -> None:
+    seen = host(pools={"images": "/var/lib/libvirt/images/"})
+    found = judged(seen, pools=[{"name": "default"}])
+    assert (found.pools, found.record) == ((), {})
+    assert "the pool images has" in finding(seen, "pools", pools=[{"name": "default"}]).found
+    # Said out loud it is tried, and libvirt says what it thinks of it.
+    assert judged(seen, pools=[{"name": "default", "path": "/var/lib/libvirt/images"}]).pools != ()
+
+
 # clients from other hosts
 
 TLS = {"ca": "aa", "cert": "bb", "key": "cc"}
