@@ -174,12 +174,21 @@ def _settings(seen: Seen, wants: Wants, demons: Daemons) -> tuple[Todo, list[Fin
 def _remote(seen: Seen, wants: Wants, demons: Daemons) -> list[Finding]:
     found = []
     if wants.remote == "tls":
+        changing = any(seen.pki.get(name) != sha and name not in seen.fresh for name, sha in wants.tls.items())
         lacking = [path for name, path in settings.PKI.items() if name not in seen.pki and name not in wants.tls]
         if lacking:
             found.append(Finding(
                 "tls", "fail", f"TLS was asked for, and {', '.join(lacking)} is not there",
                 "give the certificates by kvm_host_tls, or put them there first",
             ))  # fmt: skip
+        elif seen.pki_problem and not changing:
+            found.append(Finding(
+                "tls", "fail", f"libvirt would not start with the certificates: {seen.pki_problem}",
+                f"see that {settings.PKI['key']} is the key of {settings.PKI['cert']}, and that this one is valid and signed "
+                f"by {settings.PKI['ca']}",
+            ))  # fmt: skip
+        elif changing:
+            found.append(Finding("tls", "ok", "new certificates are about to be written"))
         elif seen.tls:
             found.append(Finding(
                 "tls", "warn", f"no TLS client gets in: {seen.tls}", "the role sees to it; else look at the certificates"

@@ -206,6 +206,17 @@ def test_certificates_must_be_given_or_be_there() -> None:
     assert judged(host(pki=TLS), remote="tls").refusals == ()
 
 
+def test_certificates_that_do_not_work_are_refused() -> None:
+    bad = host(pki=TLS, pki_problem="key values mismatch")
+    assert "would not start with the certificates: key values mismatch" in judged(bad, remote="tls").refusals[0]
+    # Others are on their way; and once they lie ready, they are what counts.
+    new = {**TLS, "key": "dd"}
+    assert judged(bad, remote="tls", tls=new).refusals == ()
+    ready = host(pki=TLS, fresh=frozenset({"key"}), pki_problem="key values mismatch")
+    assert judged(ready, remote="tls", tls=new).refusals != ()
+    assert todo(ready, remote="tls", tls=new).certificates == ("key",)
+
+
 def test_tls_without_systemd() -> None:
     lines = Block("/etc/libvirt/libvirtd.conf", "listen_tls = 1\nlisten_tcp = 0\n")
     found = todo(host(**BY_HAND), remote="tls", tls=TLS)
