@@ -17,7 +17,7 @@ import shlex
 import socket
 import ssl
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from ._kvm_host.daemons import DAEMONS, PORTS, UNITS
 from ._kvm_host.judge import RECORD
 from ._kvm_host.removal import Package, parse_relations
 from ._kvm_host.seen import AppArmor, Firewall, Nested, Seen, System, Unit
-from ._kvm_host.settings import GROUP, GUESTS_FOLDER, HELPER_PROFILE, PKI, READ_FILES
+from ._kvm_host.settings import FRESH, GROUP, GUESTS_FOLDER, HELPER_PROFILE, PKI, READ_FILES
 from ._kvm_host.wants import Wants
 from ._programs import Programs, RunCommand
 
@@ -49,6 +49,7 @@ def look(run_command: RunCommand, wants: Wants) -> Seen:
     systemd = _at("/run/systemd/system").is_dir()
     units = _units(programs) if systemd else {}
     listening = _listening()
+    fresh = frozenset(name for name, sha in _pki(FRESH).items() if sha and sha == wants.tls.get(name))
     there = frozenset(name for name in DAEMONS if _at(f"/usr/sbin/{name}").exists())
     return Seen(
         system=_system(),
@@ -72,8 +73,10 @@ def look(run_command: RunCommand, wants: Wants) -> Seen:
         networks=_names(f"{_SOCKETS}/network"),
         autostart=_names(f"{_ETC}/qemu/networks/autostart"),
         listening=listening,
-        pki=_pki(),
+        pki=_pki(""),
+        fresh=fresh,
         kvm_closed=_kvm_closed(),
+        pki_problem=_pki_problem(fresh) if wants.remote == "tls" else "",
         tls=_tls(listening) if wants.remote == "tls" else None,
         record=_record(),
     )
@@ -275,16 +278,53 @@ def _der(text: str) -> bytes:
         return b""
 
 
-def _pki() -> dict[str, str]:
+def _pki(more: str) -> dict[str, str]:
     found = {}
     for name, path in PKI.items():
         try:
-            found[name] = hashlib.sha256(_at(path).read_bytes()).hexdigest()
+            found[name] = hashlib.sha256(_at(path + more).read_bytes()).hexdigest()
         except PermissionError:
             found[name] = ""
         except OSError:
             continue
     return found
+
+
+def _pki_problem(fresh: Container[str]) -> str:
+    """Say why TLS could not work with the certificates, by a handshake in memory; empty where it could.
+
+    With a key that does not fit, another authority or an expired certificate libvirtd does not even start.
+    """
+    paths = {name: str(_at(path + FRESH if name in fresh else path)) for name, path in PKI.items()}
+    if not all(os.access(path, os.R_OK) for path in paths.values()):
+        return ""
+    try:
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(paths["cert"], paths["key"], password=lambda: "")
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname = False
+        client.load_verify_locations(paths["ca"])
+        _shake_hands(server, client)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
+        return str(words).replace("_", " ").lower()
+    return ""
+
+
+def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+    """Let two sides meet in memory; raise SSLError where they don't come together."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = [
+        client.wrap_bio(to_client, to_server),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    while sides:
+        for side in list(sides):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            sides.remove(side)
 
 
 def _kvm_closed() -> bool:

@@ -60,8 +60,8 @@ class Daemons:
 
 def judge(seen: Seen) -> Daemons:
     """Return which kind of daemons the host has, and those that are not listening yet."""
-    monolithic = _there(seen, ("libvirtd",))
-    modular = _there(seen, ("virtqemud",))
+    monolithic = bool(_there(seen, ("libvirtd",)))
+    modular = bool(_there(seen, ("virtqemud",)))
     if not monolithic and not modular:
         return Daemons(None)
     if monolithic and modular:

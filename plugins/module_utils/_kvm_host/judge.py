@@ -15,7 +15,7 @@ from . import settings
 from .daemons import PORTS, Daemons
 from .seen import Seen
 from .settings import Finding, Todo
-from .wants import IMAGES, Wants
+from .wants import DEFAULT, IMAGES, Pool, Wants
 
 RECORD = "/var/lib/virtfleet/kvm_host.json"
 _LISTS = ("packages", "files", "blocks", "users", "pools", "networks", "remote")
@@ -56,7 +56,7 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     else:
         todo = Todo()
     fails = tuple(f"{finding.found}; {finding.advice}" for finding in found if finding.status == "fail")
-    pools = tuple({"name": pool.name, "path": _path(seen, pool.name, pool.path)} for pool in wants.pools)
+    pools = tuple({"name": pool.name, "path": _path(seen, pool)} for pool in wants.pools if not _served(seen, pool))
     return Judgement(
         system, fails, tuple(found), "hwe" if hwe else "base", needs, tuple(missing), demons, todo, pools,
         _record(seen, wants, missing, todo),
@@ -174,12 +174,21 @@ def _settings(seen: Seen, wants: Wants, demons: Daemons) -> tuple[Todo, list[Fin
 def _remote(seen: Seen, wants: Wants, demons: Daemons) -> list[Finding]:
     found = []
     if wants.remote == "tls":
+        changing = any(seen.pki.get(name) != sha and name not in seen.fresh for name, sha in wants.tls.items())
         lacking = [path for name, path in settings.PKI.items() if name not in seen.pki and name not in wants.tls]
         if lacking:
             found.append(Finding(
                 "tls", "fail", f"TLS was asked for, and {', '.join(lacking)} is not there",
                 "give the certificates by kvm_host_tls, or put them there first",
             ))  # fmt: skip
+        elif seen.pki_problem and not changing:
+            found.append(Finding(
+                "tls", "fail", f"libvirt would not start with the certificates: {seen.pki_problem}",
+                f"see that {settings.PKI['key']} is the key of {settings.PKI['cert']}, and that this one is valid and signed "
+                f"by {settings.PKI['ca']}",
+            ))  # fmt: skip
+        elif changing:
+            found.append(Finding("tls", "ok", "new certificates are about to be written"))
         elif seen.tls:
             found.append(Finding(
                 "tls", "warn", f"no TLS client gets in: {seen.tls}", "the role sees to it; else look at the certificates"
@@ -229,7 +238,10 @@ def _walls(seen: Seen) -> list[Finding]:
 def _places(seen: Seen, wants: Wants) -> list[Finding]:
     found = []
     for pool in wants.pools:
-        if pool.path is None and pool.name != "default" and seen.pools is not None and pool.name not in seen.pools:
+        other = _served(seen, pool)
+        if other:
+            found.append(Finding("pools", "ok", f"the pool {other} has {IMAGES}, so that no {pool.name} is made"))
+        if pool.path is None and pool.name != DEFAULT and seen.pools is not None and pool.name not in seen.pools:
             found.append(Finding("pools", "fail", f"the pool {pool.name} does not exist", "give it a path"))
     if seen.apparmor is not None and not seen.apparmor.helper and seen.packages and "libvirt-daemon-system" in seen.packages:
         found.append(Finding(
@@ -239,11 +251,18 @@ def _places(seen: Seen, wants: Wants) -> list[Finding]:
     return found
 
 
-def _path(seen: Seen, name: str, path: str | None) -> str | None:
+def _path(seen: Seen, pool: Pool) -> str | None:
     """Return where a pool is to be: an existing one stays where it is when nothing else was said."""
-    if path is not None or seen.pools is None or name in seen.pools:
-        return path
-    return IMAGES if name == "default" else None
+    if pool.path is not None or seen.pools is None or pool.name in seen.pools:
+        return pool.path
+    return IMAGES if pool.name == DEFAULT else None
+
+
+def _served(seen: Seen, pool: Pool) -> str | None:
+    """Return the pool of another name that has the place where ``default`` would be made, and so does its service."""
+    if pool.name != DEFAULT or pool.path is not None or seen.pools is None or pool.name in seen.pools:
+        return None
+    return next((name for name, path in seen.pools.items() if path.rstrip("/") == IMAGES), None)
 
 
 def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[str, Any]:
@@ -257,7 +276,10 @@ def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[st
         "files": files,
         "blocks": [block.path for block in (*todo.apparmor, *todo.conf) if block.text],
         "users": list(todo.users),
-        "pools": [pool.name for pool in wants.pools if seen.pools is not None and pool.name not in seen.pools],
+        "pools": [
+            pool.name for pool in wants.pools
+            if seen.pools is not None and pool.name not in seen.pools and not _served(seen, pool)
+        ],
         "networks": ["default"] if wants.network == "default" and not active else [],
         "remote": [wants.remote] if port and port not in seen.listening else [],
     }

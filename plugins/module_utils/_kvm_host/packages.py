@@ -120,7 +120,7 @@ STORAGE: Mapping[str, Names] = {
     # Debian has the tools outside of its main archive, where they build a kernel module; they are not drawn in.
     "zfs": Names(
         ("libvirt-daemon-driver-storage-zfs", "zfsutils-linux"),
-        {system: ("libvirt-daemon-driver-storage-zfs",) for system in _DEBIANS},
+        dict.fromkeys(_DEBIANS, ("libvirt-daemon-driver-storage-zfs",)),
     ),
 }
 

@@ -77,11 +77,13 @@ class Seen:
     the daemons of libvirt that are installed, ``answering`` those whose socket answers; that is looked at without
     systemd only, since with it a look would start them. ``members`` are those of the group libvirt. ``hugepages`` maps
     KiB a page to how many the kernel has. ``files`` has the texts of the files that the role writes to, None for one
-    that is not there and an empty one for what may not be read. ``pools`` maps defined pools to their paths, ``networks`` has those that run, ``autostart`` those
-    that start with the host. ``listening`` are TCP ports. ``pki`` maps ca, cert and key
-    to the SHA-256 of what is there, empty for what may not be read. ``kvm_closed``: there is a KVM device, and QEMU's user
-    may not use it. ``tls`` says why no TLS client gets in, empty where one does.
-    ``record`` is what the role has noted of its additions.
+    that is not there and an empty one for what may not be read. ``pools`` maps defined pools to their paths, ``networks``
+    has those that run, ``autostart`` those that start with the host. ``listening`` are TCP ports. ``pki`` maps ca, cert
+    and key to the SHA-256 of what is there, empty for what may not be read. ``kvm_closed``: there is a KVM device, and
+    QEMU's user may not use it. ``fresh`` are those of
+    them that stand ready to take their place, as asked for. ``pki_problem`` says why TLS can't work with what is there or
+    ready, and ``tls`` why no client gets in; both are empty where all is well. ``record`` is what the role
+    has noted of its additions.
     """
 
     system: System
@@ -107,5 +109,7 @@ class Seen:
     listening: frozenset[int] = frozenset()
     pki: Mapping[str, str] = field(default_factory=dict)
     kvm_closed: bool = False
+    fresh: frozenset[str] = frozenset()
+    pki_problem: str = ""
     tls: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)

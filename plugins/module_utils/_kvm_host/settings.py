@@ -32,6 +32,8 @@ PKI = {
     "cert": "/etc/pki/libvirt/servercert.pem",
     "key": "/etc/pki/libvirt/private/serverkey.pem",
 }
+# What is to take the place of a certificate stands beside it until it was seen to work.
+FRESH = ".virtfleet"
 # Those of the role are read whole; of the others only the part between the marks counts.
 OWN_FILES = (NESTED_FILE, HUGEPAGES_FILE)
 SHARED_FILES = (HELPER_LOCAL, GUESTS_DROP_IN, GUESTS_LOCAL, *CONFS.values())

@@ -20,6 +20,8 @@ NETWORKS = ("none", "default")
 DEFAULT_FEATURES = ("uefi", "tpm", "virtiofs", "passt")
 # Where the package of libvirt makes a folder for disks, and where its AppArmor profile expects them.
 IMAGES = "/var/lib/libvirt/images"
+# The pool that is made there.
+DEFAULT = "default"
 
 OPTIONS: dict[str, Any] = {
     "accel": {"type": "str", "choices": list(ACCELS), "default": "auto"},

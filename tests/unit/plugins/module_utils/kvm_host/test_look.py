@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _kvm_host_lo
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.removal import Package
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall, Nested, Seen, Unit
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import FRESH, PKI
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import OPTIONS
+from tests.integration.role_kvm_host import certificates
 from tests.unit.plugins.module_utils.kvm_host.hosts import options
 
 DPKG = "installed bash\nconfig-files old\ninstalled libvirt-clients\n"
@@ -164,6 +167,28 @@ def test_ports_and_certificates(machine: Machine) -> None:
     assert seen.listening == {16509}
     assert seen.pki == {"ca": "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"}
     assert seen.tls == "nobody listens on port 16514"
+
+
+def test_certificates_are_tried_before_they_are_used(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> None:
+    texts = certificates(tmp_path_factory.mktemp("pki"))
+    other = certificates(tmp_path_factory.mktemp("other"))
+    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+    def problem(**replaced: str) -> str:
+        for name, path in PKI.items():
+            machine.file(path[1:], {**texts, **replaced}[name])
+        return machine.look(remote="tls").pki_problem
+
+    assert problem() == ""
+    assert problem(key=other["key"]) == "key values mismatch"
+    assert "unable to get local issuer certificate" in problem(ca=other["ca"]) or "self-signed" in problem(ca=other["ca"])
+    assert problem(cert="no certificate") != ""
+    # The right one lies ready; one that is not what was asked for is nobody's.
+    problem(key=other["key"])
+    machine.file(PKI["key"][1:] + FRESH, texts["key"])
+    seen = machine.look(remote="tls", tls=hashes)
+    assert (seen.fresh, seen.pki_problem) == ({"key"}, "")
+    assert machine.look(remote="tls", tls={**hashes, "key": "another"}).pki_problem == "key values mismatch"
 
 
 def test_a_damaged_record_is_no_empty_one(machine: Machine) -> None:

@@ -15,7 +15,11 @@ from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.removal i
     shown,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Unit
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import HELPER_LOCAL, HUGEPAGES_FILE, MARK
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import (
+    HELPER_LOCAL,
+    HUGEPAGES_FILE,
+    MARK,
+)
 from tests.unit.plugins.module_utils.kvm_host.hosts import host
 
 OURS = {"packages": ["libvirt-daemon", "libvirt0", "qemu-utils", "swtpm"]}

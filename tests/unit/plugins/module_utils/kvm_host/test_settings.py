@@ -164,6 +164,15 @@ def test_a_pool_stays_where_it_is() -> None:
     assert judged(host(), pools=[{"name": "kept"}]).refusals == ("the pool kept does not exist; give it a path",)
 
 
+def test_no_second_pool_is_made_in_one_place() -> None:
+    seen = host(pools={"images": "/var/lib/libvirt/images/"})
+    found = judged(seen, pools=[{"name": "default"}])
+    assert (found.pools, found.record) == ((), {})
+    assert "the pool images has" in finding(seen, "pools", pools=[{"name": "default"}]).found
+    # Said out loud it is tried, and libvirt says what it thinks of it.
+    assert judged(seen, pools=[{"name": "default", "path": "/var/lib/libvirt/images"}]).pools != ()
+
+
 # clients from other hosts
 
 TLS = {"ca": "aa", "cert": "bb", "key": "cc"}
@@ -195,6 +204,17 @@ def test_certificates_must_be_given_or_be_there() -> None:
     found = judged(host(pki={"ca": "aa"}), remote="tls", tls={"cert": "bb"}).refusals
     assert len(found) == 1 and "/etc/pki/libvirt/private/serverkey.pem is not there" in found[0]
     assert judged(host(pki=TLS), remote="tls").refusals == ()
+
+
+def test_certificates_that_do_not_work_are_refused() -> None:
+    bad = host(pki=TLS, pki_problem="key values mismatch")
+    assert "would not start with the certificates: key values mismatch" in judged(bad, remote="tls").refusals[0]
+    # Others are on their way; and once they lie ready, they are what counts.
+    new = {**TLS, "key": "dd"}
+    assert judged(bad, remote="tls", tls=new).refusals == ()
+    ready = host(pki=TLS, fresh=frozenset({"key"}), pki_problem="key values mismatch")
+    assert judged(ready, remote="tls", tls=new).refusals != ()
+    assert todo(ready, remote="tls", tls=new).certificates == ("key",)
 
 
 def test_tls_without_systemd() -> None:
