@@ -48,6 +48,13 @@ class ActionModule(ActionBase):
         second = self._confirmed(arguments, begun, task_vars)
         return {**result, **_ended(first, second)}
 
+    def cleanup(self, force: bool = False) -> None:
+        """Remove the temporary folder; a host that does not answer is the result's business already."""
+        try:
+            super().cleanup(force)
+        except AnsibleError as error:
+            display.vvv(f"host_bridge: could not clean up: {error}", host=self._play_context.remote_addr)
+
     def _confirmed(
         self, arguments: Mapping[str, Any], begun: Mapping[str, Any], task_vars: dict[str, Any] | None
     ) -> dict[str, Any]:

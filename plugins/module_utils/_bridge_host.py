@@ -29,7 +29,6 @@ STATE = Path("/var/lib/virtfleet/bridge")
 _NET = Path("/sys/class/net")
 _NETWORKD = Path("/run/systemd/netif")
 _NETPLAN_FOLDERS = ("/lib/netplan", "/etc/netplan", "/run/netplan")
-_FOREVER = 4294967295
 _ASK_SECONDS = 1.0
 _ASK_TIMES = 3
 
@@ -109,7 +108,7 @@ class LocalNetwork:
             return None
         generated = re.match(r"^/run/systemd/network/10-netplan-(.+)\.network$", file)
         if generated:
-            return self._by_netplan(generated.group(1), link)
+            return self._by_netplan(generated.group(1), link, "systemd-networkd")
         places = [file, *_dropins(file)]
         text = "\n".join(Path(place).read_text(encoding="utf-8", errors="surrogateescape") for place in places)
         return Native("networkd", file, {"file": file, "text": text})
@@ -127,7 +126,7 @@ class LocalNetwork:
         file = files.get(profile, "")
         generated = re.match(r"^/run/NetworkManager/system-connections/netplan-(.+?)(?:\.nmconnection)?$", file)
         if generated:
-            return self._by_netplan(generated.group(1), link)
+            return self._by_netplan(generated.group(1), link, "NetworkManager")
         if not file or not Path(file).is_file():
             raise Unsupported(
                 f"could not read the profile by which NetworkManager has {link} up: it is in no file; save it with `nmcli connection "
@@ -136,7 +135,7 @@ class LocalNetwork:
         text = Path(file).read_text(encoding="utf-8", errors="surrogateescape")
         return Native("networkmanager", file, {"file": file, "text": text, "uuid": profile})
 
-    def _by_netplan(self, key: str, link: str) -> Native:
+    def _by_netplan(self, key: str, link: str, service: str) -> Native:
         trees = self._netplan().trees
         facts = next(found for found in map(_link, self._ip("-d", "link", "show")) if found.name == link)
         # A bridge has a definition too, which nobody needs to read.
@@ -145,7 +144,7 @@ class LocalNetwork:
             (path for path, tree in trees.items() if any(name == key for name, _rest in netplan.definitions(tree))),
             "/etc/netplan",
         )
-        return Native("netplan", source, config)
+        return Native("netplan", source, {**config, "service": service})
 
     def _by_ifupdown(self, link: str) -> Native | None:
         if self._programs.find("ifquery") is None:
@@ -387,12 +386,10 @@ def _link(row: Mapping[str, Any]) -> Link:
 
 
 def _address(info: Mapping[str, Any]) -> Address:
-    valid = info.get("valid_life_time", _FOREVER)
     doubtful = "somebody else's too" if info.get("dadfailed") else "not yet known to be free" if info.get("tentative") else ""
     return Address(
         address=f"{info['local']}/{info['prefixlen']}",
         dynamic=bool(info.get("dynamic")),
-        valid_s=valid if valid != _FOREVER else None,
         doubtful=doubtful,
         temporary=bool(info.get("temporary")),
     )

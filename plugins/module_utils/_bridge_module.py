@@ -108,15 +108,18 @@ class _First:
         """Return what there is to carry over from an interface."""
         check_port(self.spec.name, port, self.kernel)
         native = self.host.managed(port)
+        before = base_of(self.kernel, port, native)
+        # Of the managers, only NetworkManager mixes the link's name into it.
+        token = token_of(self.kernel, port, before[6].addresses) if native.manager == "networkmanager" else None
         return Record(
             name=self.spec.name,
             port=port,
             mac=self.kernel.links[port].mac,
             native=native,
-            before=base_of(self.kernel, port),
+            before=before,
             nameservers=self.host.nameservers(native, port),
             iaid=self.host.identity(native, port),
-            token=token_of(self.kernel, port) if native.manager == "networkmanager" else None,
+            token=token,
         )
 
     def made_by_hand(self, port: str) -> Plan:

@@ -81,13 +81,16 @@ class Machine:
             "/root/.ssh/authorized_keys": key.with_suffix(".pub").read_text(),
             "/etc/network/interfaces": "auto lo\niface lo inet loopback\n",
             "/etc/ssh/sshd_config.d/test.conf": "UseDNS no\n",
+            # There is no udev in a container, and `netplan apply` takes its absence for a failure.
+            "/usr/bin/udevadm": "#!/bin/sh\nexit 0\n",
             **settings,
         }  # fmt: skip
         for path, text in files.items():
             place = self.root / path.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text)
-            place.chmod(0o600 if path.endswith((".yaml", ".nmconnection", "authorized_keys")) else 0o644)
+            secret = path.endswith((".yaml", ".nmconnection", "authorized_keys"))
+            place.chmod(0o755 if "/bin/" in path else 0o600 if secret else 0o644)
         for service in ("NetworkManager", "systemd-networkd", "systemd-networkd-wait-online", "NetworkManager-wait-online"):
             verb = "enable" if service in services else "mask" if service.startswith("NetworkM") else "disable"
             run(["systemctl", f"--root={self.root}", "-q", verb, f"{service}.service"], what=f"{verb} {service}")

@@ -159,14 +159,14 @@ def _kept(kernel: Kernel, dev: str) -> Iterable[Address]:
 
 
 def _address(dev: str, address: Address) -> dict[str, Any]:
+    # Without a lifetime: it is put back by hand where nobody else does it, so nobody would renew it either.
     local, _slash, prefix = address.address.partition("/")
-    lifetime = ["valid_lft", str(address.valid_s)] if address.valid_s is not None else []
     return {
         "dev": dev,
         "local": local,
         "prefixlen": int(prefix),
         "says": f"address {address.address} of {dev}",
-        "argv": ["ip", f"-{address.family}", "addr", "replace", address.address, "dev", dev, *lifetime],
+        "argv": ["ip", f"-{address.family}", "addr", "replace", address.address, "dev", dev],
     }
 
 

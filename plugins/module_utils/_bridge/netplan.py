@@ -118,7 +118,10 @@ def render(config: Mapping[str, Any], wanted: Wanted, present: Present) -> dict[
             _replace(bridge, family, static)
     if wanted.nameservers is not None:
         bridge["nameservers"] = {**bridge.get("nameservers", {}), "addresses": list(wanted.nameservers)}
-    # No `parameters`: with one of them netplan turns the spanning tree protocol on.
+    if config["service"] == "NetworkManager":
+        # Its own default is to run the spanning tree protocol, and so to be deaf for half a minute. For networkd there must
+        # be no `parameters` at all: with one of them netplan turns the protocol on.
+        bridge["parameters"] = {"stp": "false"}
     own["bridges"] = {wanted.name: {"interfaces": [port], "macaddress": wanted.mac, **bridge}}
     text = emit({"network": {"version": "2", **own}}, f"{MARK}.")
     found[f"{FOLDER}/90-virtfleet-{wanted.name}.yaml"] = FileState(text, 0o600)
@@ -173,7 +176,9 @@ def _is_default(route: Mapping[str, Any], family: int) -> bool:
     return family_of_network(str(route.get("via", ""))) in (family, None)
 
 
-def commands(wanted: Wanted) -> Commands:
+def commands(config: Mapping[str, Any]) -> Commands:
     """Return what has netplan write the files of its renderer and the renderer read them, both ways."""
     apply = Command(("netplan", "apply"), 40)
-    return Commands(after=(apply,), undo_after=(apply,), boot=(Command(("netplan", "generate"), 20),))
+    # netplan stops NetworkManager to start it again, and may fail in between.
+    start = Command(("systemctl", "start", config["service"]), 15)
+    return Commands(after=(apply,), undo_after=(apply, start), boot=(Command(("netplan", "generate"), 20),))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_interface
@@ -86,23 +87,41 @@ def check_port(name: str, port: str, kernel: Kernel) -> None:
         raise errors.Conflict(f"{begin}: it has no link (no cable, or it is down); nobody could tell whether the bridge works")
 
 
-def base_of(kernel: Kernel, dev: str) -> dict[int, Family]:
-    """Return the addresses of a link as they are: what is carried over."""
+def base_of(kernel: Kernel, dev: str, native: Native) -> dict[int, Family]:
+    """Return the addresses of a link as they are: what is carried over.
+
+    An address is fixed when it stands in the configuration. The kernel knows of a lifetime, and there are leases and
+    advertisements without one.
+    """
+    written = _addresses_in(json.dumps(native.config))
     found = {}
     for family in FAMILIES:
-        addresses = kernel.of(dev, family)
+        fixed, others = [], []
+        for address in kernel.of(dev, family):
+            is_fixed = not address.dynamic and ip_interface(address.address).ip in written
+            (fixed if is_fixed else others).append(address.address)
         route = kernel.default(family, dev)
-        static = tuple(address.address for address in addresses if not address.dynamic)
-        found[family] = Family(static, any(address.dynamic for address in addresses), route.via if route else None)
+        found[family] = Family(tuple(fixed), bool(others), route.via if route else None)
     return found
 
 
-def token_of(kernel: Kernel, dev: str) -> str | None:
+def _addresses_in(text: str) -> set[Any]:
+    """Return every IP address in a text."""
+    found = set()
+    for word in re.findall(r"[0-9A-Fa-f:.]{3,}", text):
+        try:
+            found.add(ip_address(word))
+        except ValueError:
+            continue
+    return found
+
+
+def token_of(kernel: Kernel, dev: str, fixed: tuple[str, ...]) -> str | None:
     """Return the half of its IPv6 address that a host made by itself and not of its MAC; None where there is none."""
     for address in kernel.of(dev, 6):
         number = ip_interface(address.address)
         half = int(number.ip) & ((1 << 64) - 1)
-        if address.dynamic and not address.temporary and number.network.prefixlen == 64 and (half >> 24) & 0xFFFF != 0xFFFE:
+        if not address.temporary and address.address not in fixed and number.network.prefixlen == 64 and (half >> 24) & 0xFFFF != 0xFFFE:
             return str(IPv6Address(half))
     return None
 
@@ -158,7 +177,7 @@ def commands_of(native: Native, wanted: Wanted, bridge_now: bool, absent: bool =
     if native.manager == "networkd":
         return networkd.commands(wanted)
     if native.manager == "netplan":
-        return netplan.commands(wanted)
+        return netplan.commands(native.config)
     if native.manager == "ifupdown":
         return ifupdown.commands(wanted, bridge_now, absent)
     return keyfile.commands(wanted, native.config, bridge_now, absent)

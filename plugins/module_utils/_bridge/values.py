@@ -21,7 +21,6 @@ class Address:
     address: str
     # It has a lease or comes from a router's advertisement.
     dynamic: bool = False
-    valid_s: int | None = None
     # Somebody else has it, or nobody knows yet.
     doubtful: str = ""
     temporary: bool = False
