@@ -28,6 +28,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -144,6 +145,7 @@ class Guard:
                 put(file["path"], file["after"])
             self.run_all(self.change["after"], deadline)
             self.remove_links(self.change["removes"])
+            self.set_ipv6(self.change["ipv6"]["after"])
         except (OSError, Failed) as error:
             self.undo(f"it could not be applied: {error}")
             return
@@ -187,6 +189,7 @@ class Guard:
         self.restore_files()
         self.remove_links(self.change["links"])
         self.run_all(self.change["undo_after"], None)
+        self.set_ipv6(self.change["ipv6"]["undo"])
         missing = self.restore_kernel()
         self.end({"outcome": "rolled_back", "why": why, "restored": not missing, "missing": missing})
 
@@ -195,6 +198,20 @@ class Guard:
         for link in links:
             if Path(f"/sys/class/net/{link}").exists():
                 self.run({"argv": ["ip", "link", "delete", "dev", link], "limit": 5}, None)
+
+    def set_ipv6(self, switches: Mapping[str, str]) -> None:
+        """Set the kernel's switches of the port's IPv6 as they were: NetworkManager turns them, and not back."""
+        port, turned = self.change["port"], False
+        for name, value in switches.items():
+            switch = Path(f"/proc/sys/net/ipv6/conf/{port}/{name}")
+            try:
+                if switch.read_text(encoding="ascii").strip() != value:
+                    switch.write_text(value, encoding="ascii")
+                    turned = True
+            except OSError as error:
+                self.log.append(f"could not set {switch}: {error.strerror}")
+        if turned:
+            solicit(port)
 
     def tidy(self) -> None:
         """Remove the routes that a manager leaves at a port of the bridge: they would swallow what they match."""
@@ -300,6 +317,17 @@ def _ip(*words: str) -> list[dict[str, Any]]:
         return [row for row in json.loads(done.stdout or b"[]") if row]
     except ValueError:
         return []
+
+
+def solicit(link: str) -> None:
+    """Ask the routers of a link to say again what they are (RFC 4861), which they do by themselves every few minutes."""
+    message = bytes([133, 0, 0, 0, 0, 0, 0, 0])
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as wire:
+        index = socket.if_nametoindex(link)
+        wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        # A router drops it with any other number: it would come from another network.
+        wire.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        wire.sendto(message, ("ff02::2", 0, 0, index))
 
 
 def arm(base: Path, python: str) -> None:

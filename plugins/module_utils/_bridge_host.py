@@ -4,6 +4,7 @@
 """A host's network as it is: the kernel's side, who manages it, its files, and the process that guards a change."""
 from __future__ import annotations
 
+import contextlib
 import json
 import pkgutil
 import re
@@ -228,6 +229,13 @@ class LocalNetwork:
         client = _variables(_NETWORKD / "leases" / _index(link)).get("CLIENTID", "")
         return int(client[2:10], 16) if re.match(r"^ff[0-9a-f]{8}", client) else None
 
+    def ipv6(self, link: str) -> Mapping[str, str]:
+        found = {}
+        for name in ("accept_ra", "disable_ipv6"):
+            with contextlib.suppress(OSError):
+                found[name] = Path(f"/proc/sys/net/ipv6/conf/{link}/{name}").read_text(encoding="ascii").strip()
+        return found
+
     def resolver_is_a_file(self) -> bool:
         place = Path("/etc/resolv.conf")
         kept = self._programs.find("resolvconf") is not None or Path("/etc/network/if-up.d/resolved").exists()
@@ -306,19 +314,22 @@ class LocalNetwork:
     # The guard
 
     def unfinished(self) -> str | None:
-        return next((pending.parent.name for pending in sorted(STATE.glob("*/pending.json"))), None)
+        """Return the bridge whose change was left behind; raise Conflict where one is under way."""
+        for pending in sorted(STATE.glob("*/pending.json")):
+            with alone(pending.parent) as mine:
+                left = mine
+            if not left:
+                raise Conflict(
+                    f"could not begin: a change of {pending.parent.name} is under way on this host and waits to be confirmed; wait "
+                    f"until {pending} is gone, which is soon, and run again"
+                )
+            if pending.exists():
+                return pending.parent.name
+        return None
 
     def finish(self, name: str) -> Mapping[str, Any]:
-        folder = STATE / name
-        with alone(folder) as mine:
-            held = not mine
-        if held:
-            raise Conflict(
-                f"could not begin: a change of {name} is under way on this host and waits to be confirmed; wait until it is at its "
-                f"end ({folder}/pending.json is gone then), and run again"
-            )
-        take_back(folder, "it was left unfinished, and another run found it")
-        outcome: Mapping[str, Any] = read_json(folder / "outcome.json")
+        take_back(STATE / name, "it was left unfinished, and another run found it")
+        outcome: Mapping[str, Any] = read_json(STATE / name / "outcome.json")
         return outcome
 
     def start(self, change: NetworkChange, kernel: Kernel, timeout_s: float) -> str:
@@ -334,7 +345,7 @@ class LocalNetwork:
         systemd = Path("/run/systemd/system").is_dir() and self._programs.find("systemd-run") is not None
         if systemd:
             arm(STATE, python)
-        write_json(folder / "pending.json", change.pending(kernel, timeout_s, token, boot_id()))
+        write_json(folder / "pending.json", change.pending(kernel, self.ipv6(change.port), timeout_s, token, boot_id()))
         argv = [python, str(guard), "run", str(folder)]
         if systemd:
             # A unit of its own outlives the session. What it starts, such as a DHCP client, outlives it in turn.

@@ -42,7 +42,7 @@ from ._module import BareSubject
 from ._programs import Programs
 
 # How long what comes from others (leases, advertisements, answers) may take to come.
-_PATIENCE_S = 20.0
+_PATIENCE_S = 15.0
 _POLL_S = 0.3
 # A change that is taken back waits that long for each of its commands, and has few.
 _UNDO_S = 60.0
@@ -120,6 +120,7 @@ class _First:
             nameservers=self.host.nameservers(native, port),
             iaid=self.host.identity(native, port),
             token=token,
+            ipv6=self.host.ipv6(port),
         )
 
     def made_by_hand(self, port: str) -> Plan:
@@ -143,8 +144,9 @@ class _First:
 
     def apply(self) -> Mapping[str, Any]:
         with locked("host_bridge", 5):
-            if self.unfinished is not None:
-                self.host.finish(self.unfinished)
+            left = self.host.unfinished()
+            if left is not None:
+                self.host.finish(left)
                 self.decision = self.decide()
             change = self.decision.change
             if change is None:

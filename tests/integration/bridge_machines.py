@@ -235,15 +235,46 @@ class Machine:
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"machine": variables}}}))
         environment = {
-            **os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
+            **os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_PIPELINING": "true", "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback"),
             "ANSIBLE_CALLBACKS_ENABLED": "record", "ANSIBLE_HOME": str(self.folder / "ansible"), "LC_ALL": "C.UTF-8",
             "VIRTFLEET_RECORD": str(book.with_suffix(".jsonl")),
         }  # fmt: skip
         program = str(Path(sys.executable).parent / "ansible-playbook")
         return subprocess.Popen(
             self._enter([program, "-i", str(inventory), str(book), *args]), env=environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
+
+    def begin_and_leave(self, options: Mapping[str, Any]) -> None:
+        """Have a change begun by Ansible, and kill Ansible before it could confirm it; return once it is applied."""
+        book = self.folder / "left.yml"
+        book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"virtfleet.core.host_bridge": options}]}]))
+        process = self.start_play(book)
+        self.await_file("pending.json")
+        # Ansible's workers and ssh's master process have sessions of their own: whoever lives in the router, but its server.
+        for word in self.in_router_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(word, signal.SIGKILL)
+        process.communicate()
+        self.await_file("state.json", '"applied"')
+
+    def in_router_pids(self) -> list[int]:
+        """Return the processes in the router, without its DHCP server."""
+        assert self._dnsmasq is not None
+        pids = map(int, run(["ip", "netns", "pids", self.router], what="list the router's processes").split())
+        return [pid for pid in pids if pid != self._dnsmasq.pid]
+
+    def await_file(self, name: str, text: str = "", limit_s: float = 30) -> None:
+        """Wait until a file of the guard says something."""
+        place = self.file(f"/var/lib/virtfleet/bridge/br0/{name}")
+        until = time.monotonic() + limit_s
+        while not (place.exists() and text in place.read_text()):
+            assert time.monotonic() < until, (name, text)
+            time.sleep(0.05)
+
+    def outcome(self) -> dict[str, Any]:
+        """Return how the last change ended."""
+        return dict(json.loads(self.file("/var/lib/virtfleet/bridge/br0/outcome.json").read_text()))
 
     def power_off(self) -> None:
         """Take the power away: nothing inside gets to say a word, and its network is gone."""

@@ -38,6 +38,8 @@ class Record:
     nameservers: tuple[str, ...] = ()
     iaid: int | None = None
     token: str | None = None
+    # The kernel's switches of the port's IPv6.
+    ipv6: Mapping[str, str] = field(default_factory=dict)
     # What the user said of addresses; of what was left out nothing is here.
     told: Mapping[int, Static] = field(default_factory=dict)
     told_nameservers: tuple[str, ...] | None = None
@@ -56,6 +58,7 @@ class Record:
             "nameservers": list(self.nameservers),
             "iaid": self.iaid,
             "token": self.token,
+            "ipv6": dict(self.ipv6),
             "told": {str(family): asdict(one) for family, one in self.told.items()},
             "told_nameservers": None if self.told_nameservers is None else list(self.told_nameservers),
             "originals": {path: file_shown(file) for path, file in self.originals.items()},
@@ -78,6 +81,7 @@ def read_record(shown: Mapping[str, Any]) -> Record:
         nameservers=tuple(shown["nameservers"]),
         iaid=shown["iaid"],
         token=shown["token"],
+        ipv6=shown["ipv6"],
         told={int(family): Static(tuple(one["addresses"]), one["gateway"]) for family, one in shown["told"].items()},
         told_nameservers=None if shown["told_nameservers"] is None else tuple(shown["told_nameservers"]),
         originals={path: read_file(file) for path, file in shown["originals"].items()},
@@ -123,9 +127,17 @@ class NetworkChange:
     removes: tuple[str, ...]
     expected: Expected
     record: Record | None
+    # The kernel's switches of the port's IPv6 afterwards.
+    ipv6: Mapping[str, str] = field(default_factory=dict)
 
-    def pending(self, kernel: Kernel, timeout_s: float, token: str, boot_id: str) -> dict[str, Any]:
-        """Return what the guard reads: ``kernel`` is how the network is now, ``timeout_s`` how long it may be in doubt."""
+    def pending(
+        self, kernel: Kernel, ipv6: Mapping[str, str], timeout_s: float, token: str, boot_id: str
+    ) -> dict[str, Any]:
+        """Return what the guard reads.
+
+        ``kernel`` and ``ipv6`` are how the network and the switches of the port are now, ``timeout_s`` is how long the host
+        may be in doubt.
+        """
         commands = {
             name: [command.shown() for command in getattr(self.commands, name)]
             for name in ("before", "after", "undo_before", "undo_after", "boot")
@@ -148,6 +160,7 @@ class NetworkChange:
                 "addresses": [_address(dev, one) for dev in (self.name, self.port) for one in _kept(kernel, dev)],
                 "routes": _told_routes(kernel, (self.name, self.port)),
             },
+            "ipv6": {"after": dict(self.ipv6), "undo": dict(ipv6)},
             "expected": self.expected.shown(),
             "record": self.record.shown() if self.record is not None else None,
         }

@@ -291,6 +291,7 @@ def decide_absent(spec: BridgeSpec, kernel: Kernel, record: Record, current: Fil
         removes=(spec.name,),
         expected=expected,
         record=None,
+        ipv6=record.ipv6,
     )
     rows = [
         Change(("interface",), record.port, None, Effect.LIVE),

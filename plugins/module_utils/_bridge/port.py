@@ -36,6 +36,9 @@ class NetworkHost(Protocol):
     def identity(self, native: Native, link: str) -> int | None:
         """Return what networkd tells a DHCP server besides the host's own identity."""
 
+    def ipv6(self, link: str) -> Mapping[str, str]:
+        """Return the kernel's switches of a link's IPv6 that managers turn."""
+
     def resolver_is_a_file(self) -> bool:
         """Tell whether /etc/resolv.conf is a plain file that no program keeps."""
 
@@ -46,7 +49,7 @@ class NetworkHost(Protocol):
         """Tell whether a gateway answers on the wire."""
 
     def unfinished(self) -> str | None:
-        """Return the name of a bridge whose change is not at its end."""
+        """Return the name of a bridge whose change was left behind; raise Conflict where one is under way."""
 
     def finish(self, name: str) -> Mapping[str, Any]:
         """Take back a change that was left unfinished, and return its outcome."""

@@ -46,7 +46,7 @@ def _item(item: Any, indent: str) -> Iterator[str]:
         yield f"{indent}- {lines[0].strip()}"
         yield from lines[1:]
     elif isinstance(item, (list, tuple)):
-        yield f"{indent}- {json.dumps(item)}"
+        yield f"{indent}- {json.dumps(item, ensure_ascii=False)}"
     else:
         yield f"{indent}- {_leaf(item)}"
 
