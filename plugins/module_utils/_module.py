@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
 from ._ports import Files
+from ._programs import Programs
 from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 
@@ -115,6 +117,50 @@ def _judged(wanted: Subject, plan: Plan, outcomes: list[Outcome], snap: Snapshot
         report.failures = unfinished(again)
         report.pending = again
     return report
+
+
+@dataclass(frozen=True)
+class BareSubject:
+    """What a module makes true on a host that may have no libvirt.
+
+    ``plan`` looks and plans, ``apply`` does it and returns values beside the plan (it is not called in check mode),
+    ``result`` returns what there is afterwards, ``diff`` one entry for each file or object that changes.
+    """
+
+    plan: Callable[[], Plan]
+    apply: Callable[[], Mapping[str, Any]]
+    result: Callable[[], Mapping[str, Any]]
+    diff: Callable[[], list[dict[str, str]]]
+
+
+def main_bare(
+    options: Mapping[str, Any],
+    subject: Callable[[Mapping[str, Any], Programs], BareSubject],
+    library: Callable[[Programs], str | None],
+    **extra: Any,
+) -> None:
+    """Run a module that needs no libvirt. ``library`` names a Python library that this very host makes necessary."""
+    module = AnsibleModule(argument_spec=dict(options), supports_check_mode=True, **extra)
+    programs = Programs(module.run_command)
+    needed = library(programs)
+    if needed is not None and importlib.util.find_spec(needed) is None:
+        _respawn(module, needed)
+        module.fail_json(msg=missing_required_lib(needed, reason="on this host, under a Python that Ansible may use"))
+    with _reported(module):
+        wanted = subject(module.params, programs)
+        plan = wanted.plan()
+        found: dict[str, Any] = {
+            "changed": bool(plan.actions),
+            "plan": plan_rows({}, plan, None),
+            "summary": summary({}, plan, 1),
+        }
+        if module._diff:
+            found["diff"] = wanted.diff()
+        for warning in plan.warnings:
+            module.warn(warning)
+        if not module.check_mode:
+            found.update(wanted.apply())
+        module.exit_json(**found, **wanted.result(), **invocation(module))
 
 
 def main_info(

@@ -59,6 +59,9 @@ def arguments(name: str) -> Mapping[str, Any]:
 
 def leaves(spec: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, option in spec.items():
+        if name.startswith("_"):
+            # Between an action plugin and its module: no user can write it.
+            continue
         path = f"{prefix}.{name}"
         if option.get("options"):
             yield from leaves(option["options"], path + ("[]" if option["type"] == "list" else ""))
@@ -430,7 +433,17 @@ BOOTSTRAP: dict[str, Turn] = {
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
 _KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
+_BRIDGES = "tests/unit/plugins/module_utils/bridge/test_"
 ELSEWHERE: dict[str, str] = {
+    "host_bridge.name": _BRIDGES + "bridge_spec.py::test_what_cannot_be_right",
+    "host_bridge.state": _BRIDGES + "bridge_plan.py::test_absent_gives_back_what_there_was",
+    "host_bridge.interface": _BRIDGES + "bridge_plan.py::test_the_interface_is_the_one_of_the_default_route_or_the_one_that_is_named",
+    "host_bridge.addresses": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
+    "host_bridge.gateway": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
+    "host_bridge.gateway6": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
+    "host_bridge.nameservers": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
+    "host_bridge.rollback_timeout": "tests/integration/test_host_bridge.py::"
+    "test_a_host_that_nobody_reaches_any_more_comes_back_by_itself",
     "image.name": _IMAGES + "test_blank",
     "image.pool": "tests/unit/plugins/module_utils/test_image_plan.py::test_pools_that_cannot_hold_it",
     "image.path": _IMAGES + "test_at_a_path",
@@ -482,7 +495,7 @@ TURNS: dict[str, Turn] = {
 }
 CONVERGED = ("guest", "network", "pool", "image")
 # These look at the machine itself.
-CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "kvm_host_info")]
+CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
 

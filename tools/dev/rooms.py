@@ -10,5 +10,5 @@ UTILS = "plugins/module_utils"
 # They import the standard library and each other, nothing of Ansible or libvirt.
 PURE = frozenset({
     "_change", "_errors", "_facts", "_ports", "_render", "_secrets", "_table", "_types", "_units", "_xml",
-    "_estate", "_guest", "_image", "_kvm_host", "_network", "_storage",
+    "_bridge", "_estate", "_guest", "_image", "_kvm_host", "_network", "_storage",
 })  # fmt: skip
