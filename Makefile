@@ -31,7 +31,7 @@ docs: ## make the site of the guides and the reference
 bench: ## run the benchmarks
 	@tools/run bench
 
-demo: ## from nothing to a booted guest, on this machine
+demo: ## from nothing to a booted guest, on this machine (DEMO_NETWORK=nat, DEMO_IMAGE=..., DEMO_ACCEL=...)
 	@tools/demo up
 
 demo-down: ## take away what the demo made
