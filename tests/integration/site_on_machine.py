@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ import yaml
 
 from tests.integration.playing import Controller
 from tests.lab import Machine, tiny
+from tests.lab._cache import cache_folder
 from tests.lab.fixtures import MachineFactory
 from tests.lab.guests import until
 from tests.lab.machine import USER
@@ -22,19 +24,37 @@ from tests.unit.plugins.inventory.listing import Done
 
 SITE = Path(__file__).resolve().parents[2] / "playbooks/site.yml"
 EXAMPLE = SITE.parent / "site/inventory"
-IMAGE = "/srv/tiny.qcow2"
+# Where the module image keeps what it has installed for an image, so that the next one of the same packages is quick.
+ROOTS = "var/cache/virtfleet/roots"
 ADDRESS = "10.20.0.11"
 ASK = "Ask the guest for its name"
 REBOOT = {"name": "reboot", "ansible.builtin.reboot": {"reboot_timeout": 120}}
 
 
-def estate() -> dict[str, Any]:
-    """Return the estate of the example, with an image that is at hand and boots in seconds, and no key for its seed."""
+def estate(suite: str) -> dict[str, Any]:
+    """Return the estate of the example, with an image that is made of packages, and so needs no seed."""
     found: dict[str, Any] = yaml.safe_load((EXAMPLE / "host_vars/hv1.example.yml").read_text())["estate"]
-    found["images"] = [{"name": "tiny", "source": IMAGE}]
+    key = tiny.build().ssh_public_key
+    system = {"suite": suite, "packages": ["openssh-server", "qemu-guest-agent"], "hostname": "web1", "root_keys": [key]}
+    found["images"] = [{"name": "small", "size": "1GiB", "bootstrap": system}]
     (guest,) = found["guests"]
-    guest.update(memory="256MiB", accel="tcg", disks=[{"image": "tiny"}], cloud_init={"user_data": {}})
+    del guest["cloud_init"]
+    guest.update(memory="512MiB", accel="tcg", disks=[{"image": "small", "size": "2GiB"}])
     return found
+
+
+def share_roots(source: Path, target: Path) -> None:
+    """Copy the roots that are not there yet, each under its final name only when it is whole."""
+    if not source.is_dir():
+        return
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for root in source.iterdir():
+        if root.name.startswith(".") or (target / root.name).exists():
+            continue
+        part = target / f".{root.name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(root, part)
+        part.rename(target / root.name)
 
 
 def fleet(machine: Machine, known_hosts: Path) -> dict[str, Any]:
@@ -56,11 +76,18 @@ class SiteOnABareMachine:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def machine(cls, lab_machine_factory: MachineFactory) -> Machine:
-        """A machine that has Python and a disk image."""
+    def machine(cls, lab_machine_factory: MachineFactory) -> Iterator[Machine]:
+        """A machine that has Python and what earlier runs have installed for the guest's image."""
         machine = lab_machine_factory(f"site-{cls.suite}", suite=cls.suite)
-        shutil.copyfile(tiny.disk().qcow2, machine.root / IMAGE.lstrip("/"))
-        return machine
+        kept = cache_folder() / f"site-roots-{cls.suite}"
+        share_roots(kept, machine.root / ROOTS)
+        yield machine
+        # Only what this run has needed is worth keeping.
+        used = {root.name for root in (machine.root / ROOTS).iterdir()}
+        for root in kept.glob("*"):
+            if root.name not in used:
+                shutil.rmtree(root)
+        share_roots(machine.root / ROOTS, kept)
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -69,7 +96,7 @@ class SiteOnABareMachine:
         folder = tmp_path_factory.mktemp(cls.suite)
         source = folder / "fleet.virtfleet.yml"
         source.write_text(json.dumps(fleet(machine, folder / "known_hosts")))
-        return Controller([machine], folder, user=USER, variables={"estate": estate()}, sources=[source])
+        return Controller([machine], folder, user=USER, variables={"estate": estate(cls.suite), "kvm_host_features": ["bootstrap"]}, sources=[source])
 
     def test_check_mode_says_what_would_come(self, machine: Machine, play: Controller) -> None:
         results = play(SITE, "--check")
