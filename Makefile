@@ -28,8 +28,8 @@ lint: ## read the collection without running it
 docs: ## make the site of the guides and the reference
 	@tools/run docs
 
-bench: ## run the benchmarks
-	@tools/run bench
+bench: ## run the benchmarks (ARGS=images: what images of packages cost; takes minutes)
+	@tools/run bench $(ARGS)
 
 demo: ## from nothing to a booted guest, on this machine (DEMO_NETWORK=nat, DEMO_IMAGE=..., DEMO_ACCEL=...)
 	@tools/demo up

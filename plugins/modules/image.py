@@ -250,6 +250,8 @@ notes:
   - Downloads obey the environment variables C(http_proxy), C(https_proxy) and C(no_proxy); set them by C(environment).
   - Follow a running import by C(tail -F /run/virtfleet/FILE.progress) on the host, where FILE is the image's file name
     (without root C($XDG_RUNTIME_DIR/virtfleet/run/FILE.progress)).
+  - With O(bootstrap), what was installed is kept under C(/var/cache/virtfleet/roots) for a week, so that the next image of
+    the same packages takes seconds. All of C(/var/cache/virtfleet) may be deleted while no image is being made.
   - The record is the extended attribute C(user.virtfleet) of the file. Where the file system has none, it is kept in
     C(/var/lib/virtfleet/records).
   - An overlay of another format than qcow2 is known only where libvirt lists it in a pool.

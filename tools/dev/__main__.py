@@ -34,7 +34,8 @@ def main(argv: list[str]) -> int:
     packages = verbs.add_parser("apt", help="install packages without starting a daemon")
     packages.add_argument("packages", nargs="+")
     verbs.add_parser("docs", help="make the site of the guides and the reference")
-    verbs.add_parser("bench", help="run the benchmarks")
+    bench = verbs.add_parser("bench", help="run the benchmarks; those that take minutes by name only")
+    bench.add_argument("names", nargs="*", help="images")
     lab = verbs.add_parser("lab", help="start, enter and end a private libvirtd")
     lab.add_argument("words", nargs=argparse.REMAINDER)
     verbs.add_parser("summary", help="print the stages' table and the closing line")
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
         elif options.verb == "docs":
             docs.make(shop)
         elif options.verb == "bench":
-            return _bench(shop)
+            return _bench(shop, options.names)
         elif options.verb == "lab":
             return _in_main(shop, "-m", "tests.lab", *options.words)
         elif options.verb == "summary":
@@ -87,12 +88,12 @@ def _python(shop: stages.Workshop, name: str) -> Path:
         sys.stdout = keep
 
 
-def _bench(shop: stages.Workshop) -> int:
+def _bench(shop: stages.Workshop, names: list[str]) -> int:
     """Run benchmarks/run.py."""
     script = ROOT / "benchmarks" / "run.py"
     if not script.is_file():
         raise ToolError("there are no benchmarks yet: benchmarks/run.py is absent")
-    return _in_main(shop, str(script))
+    return _in_main(shop, str(script), *names)
 
 
 def _in_main(shop: stages.Workshop, *words: str) -> int:

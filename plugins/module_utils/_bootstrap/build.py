@@ -4,6 +4,7 @@
 """Make a disk of packages: a root from the cache, made this image's own, and written to a raw disk."""
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import io
@@ -106,18 +107,21 @@ class Builder:
     def build(self, bootstrap: Bootstrap, size: int, key: str, place: Path, progress: Progress) -> None:
         """Write the raw disk of a spec, which knows its host, to the file ``place``."""
         self.check(bootstrap)
-        sources = source_lines(bootstrap)
         layout = lay_out(bootstrap, size, key)
         with self._working() as work:
-            try:
-                kept = Roots(self._programs, self._cache).get(bootstrap, sources, work, progress)
-                tree = self._make_own(bootstrap, layout, kept, work, progress)
-                progress.say("writing the disk")
-                Disk(self._programs, layout, place, work).make(bootstrap, tree, kept)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise HostError(f"{error.filename or work} is on a full disk; make room in {self._cache}") from error
-                raise
+            kept = self._root(bootstrap, work, progress)
+            tree = self._make_own(bootstrap, layout, kept, work, progress)
+            progress.say("writing the disk")
+            Disk(self._programs, layout, place, work).make(bootstrap, tree, kept)
+
+    def prepare(self, bootstrap: Bootstrap, progress: Progress) -> Path:
+        """Return the folder of the root that serves a spec, made first where there is none; the slow half of a build."""
+        self.check(bootstrap)
+        with self._working() as work:
+            return self._root(bootstrap, work, progress)
+
+    def _root(self, bootstrap: Bootstrap, work: Path, progress: Progress) -> Path:
+        return Roots(self._programs, self._cache).get(bootstrap, source_lines(bootstrap), work, progress)
 
     def _make_own(self, bootstrap: Bootstrap, layout: Layout, kept: Path, work: Path, progress: Progress) -> Path:
         """Unpack the root and make it this image's: its files, its first steps, the user's commands, no identity."""
@@ -165,6 +169,10 @@ class Builder:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield work
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise HostError(f"{error.filename or work} is on a full disk; make room in {self._cache}") from error
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
             os.close(handle)
@@ -177,8 +185,9 @@ def _sweep(base: Path) -> None:
             handle = os.open(left / "lock", os.O_WRONLY | os.O_CLOEXEC)
         except OSError:
             # Killed before it had a lock; or at this very moment on its way to one.
-            if time.time() - left.stat().st_mtime > 60:
-                shutil.rmtree(left, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > 60:
+                    shutil.rmtree(left, ignore_errors=True)
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

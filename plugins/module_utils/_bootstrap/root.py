@@ -28,10 +28,9 @@ PROGRAMS = ("mmdebstrap", "apt-get", "dpkg-deb")
 TAR = "root.tar"
 KEPT_SECONDS = 7 * 24 * 3600.0
 KEPT_NUMBER = 5
+# A run that found its root young enough, or used it just now, may still be at work with it.
+_IN_USE_SECONDS = 3600.0
 _LOCK_SECONDS = 7200.0
-# Another number makes all roots anew.
-_RECIPE = 1
-
 # The system itself: an init, names and devices, a shell to look around, and what the root needs to grow.
 _BASE = ("systemd-sysv", "udev", "dbus", "kmod", "iproute2", "e2fsprogs", "fdisk")
 _KERNEL = ("initramfs-tools", "zstd")
@@ -94,6 +93,7 @@ if [ -n "@BIOS@" ]; then
     done
 fi
 rm -rf "$tools"
+mv "$root"/etc/apt/sources.list.d/*sources.list "$root/etc/apt/sources.list"
 rm -f "$root/etc/dpkg/dpkg.cfg.d/99mmdebstrap" "$root/etc/apt/apt.conf.d/99mmdebstrap"
 """
 
@@ -120,10 +120,16 @@ class Roots:
     def _sweep(self, wanted: Path) -> None:
         """Remove roots that are too old, and those used longest ago where there are too many."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        now = time.time()
         roots = [root for root in self.folder.iterdir() if root.is_dir()]
-        old = [root for root in roots if time.time() - _moment(root / TAR) > KEPT_SECONDS]
-        rest = sorted((root for root in roots if root not in old and root != wanted), key=lambda root: _moment(root / "used"))
-        for root in (*old, *rest[: max(0, len(rest) - (KEPT_NUMBER - 1))]):
+        old = [
+            root
+            for root in roots
+            if now - _moment(root / TAR) > KEPT_SECONDS + (0 if root == wanted else _IN_USE_SECONDS)
+        ]
+        others = sorted((_moment(root / "used"), root) for root in roots if root not in old and root != wanted)
+        rest = [root for used, root in others if now - used > _IN_USE_SECONDS]
+        for root in (*old, *rest[: max(0, len(others) - (KEPT_NUMBER - 1))]):
             gone = root.with_name(f".{root.name}.gone")
             shutil.rmtree(gone, ignore_errors=True)
             root.rename(gone)
@@ -183,7 +189,9 @@ def wanted_packages(bootstrap: Bootstrap) -> tuple[str, ...]:
 
 def root_key(bootstrap: Bootstrap, sources: Sequence[str], packages: Sequence[str]) -> str:
     """Return the name of the root that serves a spec."""
-    said = [_RECIPE, bootstrap.suite, bootstrap.architecture, list(sources), list(packages), bootstrap.documentation]
+    # Another way to make it is another root.
+    recipe = [_ESSENTIAL_HOOK, _CUSTOMIZE_HOOK, _NO_DOCUMENTATION, [repr(entry) for entry in early_entries(bootstrap)]]
+    said = [recipe, bootstrap.suite, bootstrap.architecture, list(sources), list(packages), bootstrap.documentation]
     boot = bootstrap.kernel != NONE
     return hashlib.sha256(json.dumps([*said, boot]).encode()).hexdigest()[:32]
 

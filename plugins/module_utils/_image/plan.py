@@ -327,5 +327,5 @@ def _words(change: Change, value: Any) -> str:
     if change.secret:
         return HIDDEN
     if value is None:
-        return "unknown"
+        return "none" if change.path[0] == "bootstrap" and len(change.path) > 1 else "unknown"
     return show_size(value) if change.path == ("size",) and isinstance(value, int) else str(value)

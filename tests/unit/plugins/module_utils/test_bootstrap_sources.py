@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap import sources
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.complaints import translate
-from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import root_key, wanted_packages
+from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import KEPT_SECONDS, TAR, Roots, root_key, wanted_packages
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
 from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap import Bootstrap, Network
+from ansible_collections.virtfleet.core.plugins.module_utils._programs import Programs
+from tests.unit.plugins.module_utils.image_tools import run_command
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SIGNED = f"deb [signed-by={KEYRING}]"
@@ -179,3 +183,20 @@ def test_one_root_serves_all_names_addresses_and_sizes() -> None:
         key(suite="trixie"), key(timezone="UTC"),
     ]  # fmt: skip
     assert len({plain, *others}) == 7
+
+
+def test_roots_go_when_they_are_old_or_too_many(tmp_path: Path) -> None:
+    """Those used longest ago go first; one that may be in use stays."""
+    now, hour = time.time(), 3600.0
+    roots = Roots(Programs(run_command), tmp_path)
+    ages = {"wanted": 30 * hour, "old": KEPT_SECONDS + 2 * hour, "just-old": KEPT_SECONDS + 60}
+    ages.update({f"root{number}": number * 10 * hour for number in range(1, 7)})
+    for name, age in ages.items():
+        (roots.folder / name).mkdir(parents=True)
+        for file, seconds in ((TAR, age), ("used", 60 if name == "just-old" else age)):
+            (roots.folder / name / file).touch()
+            os.utime(roots.folder / name / file, (now - seconds, now - seconds))
+    roots._sweep(roots.folder / "wanted")
+    assert sorted(path.name for path in roots.folder.iterdir()) == ["just-old", "root1", "root2", "root3", "wanted"]
+    roots._sweep(roots.folder / "just-old")
+    assert "just-old" not in {path.name for path in roots.folder.iterdir()}, "who wants it has it made anew"

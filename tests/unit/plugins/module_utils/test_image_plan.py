@@ -283,7 +283,7 @@ def test_other_packages_are_a_loss_and_are_named() -> None:
         planned(seen(of_packages(commands=["echo secret-word"])), bootstrap=wish)
     said = str(refused.value)
     assert "bootstrap.hostname web -> other: the image is made anew of its packages" in said
-    assert "bootstrap.packages unknown -> ['less']" in said
+    assert "bootstrap.packages none -> ['less']" in said
     assert "bootstrap.root_password_hash (hidden) -> (hidden)" in said
     assert "bootstrap.commands (hidden) -> (hidden)" in said
     assert "secret-word" not in said and "$6$" not in said
