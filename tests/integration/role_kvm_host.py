@@ -85,7 +85,7 @@ def play_role(
     folders = [str(folder) for folder in (path, programs) if folder]
     role["environment"] = {"PATH": ":".join([*folders, "/usr/sbin", "/usr/bin", "/sbin", "/bin"])}
     seen = {"name": "seen", "ansible.builtin.debug": {"msg": f"{{{{ {show} | default({{}}) }}}}"}, "tags": ["always"]}
-    refused = {"name": "refused", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}}
+    refused = {"name": "refused", "ansible.builtin.debug": {"msg": "{{ ansible_failed_result.msg }}"}, "tags": ["always"]}
     results = player([{"name": "once", "block": [*before, role, seen], "rescue": [refused]}], *args, fails=True)
     said = [result.msg for result in results if result.outcome in ("failed", "unreachable") or result.task == "refused"]
     assert bool(said) == fails, said
