@@ -75,7 +75,9 @@ class ActionModule(ActionBase):
                 # Of a connection that breaks in the middle, Ansible says many things.
                 said = str(error)
             else:
-                if "rollback" in found or found.get("failed") and "msg" in found and "module_stdout" not in found:
+                # A module that was cut off says nothing of its own; one that refuses says why.
+                refused = found.get("failed") and "msg" in found and "module_stdout" not in found
+                if "rollback" in found or refused:
                     return dict(found)
                 said = str(found.get("msg", ""))
             display.vvv(f"host_bridge: the host does not answer yet: {said}", host=self._play_context.remote_addr)

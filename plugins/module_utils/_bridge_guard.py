@@ -39,6 +39,8 @@ from typing import Any
 
 UNIT = "virtfleet-bridge-rollback.service"
 _UNITS = Path("/etc/systemd/system")
+# Of whoever started it nothing is taken over.
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "C"}
 _POLL_SECONDS = 0.1
 # How long a manager may take to bring back what it is told, before its addresses are put back by hand.
 _PATIENCE_SECONDS = 10.0
@@ -180,6 +182,8 @@ class Guard:
             remove_file(self.folder / "record.json")
         else:
             write_json(self.folder / "record.json", self.change["record"])
+        # From here on it is kept, even if the power fails before the outcome is written.
+        remove_file(self.folder / "pending.json")
         self.end({"outcome": "kept", "why": "", "restored": True, "missing": []})
 
     def undo(self, why: str) -> None:
@@ -250,9 +254,10 @@ class Guard:
             if (wanted["local"], wanted["prefixlen"]) not in have:
                 found.append(("address", wanted))
         for wanted in self.change["kernel"]["routes"]:
-            rows = _ip(f"-{wanted['family']}", "route", "show", wanted["to"], "dev", wanted["dev"])
-            ways = [way.get("gateway") for row in rows for way in row.get("nexthops", [row])]
-            if wanted["via"] not in ways:
+            # Not asked by device: ip does not find a route of several ways by one of them.
+            rows = _ip(f"-{wanted['family']}", "route", "show", wanted["to"])
+            ways = [(way.get("dev"), way.get("gateway")) for row in rows for way in row.get("nexthops", [row])]
+            if (wanted["dev"], wanted["via"]) not in ways:
                 found.append(("route", wanted))
         return found
 
@@ -290,12 +295,11 @@ class Failed(Exception):
 
 def _call(argv: Sequence[str], limit: float) -> tuple[int | None, str]:
     """Run a command; return its code, None where it took too long, and its last words in one line."""
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "C"}
     # Not a pipe: a daemon that is left behind, such as a DHCP client, would hold it open.
     with tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(
-                argv, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+                argv, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
             )
         except OSError as error:
             return 127, str(error)
@@ -312,7 +316,9 @@ def _call(argv: Sequence[str], limit: float) -> tuple[int | None, str]:
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:
-    done = subprocess.run(["ip", "-j", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        ["ip", "-j", *words], env=_ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+    )
     try:
         return [row for row in json.loads(done.stdout or b"[]") if row]
     except ValueError:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ._bridge import ifupdown, netplan
 from ._bridge.change import NetworkChange, Record, read_record
-from ._bridge.values import Address, FileState, Kernel, Link, Native, Present, Route
+from ._bridge.values import TENTATIVE, Address, FileState, Kernel, Link, Native, Present, Route
 from ._bridge_guard import alone, arm, boot_id, read_json, take_back, write_file, write_json
 from ._errors import Conflict, HostError, Unsupported
 from ._programs import Programs
@@ -267,10 +267,8 @@ class LocalNetwork:
     # The gateway
 
     def answers(self, family: int, gateway: str, dev: str) -> bool:
-        for _try in range(_ASK_TIMES):
-            if self._arp(gateway, dev) if family == 4 else self._neighbour(gateway, dev):
-                return True
-        return False
+        ask = self._arp if family == 4 else self._neighbour
+        return any(ask(gateway, dev) for _try in range(_ASK_TIMES))
 
     def _arp(self, gateway: str, dev: str) -> bool:
         """Ask on the wire, past routes and firewalls (RFC 826)."""
@@ -362,19 +360,18 @@ class LocalNetwork:
 
     def progress(self, name: str, token: str) -> Mapping[str, Any]:
         """Return how far a change is: its phase, what is expected of it, and in the end its outcome."""
-        outcome = read_json(STATE / name / "outcome.json")
+        folder = STATE / name
+        pending = read_json(folder / "pending.json")
+        outcome = read_json(folder / "outcome.json")
         if outcome is not None and outcome["token"] == token:
             return {"outcome": outcome}
-        pending = read_json(STATE / name / "pending.json")
-        if pending is None or pending["token"] != token:
-            # It may have ended between the two looks.
-            outcome = read_json(STATE / name / "outcome.json")
-            if outcome is not None and outcome["token"] == token:
-                return {"outcome": outcome}
-            raise HostError(f"could not follow the change of {name}: {STATE / name} has nothing about it any more")
-        state = read_json(STATE / name / "state.json") or {}
-        mine = state.get("token") == token
-        return {"phase": state.get("phase") if mine else "armed", "expected": pending["expected"]}
+        if pending is None:
+            # It is kept, and the outcome is being written.
+            return {"phase": "ending"}
+        if pending["token"] != token:
+            raise HostError(f"could not follow the change of {name}: another one has begun since; look at {folder} on the host")
+        state = read_json(folder / "state.json") or {}
+        return {"phase": state.get("phase") if state.get("token") == token else "armed", "expected": pending["expected"]}
 
 
 def _link(row: Mapping[str, Any]) -> Link:
@@ -397,7 +394,7 @@ def _link(row: Mapping[str, Any]) -> Link:
 
 
 def _address(info: Mapping[str, Any]) -> Address:
-    doubtful = "somebody else's too" if info.get("dadfailed") else "not yet known to be free" if info.get("tentative") else ""
+    doubtful = "somebody else's too" if info.get("dadfailed") else TENTATIVE if info.get("tentative") else ""
     return Address(
         address=f"{info['local']}/{info['prefixlen']}",
         dynamic=bool(info.get("dynamic")),

@@ -84,6 +84,27 @@ def test_all_that_the_card_has_comes_over_stays_and_goes_back(machine: Machine) 
     assert gap[0] < 5
 
 
+def test_what_is_refused_is_refused_before_anything_is_touched(machine: Machine) -> None:
+    machine.run("ip", "link", "add", "byhand", "up", "type", "veth", "peer", "name", "other", "up")
+    machine.run("ip", "link", "add", "br1", "type", "bridge")
+    cases = {
+        "nope": "the host has no such interface; it has",
+        "lo": "it is a link without Ethernet, and this module makes bridges of plain network cards",
+        "byhand": "could not learn who manages byhand: it is set up by hand",
+    }
+    tasks = [{**bridge(name, interface=name), "ignore_errors": True} for name in cases]
+    tasks.append({**task("br1", "host_bridge", name="br1", interface="eth0"), "ignore_errors": True})
+    tasks.append(bridge("gone", state="absent"))
+    try:
+        results = machine.play(tasks, fails=True)
+    finally:
+        machine.run("ip", "link", "delete", "byhand")
+        machine.run("ip", "link", "delete", "br1")
+    for name, sentence in {**cases, "br1": "br1 exists and was not made by this module, and has nothing in it"}.items():
+        assert sentence in results.named(name).msg
+    assert not results.named("gone").changed
+
+
 def test_a_gateway_that_does_not_answer_is_taken_back_and_told(machine: Machine) -> None:
     begun = time.monotonic()
     with interruption(machine) as gap:

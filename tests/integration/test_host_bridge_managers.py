@@ -102,11 +102,11 @@ def test_there_and_back(case: tuple[Machine, str]) -> None:
     assert made["rollback"]["outcome"] == "kept"
     assert machine.addresses("br0") >= {HAS}
     if fixed:
-        assert machine.addresses("br0") >= {HAS, f"{STATIC6}/64"} & had
+        assert machine.addresses("br0") >= had
         assert any(route["dst"] == FAR and route["dev"] == "br0" for route in machine.ip("route", "show"))
     assert machine.addresses("eth0") == set()
     assert machine.gateway("br0") == ROUTER
-    assert not any(route["dev"] == "eth0" for family in ("-4", "-6") for route in machine.ip(family, "route", "show"))
+    assert not machine.ip("-4", "route", "show", "dev", "eth0") + machine.ip("-6", "route", "show", "dev", "eth0")
     stp = machine.run("cat", "/sys/class/net/br0/bridge/stp_state").strip()
     assert stp == "0"
     print(f"INTERRUPTION {kind} {machine.suite} {gap[0]:.2f} s")

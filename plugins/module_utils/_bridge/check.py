@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .values import FAMILIES, Kernel
+from .values import FAMILIES, TENTATIVE, Kernel
 
 OPTION = {4: "gateway", 6: "gateway6"}
 
@@ -40,6 +40,20 @@ def read_expected(shown: Mapping[str, Any]) -> Expected:
     lists = {name: tuple(shown[name]) for name in ("static", "dynamic", "silent", "routes")}
     gateways = {int(family): via for family, via in shown["gateways"].items()}
     return Expected(shown["link"], shown["port"], shown["mac"], shown["mtu"], gateways=gateways, **lists)
+
+
+def lasting_problems(expected: Expected, kernel: Kernel) -> list[str]:
+    """Return what is wrong and will not mend itself.
+
+    What comes from a router or a DHCP server may be late or gone with it, and an address of a host that has just started is
+    being looked for: no reason to interrupt the network.
+    """
+    addresses = {
+        dev: tuple(replace(one, doubtful="") if one.doubtful == TENTATIVE else one for one in found)
+        for dev, found in kernel.addresses.items()
+    }
+    lasting = replace(expected, dynamic=(), gateways={}, routes=())
+    return problems(lasting, replace(kernel, addresses=addresses))
 
 
 def problems(expected: Expected, kernel: Kernel) -> list[str]:

@@ -15,7 +15,7 @@ from .. import _errors as errors
 from .._change import Action, Change, Effect, Plan
 from . import ifupdown, keyfile, netplan, networkd
 from .change import Family, FileChange, NetworkChange, Record
-from .check import OPTION, Expected, problems
+from .check import OPTION, Expected, lasting_problems
 from .spec import BridgeSpec
 from .values import FAMILIES, Commands, Files, FileState, Kernel, Link, Native, Present, Static, Wanted, within
 
@@ -96,7 +96,8 @@ def base_of(kernel: Kernel, dev: str, native: Native) -> dict[int, Family]:
     written = _addresses_in(json.dumps(native.config))
     found = {}
     for family in FAMILIES:
-        fixed, others = [], []
+        fixed: list[str] = []
+        others: list[str] = []
         for address in kernel.of(dev, family):
             is_fixed = not address.dynamic and ip_interface(address.address).ip in written
             (fixed if is_fixed else others).append(address.address)
@@ -195,9 +196,7 @@ def decide(
         FileChange(path, current.get(path), file) for path, file in sorted(files.items()) if not _same(current.get(path), file)
     )
     expected = expected_of(wanted, record, kernel)
-    # What comes from a router or a DHCP server may be late, or gone with it: no reason to interrupt the network.
-    lasting = replace(expected, dynamic=(), gateways={}, routes=())
-    wrong = problems(lasting, kernel) if written_before else []
+    wrong = lasting_problems(expected, kernel) if written_before else []
     warnings = _warnings(spec.name, kernel)
     if written_before and not changed and not wrong:
         return Decision(Plan(warnings=warnings))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
+TENTATIVE = "not yet known to be free"
 MARK = "Made by virtfleet.core.host_bridge"
 FAMILIES = (4, 6)
 

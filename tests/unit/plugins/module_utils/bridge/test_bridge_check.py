@@ -9,8 +9,20 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.check import Expected, problems, read_expected, to_ask
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import Address, Kernel, Link, Route
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.check import (
+    Expected,
+    lasting_problems,
+    problems,
+    read_expected,
+    to_ask,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import (
+    TENTATIVE,
+    Address,
+    Kernel,
+    Link,
+    Route,
+)
 
 MAC = "52:54:00:12:34:56"
 WANTED = Expected("br0", "enp1s0", MAC, 1500, ("192.0.2.10/24",), (6,), {4: "192.0.2.1", 6: None}, routes=("198.51.100.0/24",))
@@ -42,6 +54,14 @@ def test_all_is_well() -> None:
 
 def test_a_gateway_that_was_silent_before_is_not_asked() -> None:
     assert to_ask(replace(WANTED, silent=(4,)), WELL) == [(6, "fe80::1")]
+
+
+def test_what_mends_itself_is_no_reason_to_begin_again() -> None:
+    late = replace(WELL, addresses={"br0": (Address("192.0.2.10/24", doubtful=TENTATIVE),)}, routes=())
+    assert lasting_problems(WANTED, late) == []
+    assert problems(WANTED, late)[0] == "the address 192.0.2.10/24 is not yet known to be free"
+    taken = replace(WELL, addresses={"br0": (Address("192.0.2.10/24", doubtful="somebody else's too"),)})
+    assert lasting_problems(WANTED, taken) == ["the address 192.0.2.10/24 is somebody else's too"]
 
 
 @pytest.mark.parametrize(

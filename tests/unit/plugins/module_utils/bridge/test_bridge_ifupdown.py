@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.ifupdown import MAIN, blocks, commands, config_of, render
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.ifupdown import (
+    MAIN,
+    blocks,
+    commands,
+    config_of,
+    render,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import FileState, Present, Static, Wanted
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import Unsupported
 
@@ -106,7 +112,7 @@ def test_a_folder_that_is_read_needs_no_line_of_its_own(line: str) -> None:
 
 @pytest.mark.parametrize("option", ["wpa-ssid home", "bond-master bond0", "bridge_ports x"])
 def test_what_a_port_cannot_have(option: str) -> None:
-    with pytest.raises(Unsupported, match=option.split()[0]):
+    with pytest.raises(Unsupported, match=option.split(maxsplit=1)[0]):
         rendered({MAIN: f"iface enp1s0 inet dhcp\n    {option}\n"})
 
 

@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.keyfile import bridge_uuid, commands, port_uuid, render
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.keyfile import (
+    bridge_uuid,
+    commands,
+    port_uuid,
+    render,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._bridge.sections import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import Present, Static, Wanted
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import Unsupported
 
 MAC = "52:54:00:12:34:56"
-AUTO = "[connection]\nid=Wired connection 1\nuuid=1-2\ntype=ethernet\nzone=work\n[ethernet]\nmtu=9000\n[ipv4]\nmethod=auto\n[ipv6]\nmethod=auto\n"
+AUTO = (
+    "[connection]\nid=Wired connection 1\nuuid=1-2\ntype=ethernet\nzone=work\n[ethernet]\nmtu=9000\n"
+    "[ipv4]\nmethod=auto\n[ipv6]\nmethod=auto\n"
+)
 MANUAL = (
     "[connection]\nid=x\nuuid=1-2\ntype=ethernet\n[802-1x]\nidentity=me\n[ipv4]\nmethod=manual\naddress1=192.0.2.10/24,192.0.2.1\n"
     "dns=192.0.2.53;\nroute1=198.51.100.0/24,192.0.2.2\n[ipv6]\naddr-gen-mode=default\nmethod=auto\n"

@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.netplan import CLOUD_INIT_OFF, commands, config_of, render
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import FileState, Link, Present, Static, Wanted
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.netplan import (
+    CLOUD_INIT_OFF,
+    commands,
+    config_of,
+    render,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values import (
+    FileState,
+    Link,
+    Present,
+    Static,
+    Wanted,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import Unsupported
 
 MAC = "52:54:00:12:34:56"

@@ -37,7 +37,13 @@ from ansible_collections.virtfleet.core.plugins.module_utils._bridge.values impo
     Route,
     Static,
 )
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import Conflict, NotFound, SpecError, Unsupported, VirtError
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
+    Conflict,
+    NotFound,
+    SpecError,
+    Unsupported,
+    VirtError,
+)
 
 MAC = "52:54:00:12:34:56"
 FILE = "/etc/systemd/network/10-up.network"
@@ -76,7 +82,7 @@ def decided(
     told: BridgeSpec, there: Kernel, record: Record, current: dict[str, FileState | None] | None = None, ours: bool = False
 ) -> Decision:
     files = render(wanted_of(told, record), record.native, Present(), None)
-    have = {path: None for path in files} if current is None else current
+    have = dict.fromkeys(files) if current is None else current
     return decide(told, there, record, have, files, ours)
 
 
