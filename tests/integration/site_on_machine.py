@@ -96,7 +96,8 @@ class SiteOnABareMachine:
         folder = tmp_path_factory.mktemp(cls.suite)
         source = folder / "fleet.virtfleet.yml"
         source.write_text(json.dumps(fleet(machine, folder / "known_hosts")))
-        return Controller([machine], folder, user=USER, variables={"estate": estate(cls.suite), "kvm_host_features": ["bootstrap"]}, sources=[source])
+        variables = {"estate": estate(cls.suite), "kvm_host_features": ["bootstrap"]}
+        return Controller([machine], folder, user=USER, variables=variables, sources=[source])
 
     def test_check_mode_says_what_would_come(self, machine: Machine, play: Controller) -> None:
         results = play(SITE, "--check")
