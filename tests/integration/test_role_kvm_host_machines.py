@@ -173,10 +173,13 @@ def test_the_daemons_of_a_modular_host_are_used(machine_of: Make, tmp_path: Path
     machine = machine_of("trixie")
     units = machine.root / "etc/systemd/system"
     names = ("qemud", "networkd", "storaged", "nodedevd", "secretd", "nwfilterd", "interfaced", "proxyd")
-    for name in names:
-        # A socket's name is how the daemon knows what it was handed.
-        (units / f"virt{name}.socket").write_text(
-            f"[Socket]\nListenStream=/run/libvirt/virt{name}-sock\nFileDescriptorName=libvirtd.socket\nSocketMode=0666\n"
+    sockets = [f"virt{name}{kind}" for name in names for kind in ("", "-ro")]
+    for socket in sockets:
+        # The name of a descriptor is how the daemon knows what it was handed.
+        handed = "libvirtd-ro.socket" if socket.endswith("-ro") else "libvirtd.socket"
+        path = f"{socket.removesuffix('-ro')}-sock{'-ro' if socket.endswith('-ro') else ''}"
+        (units / f"{socket}.socket").write_text(
+            f"[Socket]\nListenStream=/run/libvirt/{path}\nFileDescriptorName={handed}\nSocketMode=0666\n"
             "Service=virtqemud.service\n[Install]\nWantedBy=sockets.target\n"
         )
     (units / "virtqemud.service").write_text(
@@ -195,16 +198,16 @@ def test_the_daemons_of_a_modular_host_are_used(machine_of: Make, tmp_path: Path
     results = role(machine, tmp_path)
     assert results.named("seen")["msg"]["daemons"] == "modular"
     assert "Have systemd listen for libvirt's daemons" in changed(results)
-    for name in names:
-        assert said(machine, "systemctl", "is-active", f"virt{name}.socket") == "active"
-        assert said(machine, "systemctl", "is-enabled", f"virt{name}.socket") == "enabled"
+    for socket in sockets:
+        assert said(machine, "systemctl", "is-active", f"{socket}.socket") == "active"
+        assert said(machine, "systemctl", "is-enabled", f"{socket}.socket") == "enabled"
     assert not (machine.root / "run/libvirt/libvirt-sock").exists()
     assert said(machine, "virsh", "-c", "qemu:///system", "pool-list", "--name") == "default"
     assert said(machine, "systemctl", "is-active", "virtqemud.service") == "active"
     assert changed(role(machine, tmp_path)) == []
 
-    machine.exec(["systemctl", "disable", "--now", "virtqemud.service", *(f"virt{name}.socket" for name in names)])
-    for name in ("virtqemud.service", *(f"virt{name}.socket" for name in names)):
+    machine.exec(["systemctl", "disable", "--now", "virtqemud.service", *(f"{socket}.socket" for socket in sockets)])
+    for name in ("virtqemud.service", *(f"{socket}.socket" for socket in sockets)):
         (units / name).unlink()
     machine.exec(["systemctl", "daemon-reload"])
     role(machine, tmp_path)

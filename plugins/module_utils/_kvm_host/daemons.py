@@ -25,7 +25,7 @@ PORTS = {"tls": 16514, "lab-tcp": 16509}
 _SUFFIX = {"tls": "-tls.socket", "lab-tcp": "-tcp.socket"}
 # All that systemd is asked about in one call.
 UNITS = (
-    *(f"{name}.socket" for name in DAEMONS),
+    *(f"{name}{kind}.socket" for name in DAEMONS for kind in ("", "-ro")),
     *(f"{name}.service" for name in DAEMONS),
     *(f"{name}{suffix}" for name in ("libvirtd", "virtproxyd") for suffix in _SUFFIX.values()),
     "firewalld.service",
@@ -83,7 +83,9 @@ def judge(seen: Seen) -> Daemons:
         if masked:
             sockets = " ".join(f"{name}.socket" for name in masked)
             return Daemons(kind, everyone, problem=f"{sockets} is masked: `systemctl unmask {sockets}`")
-        sockets_ = [f"{name}.socket" for name in everyone]
+        # Starting the one does not start that for readers; both are there when the daemon runs.
+        sockets_ = [f"{name}{kind}.socket" for name in everyone for kind in ("", "-ro")]
+        sockets_ = [name for name in sockets_ if name in seen.units]
         return Daemons(kind, everyone, units=tuple(name for name in sockets_ if not _ready(seen, name)))
     return Daemons(kind, everyone, start=tuple(name for name in everyone if name not in seen.answering))
 

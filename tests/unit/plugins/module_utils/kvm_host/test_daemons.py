@@ -43,6 +43,11 @@ def test_a_socket_that_does_not_listen_now_and_later_is_wanted() -> None:
     assert judge(host(units=units)).units == ("virtlockd.socket", "libvirtd.socket")
 
 
+def test_readers_have_a_socket_of_their_own() -> None:
+    units = {**MODULAR, "virtqemud-ro.socket": Unit("enabled", "inactive"), "virtproxyd-ro.socket": READY}
+    assert judge(host(units=units)).units == ("virtqemud-ro.socket",)
+
+
 @pytest.mark.parametrize(
     ("libvirtd", "virtqemud", "kind"),
     [
