@@ -9,8 +9,10 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from .._libvirt_calls import Late, within
 
 # A process that is deep in the kernel may not end even when it is killed; it is not waited for longer than this.
 _LAST_SECONDS = 2.0
@@ -29,23 +31,30 @@ class Ran:
 def run(argv: Sequence[str], limit: float) -> Ran:
     """Run a program without input for at most ``limit`` seconds; raise OSError when it cannot be started."""
     begun = time.monotonic()
-    pipe = subprocess.PIPE
-    with _without_core():
-        child = subprocess.Popen(list(argv), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True)
     code = None
     output = errors = b""
     try:
-        output, errors = child.communicate(timeout=limit)
-        code = child.returncode
+        done = within(limit + _LAST_SECONDS, lambda: _run(argv, limit))
+        code, output, errors = done.returncode, done.stdout, done.stderr
     except subprocess.TimeoutExpired as late:
-        output, errors = late.output or b"", late.stderr or b""
-    finally:
-        if child.returncode is None:
-            child.kill()
-            with suppress(subprocess.TimeoutExpired):
-                output, errors = child.communicate(timeout=_LAST_SECONDS)
+        output, errors = late.stdout or b"", late.stderr or b""
+    except Late:
+        # Killed, and not gone: what it said is lost with it.
+        pass
     seconds = time.monotonic() - begun
     return Ran(code, output.decode(errors="replace"), errors.decode(errors="replace"), seconds)
+
+
+def _run(argv: Sequence[str], limit: float) -> subprocess.CompletedProcess[bytes]:
+    with _without_core():
+        return subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit,
+            check=False,
+            start_new_session=True,
+        )
 
 
 @contextmanager
