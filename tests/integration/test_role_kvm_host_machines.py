@@ -179,7 +179,7 @@ def test_the_daemons_of_a_modular_host_are_used(machine_of: Make, tmp_path: Path
         handed = "libvirtd-ro.socket" if socket.endswith("-ro") else "libvirtd.socket"
         path = f"{socket.removesuffix('-ro')}-sock{'-ro' if socket.endswith('-ro') else ''}"
         (units / f"{socket}.socket").write_text(
-            f"[Socket]\nListenStream=/run/libvirt/{path}\nFileDescriptorName={handed}\nSocketMode=0666\n"
+            f"[Socket]\nListenStream=/run/libvirt/{path}\nFileDescriptorName={handed}\nSocketMode=0666\nRemoveOnStop=yes\n"
             "Service=virtqemud.service\n[Install]\nWantedBy=sockets.target\n"
         )
     (units / "virtqemud.service").write_text(
