@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role kvm_host and the demo where nothing is installed and no init runs: they install, and then do nothing.
+"""The role kvm_host where nothing is installed and no init runs: it installs, and then does nothing.
 
-Ansible runs on the machine itself, as in the demo. With systemd, and from outside: test_role_kvm_host_bookworm.py and its
+Ansible runs on the machine itself. With systemd, and from outside: test_role_kvm_host_bookworm.py and its
 neighbour.
 """
 
@@ -94,19 +94,3 @@ def test_a_new_driver_is_loaded_by_a_restart_of_our_own_libvirtd(bare: Machine) 
     assert play(bare, kvm_host_extra_packages=[driver])[0] > 0
     assert run(bare, "cat", "/run/virtfleet/libvirtd.pid").stdout != before
     assert play(bare, kvm_host_extra_packages=[driver])[0] == 0
-
-
-def test_the_demo_works_there_and_has_nothing_to_do_again(bare: Machine) -> None:
-    demo = str(ROOT / "tools/demo")
-    first = run(bare, demo, "up")
-    assert first.returncode == 0, first.stdout
-    assert 'PRETTY_NAME=\\"virtfleet demo' in first.stdout
-    assert "|--virtfleet-demo" in first.stdout
-    again = run(bare, demo, "up")
-    assert re.findall(r"changed=(\d+)", again.stdout) == ["0", "0"], again.stdout
-    # Nothing but the loopback and what came with the machine.
-    assert run(bare, "ip", "-brief", "link").stdout.count("\n") == 2
-    down = run(bare, demo, "down")
-    assert down.returncode == 0, down.stdout
-    assert run(bare, "virsh", "-c", "qemu:///system", "list", "--all", "--name").stdout.strip() == ""
-    assert not (bare.root / "var/lib/virtfleet-demo").exists()
