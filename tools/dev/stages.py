@@ -223,6 +223,8 @@ STAGES = (
         folder=INTEGRATION,
         root=True,
         lab=True,
+        # Twenty minutes with cold caches on two idle cores.
+        limit_s=3300,
     ),
     Stage(
         "e2e-second",
