@@ -76,13 +76,18 @@ class _First:
         self.native: Native | None = None
 
     def subject(self) -> BareSubject:
-        return BareSubject(self.plan, self.apply, self.result, self.diff)
+        return BareSubject(self.prepare, self.plan, self.apply, self.result, self.diff)
+
+    def prepare(self) -> None:
+        with locked("host_bridge", 5):
+            if self.unfinished is not None:
+                self.host.finish(self.unfinished)
 
     def plan(self) -> Plan:
         self.decision = self.decide()
         plan = self.decision.plan
         if self.unfinished is not None:
-            sentence = f"an earlier change of {self.unfinished} was left unfinished on this host, and is taken back first"
+            sentence = f"an earlier change of {self.unfinished} was left unfinished on this host; a run takes it back first"
             plan = replace(plan, warnings=(sentence, *plan.warnings))
         return plan
 
@@ -144,10 +149,8 @@ class _First:
 
     def apply(self) -> Mapping[str, Any]:
         with locked("host_bridge", 5):
-            left = self.host.unfinished()
-            if left is not None:
-                self.host.finish(left)
-                self.decision = self.decide()
+            # Another run may have begun since the look.
+            self.host.unfinished()
             change = self.decision.change
             if change is None:
                 return {}
@@ -182,7 +185,7 @@ class _Second:
         self.token = token
 
     def subject(self) -> BareSubject:
-        return BareSubject(Plan, self.follow, self.result, list)
+        return BareSubject(lambda: None, Plan, self.follow, self.result, list)
 
     def follow(self) -> Mapping[str, Any]:
         """Return the change's outcome, which this may bring about."""

@@ -123,10 +123,12 @@ def _judged(wanted: Subject, plan: Plan, outcomes: list[Outcome], snap: Snapshot
 class BareSubject:
     """What a module makes true on a host that may have no libvirt.
 
-    ``plan`` looks and plans, ``apply`` does it and returns values beside the plan (it is not called in check mode),
-    ``result`` returns what there is afterwards, ``diff`` one entry for each file or object that changes.
+    ``prepare`` ends what an earlier run left behind, ``plan`` looks and plans, ``apply`` does it and returns values beside
+    the plan; in check mode only ``plan`` is called. ``result`` returns what there is afterwards, ``diff`` one entry for each
+    file or object that changes.
     """
 
+    prepare: Callable[[], None]
     plan: Callable[[], Plan]
     apply: Callable[[], Mapping[str, Any]]
     result: Callable[[], Mapping[str, Any]]
@@ -148,6 +150,8 @@ def main_bare(
         module.fail_json(msg=missing_required_lib(needed, reason="on this host, under a Python that Ansible may use"))
     with _reported(module):
         wanted = subject(module.params, programs)
+        if not module.check_mode:
+            wanted.prepare()
         plan = wanted.plan()
         found: dict[str, Any] = {
             "changed": bool(plan.actions),
