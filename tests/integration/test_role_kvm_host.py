@@ -159,7 +159,7 @@ def test_a_stopped_libvirtd_is_started_by_hand_and_once(host: Host, player: Play
     started = ["Start libvirt's daemons by hand"]
     host.stop_libvirtd()
     assert changed(play_role(player, "--check", *tags, installed=base, **QUIET)) == ["Say which daemons would be started"]
-    assert changed(play_role(player, *tags, installed=base, **QUIET)) [-1:] == started
+    assert changed(play_role(player, *tags, installed=base, **QUIET))[-1:] == started
     pid = host.exec(["cat", "/run/virtfleet/libvirtd.pid"]).stdout.strip()
     assert Path(f"/proc/{pid}/exe").readlink() == Path("/usr/sbin/libvirtd")
     assert changed(play_role(player, *tags, installed=base, **QUIET)) == []

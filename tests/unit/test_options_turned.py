@@ -393,12 +393,14 @@ def made(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
     return Turn({"name": "base", "bootstrap": without}, {"name": "base", "bootstrap": with_it})
 
 
-def addressed(on: Mapping[str, Any], off: Mapping[str, Any] = ADDRESS) -> Turn:
-    return made({"network": {**off, **on}}, {"network": off})
+def addressed(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    without = off or ADDRESS
+    return made({"network": {**without, **on}}, {"network": without})
 
 
-def filed(on: Mapping[str, Any], off: Mapping[str, Any] = MOTD) -> Turn:
-    return made({"files": [{**off, **on}]}, {"files": [off]})
+def filed(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    without = off or MOTD
+    return made({"files": [{**without, **on}]}, {"files": [without]})
 
 
 BOOTSTRAP: dict[str, Turn] = {
