@@ -92,11 +92,6 @@ def test_an_option_that_does_not_fit_is_refused(player: Player) -> None:
     assert any("kvm_host_network must be one of" in error for error in said)
 
 
-def test_kvm_that_is_asked_for_and_does_not_work_is_refused(player: Player, base: list[str]) -> None:
-    results = play_role(player, installed=base, fails=True, kvm_host_accel="kvm")
-    assert "KVM was asked for and does not work here" in results.named("refused").msg
-
-
 # what it would do
 
 
@@ -187,8 +182,6 @@ def test_tls_lets_in_who_has_a_certificate_and_is_closed_again(
     tags = ("--tags", "kvm_host_remote,kvm_host_daemons")
     hand = {**QUIET, "kvm_host_remote": "tls"}
 
-    assert "TLS was asked for, and" in play_role(player, installed=base, fails=True, **hand).named("refused").msg
-
     results = play_role(player, *tags, installed=base, kvm_host_tls=texts, **hand)
     assert texts["key"].splitlines()[1] not in "".join(str(result.values) for result in results)
     assert host.exec(["virsh", "-c", uri, "hostname"]).stdout.strip() == host.exec(["hostname"]).stdout.strip()
@@ -210,9 +203,9 @@ def test_tls_lets_in_who_has_a_certificate_and_is_closed_again(
 
     assert "Write who may come in" in changed(play_role(player, *tags, installed=base, **QUIET))
     assert host.exec(["virsh", "-c", uri, "hostname"], check=False).returncode != 0
-    assert changed(play_role(player, *tags, installed=base, **QUIET)) == []
 
 
+@pytest.mark.slow
 def test_plain_tcp_is_opened_for_a_lab_and_said_to_be_open(host: Host, player: Player, base: list[str]) -> None:
     _have_it_started_by_the_role(host)
     lab = {**QUIET, "kvm_host_remote": "lab-tcp"}
@@ -237,8 +230,6 @@ def test_pools_are_made_and_an_existing_one_stays_where_it_is(host: Host, player
     assert play_role(player, *tags, installed=base, **options).named(task).changed
     assert changed(play_role(player, *tags, installed=base, **options)) == []
     assert set(host.exec(["virsh", "pool-list", "--name", "--autostart"]).stdout.split()) >= {"kept", "fast"}
-    unknown = {**QUIET, "kvm_host_pools": [{"name": "unheard"}]}
-    assert "pool unheard does not exist" in play_role(player, installed=base, fails=True, **unknown).named("refused").msg
 
 
 def test_the_default_network_is_started_on_request_only(host: Host, player: Player, base: list[str]) -> None:
