@@ -120,10 +120,10 @@ def commands(wanted: Wanted, config: Mapping[str, Any], present_is_bridge: bool,
         up("connection", "up", "uuid", bridge_uuid(wanted)),
         up("connection", "up", "uuid", port_uuid(wanted)),
     )
-    # A profile that NetworkManager made by itself is made again a moment after the link is free; to connect the device before
-    # that would leave a profile on disk that nobody wrote.
-    once = f"nmcli --wait 15 connection up uuid {config['uuid']} && exit 0; sleep 1"
-    again = f"for i in 1 2 3 4 5; do {once}; done; nmcli --wait 10 device connect {wanted.port}"
-    link = (Command(("sh", "-c", again), 25),)
+    # A profile that NetworkManager made by itself, for a link without one, is gone after a restart of the host with the bridge.
+    # It makes it again when it starts. To connect the device instead would leave a profile on disk that nobody wrote.
+    once = f"nmcli --wait 15 connection up uuid {config['uuid']}"
+    again = f"{once} || (systemctl restart NetworkManager; sleep 1; {once})"
+    link = (Command(("sh", "-c", again), 35, must=False),)
     old, new = (bridge if present_is_bridge else link), (link if absent else bridge)
     return Commands(after=(reload, *new), undo_after=(reload, *old))
