@@ -28,6 +28,8 @@ _BETWEEN_S = 1.0
 _CONNECT_S = 5
 # How long taking back may take, after the deadline.
 _UNDO_S = 60.0
+# What is between this and the module.
+_INNER = ("phase", "attempt")
 
 
 class ActionModule(ActionBase):
@@ -39,8 +41,8 @@ class ActionModule(ActionBase):
         self._supports_async = False
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = {name: value for name, value in self._task.args.items() if not name.startswith("_")}
-        first = self._execute_module(MODULE, {**arguments, "_phase": "start"}, task_vars=task_vars)
+        arguments = {name: value for name, value in self._task.args.items() if name not in _INNER}
+        first = self._execute_module(MODULE, {**arguments, "phase": "start"}, task_vars=task_vars)
         begun = first.pop("rollback", None)
         first = _shown(first)
         if first.get("failed") or begun is None:
@@ -67,7 +69,7 @@ class ActionModule(ActionBase):
             self._renew()
             try:
                 found = self._execute_module(
-                    MODULE, {**arguments, "_phase": "confirm", "_token": begun["token"]}, task_vars=task_vars
+                    MODULE, {**arguments, "phase": "confirm", "attempt": begun["token"]}, task_vars=task_vars
                 )
             except AnsibleConnectionFailure as error:
                 said = str(error)
@@ -108,7 +110,7 @@ class ActionModule(ActionBase):
 def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return a result without what only the two halves need to know."""
     arguments = found.get("invocation", {}).get("module_args", {})
-    said = {name: value for name, value in arguments.items() if not name.startswith("_")}
+    said = {name: value for name, value in arguments.items() if name not in _INNER}
     return {**found, "invocation": {"module_args": said}} if said else dict(found)
 
 

@@ -464,4 +464,7 @@ def _detached(argv: list[str]) -> None:
     """Start a process that is nobody's child and in no session."""
     inner = "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  os.execv(sys.argv[1], sys.argv[1:])\n"
     null = subprocess.DEVNULL
-    subprocess.run([sys.executable, "-c", inner, *argv], stdin=null, stdout=null, stderr=null, check=True, close_fds=True)
+    # run_command would wait for the pipes, which the process keeps.
+    subprocess.run(  # pylint: disable=ansible-bad-function
+        [sys.executable, "-c", inner, *argv], stdin=null, stdout=null, stderr=null, check=True, close_fds=True
+    )

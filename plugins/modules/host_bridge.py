@@ -90,6 +90,16 @@ options:
         back, which takes some seconds more.
     type: str
     default: 45s
+  phase:
+    description:
+      - Whether the module begins a change or, reached anew, looks at it and confirms it. It is set by the action of the same
+        name, whatever is given here.
+    type: str
+    choices: [start, confirm]
+    default: start
+  attempt:
+    description: Which change O(phase=confirm) is about. It is set by the action of the same name, whatever is given here.
+    type: str
 notes:
   - Needs root.
   - Without systemd nobody starts the guarding process again when it is killed or the host is restarted; the next run of this
@@ -207,14 +217,14 @@ rollback:
   sample: {outcome: kept, why: "", restored: true, missing: [], log: ["networkctl reload: 0"]}
 """
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS, HIDDEN_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS, INNER_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._bridge_module import bridge_subject, library
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_bare
 
 
 def main() -> None:
     """Converge one bridge of the host."""
-    main_bare({**BRIDGE_OPTIONS, **HIDDEN_OPTIONS}, bridge_subject, library)
+    main_bare({**BRIDGE_OPTIONS, **INNER_OPTIONS}, bridge_subject, library)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ BRIDGE_OPTIONS: dict[str, dict[str, Any]] = {
     "rollback_timeout": {"type": "str", "default": "45s"},
 }
 # Between the action plugin and the module: the second half of the work, and of which change.
-HIDDEN_OPTIONS: dict[str, dict[str, Any]] = {
-    "_phase": {"type": "str", "choices": ["start", "confirm"], "default": "start"},
-    "_token": {"type": "str"},
+INNER_OPTIONS: dict[str, dict[str, Any]] = {
+    "phase": {"type": "str", "choices": ["start", "confirm"], "default": "start"},
+    "attempt": {"type": "str"},
 }

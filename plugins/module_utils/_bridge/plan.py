@@ -407,4 +407,3 @@ def shown(name: str, kernel: Kernel, record: Record | None, native: Native | Non
         "gateway": gateways[4].via if gateways[4] else None,
         "gateway6": gateways[6].via if gateways[6] else None,
     }
-
