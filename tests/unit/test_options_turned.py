@@ -444,10 +444,8 @@ ELSEWHERE: dict[str, str] = {
     "host_bridge.gateway": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
     "host_bridge.gateway6": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
     "host_bridge.nameservers": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
-    "host_bridge.phase": "tests/integration/test_host_bridge.py::"
-    "test_all_that_the_card_has_comes_over_stays_and_goes_back",
-    "host_bridge.attempt": "tests/integration/test_host_bridge.py::"
-    "test_all_that_the_card_has_comes_over_stays_and_goes_back",
+    "host_bridge.phase": _BRIDGES + "bridge_module.py::test_the_second_half_asks_how_the_change_ended_that_it_is_told",
+    "host_bridge.attempt": _BRIDGES + "bridge_module.py::test_the_second_half_asks_how_the_change_ended_that_it_is_told",
     "host_bridge.rollback_timeout": "tests/integration/test_host_bridge.py::"
     "test_a_host_that_nobody_reaches_any_more_comes_back_by_itself",
     "image.name": _IMAGES + "test_blank",
