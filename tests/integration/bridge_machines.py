@@ -230,7 +230,7 @@ class Machine:
         variables = {
             "ansible_host": self.address, "ansible_user": "root", "ansible_ssh_private_key_file": str(self.folder / "key"),
             "ansible_python_interpreter": "/usr/bin/python3", "ansible_ssh_common_args": " ".join(self._ssh_options()),
-            "ansible_ssh_control_path_dir": self._sockets.name,
+            "ansible_control_path_dir": self._sockets.name,
         }  # fmt: skip
         inventory = self.folder / "inventory.json"
         inventory.write_text(json.dumps({"all": {"hosts": {"machine": variables}}}))
