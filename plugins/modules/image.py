@@ -135,6 +135,10 @@ options:
             and nics of virtio, NVMe and Xen, and no others; for SATA, IDE or an e1000 give V(linux-image-amd64).
           - V(none) leaves out kernel, initramfs and boot loaders, for guests that are started with a kernel of the host.
         type: str
+      kernel_arguments:
+        description: Words for the kernel's command line, for example V([net.ifnames=0]).
+        type: list
+        elements: str
       documentation:
         description: Whether manuals, packages' documentation and translations are in the image; by default they are not.
         type: bool

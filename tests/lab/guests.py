@@ -131,7 +131,8 @@ def wait_for_agent(domain: libvirt.virDomain, seconds: float = 60) -> None:
 def inside(domain: libvirt.virDomain, *argv: str, seconds: float = 30) -> str:
     """Run a command in the guest through its agent; return its output, both streams. Raises LabError if it fails."""
     arguments = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
-    pid = agent(domain, "guest-exec", arguments)["pid"]
+    # A guest that is busy booting may not answer at once.
+    pid = until(lambda: agent(domain, "guest-exec", arguments), seconds, f"an answer of {domain.name()}'s agent")["pid"]
 
     def ended() -> dict[str, Any] | None:
         status = agent(domain, "guest-exec-status", {"pid": pid})

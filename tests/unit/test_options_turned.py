@@ -410,6 +410,7 @@ BOOTSTRAP: dict[str, Turn] = {
     "architecture": made({"architecture": "arm64"}),
     "packages": made({"packages": ["less"]}),
     "kernel": made({"kernel": "none"}),
+    "kernel_arguments": made({"kernel_arguments": ["net.ifnames=0"]}),
     "documentation": made({"documentation": True}),
     "partitioning": made({"partitioning": "mbr"}),
     "filesystem": made({"filesystem": "ext3"}),

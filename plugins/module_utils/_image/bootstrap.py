@@ -36,6 +36,7 @@ BOOTSTRAP_OPTIONS: dict[str, Any] = {
     "architecture": {"type": "str"},
     "packages": {"type": "list", "elements": "str"},
     "kernel": {"type": "str"},
+    "kernel_arguments": {"type": "list", "elements": "str"},
     "documentation": {"type": "bool"},
     "partitioning": {"type": "str", "choices": list(PARTITIONINGS)},
     "filesystem": {"type": "str", "choices": list(FILESYSTEMS)},
@@ -101,6 +102,7 @@ class Bootstrap:
     components: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     kernel: str = AUTO
+    kernel_arguments: tuple[str, ...] = ()
     documentation: bool = False
     partitioning: str = "gpt"
     filesystem: str = "ext4"
@@ -139,6 +141,8 @@ _KEY = re.compile(r"(?:^|\s)((?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+) +([A-Za-z0-9+/]
 _HASH = re.compile(r"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{8,}")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*){0,2}")
 _LOCALE = re.compile(r"(?:C|POSIX|[a-z]{2,3}(_[A-Z]{2})?)(\.[A-Za-z0-9-]+)?(@[a-z]+)?")
+# Nothing that GRUB's or update-grub's shell would read as more than a word.
+_ARGUMENT = re.compile(r"[A-Za-z0-9_.,:=/@%+-]+")
 _OWNER = re.compile(r"[a-z0-9_][a-z0-9_-]*(:[a-z0-9_][a-z0-9_-]*)?")
 _MODE = re.compile(r"[0-7]{3,4}")
 
@@ -160,6 +164,9 @@ def read_bootstrap(params: Mapping[str, Any], problems: list[str]) -> Bootstrap 
     found += _each("mirror", given, _mirror_problem)
     found += _each("components", given, _matched(_COMPONENT, "the name of a component"))
     found += _each("packages", given, _matched(_PACKAGE, "the name of a package, and =VERSION at most"))
+    found += _each("kernel_arguments", given, _matched(_ARGUMENT, "one word for the kernel's command line"))
+    if given.get("kernel_arguments") and kernel == NONE:
+        found.append("kernel_arguments: without a kernel they are the guest's own (cmdline)")
     found += _matched(_PACKAGE, "auto, none or the name of a package")("kernel", kernel)
     partitioning, filesystem = given.get("partitioning", "gpt"), given.get("filesystem", "ext4")
     if partitioning not in PARTITIONINGS:
@@ -197,6 +204,7 @@ def read_bootstrap(params: Mapping[str, Any], problems: list[str]) -> Bootstrap 
         components=tuple(given.get("components", ())),
         packages=_sorted(given.get("packages", ())),
         kernel=kernel,
+        kernel_arguments=tuple(given.get("kernel_arguments", ())),
         documentation=given.get("documentation", False),
         partitioning=partitioning,
         filesystem=filesystem,
@@ -241,7 +249,7 @@ def form(bootstrap: Bootstrap) -> dict[str, Any]:
     for name in ("kernel", "documentation", "partitioning", "filesystem", "hostname", "serial_console", "timezone", "locale"):
         if getattr(bootstrap, name) != getattr(plain, name):
             made[name] = getattr(bootstrap, name)
-    for name in ("mirror", "components", "packages", "root_keys"):
+    for name in ("mirror", "components", "packages", "kernel_arguments", "root_keys"):
         if getattr(bootstrap, name):
             made[name] = list(getattr(bootstrap, name))
     if bootstrap.swap_bytes:

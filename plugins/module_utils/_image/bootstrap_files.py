@@ -139,7 +139,7 @@ def late_entries(bootstrap: Bootstrap, layout: Layout) -> list[Entry]:
         found.append(Entry("/etc/localtime", target=f"/usr/share/zoneinfo/{bootstrap.timezone}"))
     if bootstrap.kernel != NONE:
         found.append(Entry("/boot/grub/grub.cfg", grub_configuration(bootstrap, layout).encode()))
-        arguments = " ".join(_console(bootstrap))
+        arguments = " ".join((*_console(bootstrap), *bootstrap.kernel_arguments))
         # For whoever installs GRUB's packages: update-grub then writes the same words.
         snippet = f'GRUB_TIMEOUT=0\nGRUB_CMDLINE_LINUX_DEFAULT="quiet"\nGRUB_CMDLINE_LINUX="{arguments}"\n'
         found.append(Entry("/etc/default/grub.d/virtfleet.cfg", snippet.encode()))
@@ -178,7 +178,8 @@ def grub_configuration(bootstrap: Bootstrap, layout: Layout) -> str:
     It names the links in /boot, which the installation of a kernel moves: it is written once and holds for ever.
     """
     title = bootstrap.release.distribution.title
-    arguments = " ".join((f"root=UUID={layout.root_uuid} ro quiet", *_console(bootstrap)))
+    words = ("ro", "quiet", *_console(bootstrap), *bootstrap.kernel_arguments)
+    arguments = " ".join((f"root=UUID={layout.root_uuid}", *words))
     lines = ["# Written when this image was made. A new kernel moves the links that are named here."]
     lines += ["set default=0", "set timeout=0", "set fallback=1"]
     if bootstrap.serial_console:

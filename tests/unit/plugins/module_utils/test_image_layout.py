@@ -141,6 +141,9 @@ def test_the_boot_configuration() -> None:
     assert said.count(f"linux /boot/vmlinuz root=UUID={layout.root_uuid} ro quiet console=tty0 console=hvc0 console=ttyS0") == 1
     assert "linux /boot/vmlinuz.old " in said
     assert "menuentry 'Debian GNU/Linux' {\n" in said
+    more = spec(kernel_arguments=("net.ifnames=0", "x"))
+    assert "115200n8 net.ifnames=0 x\n" in grub_configuration(more, layout)
+    assert '115200n8 net.ifnames=0 x"\n' in text(more, "/etc/default/grub.d/virtfleet.cfg")
     silent = grub_configuration(spec(serial_console=False), layout)
     assert "console=" not in silent
     assert "serial" not in silent
