@@ -15,7 +15,13 @@ import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap import sources
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.complaints import translate
-from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import KEPT_SECONDS, TAR, Roots, root_key, wanted_packages
+from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import (
+    KEPT_SECONDS,
+    TAR,
+    Roots,
+    root_key,
+    wanted_packages,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
 from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap import Bootstrap, Network
 from ansible_collections.virtfleet.core.plugins.module_utils._programs import Programs
