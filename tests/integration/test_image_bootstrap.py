@@ -9,6 +9,7 @@ shown to the host where the module keeps its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -84,8 +85,9 @@ def cache(furnished: Host, warm: Path) -> Iterator[Path]:
     yield warm
     furnished.exec(["umount", CACHE], check=False)
     if not there:
-        # Only a folder of the same name was needed on the machine.
-        Path(CACHE).rmdir()
+        # Only a folder of the same name was needed on the machine; another session may need it still.
+        with contextlib.suppress(OSError):
+            Path(CACHE).rmdir()
 
 
 @pytest.fixture
