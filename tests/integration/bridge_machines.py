@@ -245,8 +245,11 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
 
-    def begin_and_leave(self, options: Mapping[str, Any]) -> None:
-        """Have a change begun by Ansible, and kill Ansible before it could confirm it; return once it is applied."""
+    def begin_and_leave(self, options: Mapping[str, Any]) -> str:
+        """Have a change begun by Ansible, and kill Ansible before it could confirm it.
+
+        Returns the change's token once it is applied.
+        """
         book = self.folder / "left.yml"
         book.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"virtfleet.core.host_bridge": options}]}]))
         process = self.start_play(book)
@@ -257,6 +260,7 @@ class Machine:
                 os.kill(word, signal.SIGKILL)
         process.communicate()
         self.await_file("state.json", '"applied"')
+        return str(json.loads(self.file("/var/lib/virtfleet/bridge/br0/pending.json").read_text())["token"])
 
     def in_router_pids(self) -> list[int]:
         """Return the processes in the router, without its DHCP server."""

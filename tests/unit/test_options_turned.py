@@ -59,9 +59,6 @@ def arguments(name: str) -> Mapping[str, Any]:
 
 def leaves(spec: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, option in spec.items():
-        if name.startswith("_"):
-            # Between an action plugin and its module: no user can write it.
-            continue
         path = f"{prefix}.{name}"
         if option.get("options"):
             yield from leaves(option["options"], path + ("[]" if option["type"] == "list" else ""))
@@ -445,8 +442,7 @@ ELSEWHERE: dict[str, str] = {
     "host_bridge.gateway": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
     "host_bridge.gateway6": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
     "host_bridge.nameservers": _BRIDGES + "bridge_plan.py::test_each_option_of_an_address_is_in_the_files",
-    "host_bridge.phase": _BRIDGES + "bridge_module.py::test_the_second_half_asks_how_the_change_ended_that_it_is_told",
-    "host_bridge.attempt": _BRIDGES + "bridge_module.py::test_the_second_half_asks_how_the_change_ended_that_it_is_told",
+    "host_bridge.confirm": "tests/integration/test_host_bridge.py::test_a_bridge_that_is_kept_is_there_after_a_restart",
     "host_bridge.rollback_timeout": "tests/integration/test_host_bridge.py::"
     "test_a_host_that_nobody_reaches_any_more_comes_back_by_itself",
     "image.name": _IMAGES + "test_blank",

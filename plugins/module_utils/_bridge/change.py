@@ -24,6 +24,8 @@ class Family:
     addresses: tuple[str, ...] = ()
     dynamic: bool = False
     gateway: str | None = None
+    # The gateway stands in the configuration; else it came with a lease or a router's advertisement, and may be another.
+    gateway_fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Record:
 def read_record(shown: Mapping[str, Any]) -> Record:
     """Return a record from its JSON."""
     before = {
-        int(family): Family(tuple(one["addresses"]), one["dynamic"], one["gateway"])
+        int(family): Family(tuple(one["addresses"]), one["dynamic"], one["gateway"], one["gateway_fixed"])
         for family, one in shown["before"].items()
     }
     return Record(

@@ -16,9 +16,5 @@ BRIDGE_OPTIONS: dict[str, dict[str, Any]] = {
     "gateway6": {"type": "str"},
     "nameservers": {"type": "list", "elements": "str"},
     "rollback_timeout": {"type": "str", "default": "45s"},
-}
-# Between the action plugin and the module: the second half of the work, and of which change.
-INNER_OPTIONS: dict[str, dict[str, Any]] = {
-    "phase": {"type": "str", "choices": ["start", "confirm"], "default": "start"},
-    "attempt": {"type": "str"},
+    "confirm": {"type": "str"},
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_interface
 from typing import Any
@@ -102,7 +103,9 @@ def base_of(kernel: Kernel, dev: str, native: Native) -> dict[int, Family]:
             is_fixed = not address.dynamic and ip_interface(address.address).ip in written
             (fixed if is_fixed else others).append(address.address)
         route = kernel.default(family, dev)
-        found[family] = Family(tuple(fixed), bool(others), route.via if route else None)
+        gateway = route.via if route else None
+        gateway_fixed = gateway is not None and ip_address(gateway) in written
+        found[family] = Family(tuple(fixed), bool(others), gateway, gateway_fixed)
     return found
 
 
@@ -240,7 +243,7 @@ def expected_of(wanted: Wanted, record: Record, kernel: Kernel) -> Expected:
         if before.dynamic:
             dynamic.append(family)
         if before.gateway is not None:
-            gateways[family] = None if before.dynamic else before.gateway
+            gateways[family] = before.gateway if before.gateway_fixed else None
     dev = wanted.name if wanted.name in kernel.links else wanted.port
     routes = tuple(
         route.to for route in kernel.routes
@@ -279,7 +282,7 @@ def decide_absent(spec: BridgeSpec, kernel: Kernel, record: Record, current: Fil
         record.port, None, record.mac, port.mtu if port else 1500,
         static=tuple(address for one in before.values() for address in one.addresses),
         dynamic=tuple(family for family, one in before.items() if one.dynamic),
-        gateways={family: None if one.dynamic else one.gateway for family, one in before.items() if one.gateway},
+        gateways={family: one.gateway if one.gateway_fixed else None for family, one in before.items() if one.gateway},
     )  # fmt: skip
     change = NetworkChange(
         name=spec.name,
@@ -336,16 +339,19 @@ def _rows(
     dev = record.port if new else wanted.name
     if new:
         rows.append(Change(("interface",), None, wanted.port, Effect.LIVE, f"by {record.native.manager}"))
-    before = [address.address for address in kernel.addresses.get(dev, ())]
+    # Addresses and gateways of IPv6 that nobody wrote come and go with a router's advertisements: no two looks are alike.
+    kept = {family: record.before.get(family, Family()) for family in FAMILIES}
+    before = [one.address for one in kernel.addresses.get(dev, ()) if one.family == 4 or _is_told(one.address, wanted, kept)]
     after: list[str] = []
     for family in FAMILIES:
         told = wanted.static(family)
-        after += told.addresses if told is not None else [one.address for one in kernel.of(dev, family)]
+        present = [one.address for one in kernel.of(dev, 4)] if family == 4 else kept[6].addresses
+        after += told.addresses if told is not None else present
     if new or set(after) != set(before):
         rows.append(Change(("addresses",), None if new else before, after, Effect.LIVE, f"moved from {wanted.port}" if new else ""))
     for family in FAMILIES:
         told, route = wanted.static(family), kernel.default(family, dev)
-        old = route.via if route else None
+        old = route.via if route is not None and (family == 4 or kept[6].gateway_fixed or told is not None) else None
         via = told.gateway if told is not None else old
         if via != old or (new and via is not None):
             rows.append(Change((OPTION[family],), None if new else old, via, Effect.LIVE))
@@ -356,6 +362,12 @@ def _rows(
     if files:
         rows.append(Change(("files",), None, [one.path for one in files], Effect.LIVE))
     return rows
+
+
+def _is_told(address: str, wanted: Wanted, before: Mapping[int, Family]) -> bool:
+    """Tell whether an IPv6 address stands in the configuration, before or after."""
+    told = wanted.static(6)
+    return address in before[6].addresses or (told is not None and address in told.addresses)
 
 
 def _same(one: FileState | None, other: FileState | None) -> bool:

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _bridge_module
-from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS, INNER_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._bridge.options import BRIDGE_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import Unsupported
 from ansible_collections.virtfleet.core.plugins.module_utils._programs import Programs
 
-OPTIONS = {**BRIDGE_OPTIONS, **INNER_OPTIONS}
 ENDED = {"outcome": "undone", "why": "nobody came", "restored": True}
 
 
@@ -38,12 +37,12 @@ class _Host:
 def subject(monkeypatch: pytest.MonkeyPatch, user: int = 0, **given: Any) -> _bridge_module.BareSubject:
     monkeypatch.setattr(_bridge_module, "LocalNetwork", _Host)
     monkeypatch.setattr(_bridge_module.os, "geteuid", lambda: user)
-    params = {name: given.get(name, option.get("default")) for name, option in OPTIONS.items()}
+    params = {name: given.get(name, option.get("default")) for name, option in BRIDGE_OPTIONS.items()}
     return _bridge_module.bridge_subject(params, Programs(lambda argv, **options: (1, "", "")))
 
 
 def test_the_second_half_asks_how_the_change_ended_that_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    second = subject(monkeypatch, name="br0", phase="confirm", attempt="a1")
+    second = subject(monkeypatch, name="br0", confirm="a1")
     # It plans nothing: the first half has done that.
     assert second.plan().actions == ()
     assert second.apply() == {"rollback": {"token": "a1", **ENDED}}

@@ -120,6 +120,22 @@ def test_a_lease_may_change_and_a_fixed_address_may_not() -> None:
     assert (change.expected.static, change.expected.dynamic, change.expected.gateways) == ((), (4,), {4: None})
 
 
+def test_a_gateway_that_a_router_told_may_be_another_one() -> None:
+    there = kernel()
+    there = replace(
+        there,
+        addresses={"enp1s0": (*there.addresses["enp1s0"], Address("2001:db8::9/64", True))},
+        routes=(*there.routes, Route("default", "enp1s0", 6, "fe80::1", proto="ra")),
+    )
+    record = replace(fresh(), before=base_of(there, "enp1s0", FIXED))
+    decision = decided(spec(), there, record)
+    assert decision.change is not None
+    assert decision.change.expected.gateways == {4: "192.0.2.1", 6: None}
+    # They differ from one look to the next, and so would a plan that told them.
+    assert "gateway6" not in changes(decision)
+    assert changes(decision)["addresses"] == (None, ["192.0.2.10/24"])
+
+
 def test_a_lease_without_an_end_is_not_taken_for_fixed() -> None:
     assert base_of(kernel(False), "enp1s0", LEASED)[4].dynamic
     assert base_of(kernel(False), "enp1s0", FIXED)[4].addresses == ("192.0.2.10/24",)
