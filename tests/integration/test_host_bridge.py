@@ -85,7 +85,8 @@ def test_all_that_the_card_has_comes_over_stays_and_goes_back(machine: Machine) 
 
 
 def test_what_is_refused_is_refused_before_anything_is_touched(machine: Machine) -> None:
-    machine.run("ip", "link", "add", "byhand", "up", "type", "veth", "peer", "name", "other", "up")
+    machine.run("ip", "link", "add", "byhand", "type", "veth", "peer", "name", "other")
+    machine.run("sh", "-c", "ip link set byhand up && ip link set other up")
     machine.run("ip", "link", "add", "br1", "type", "bridge")
     cases = {
         "nope": "the host has no such interface; it has",
