@@ -328,7 +328,9 @@ def _spawned(argv: Sequence[str], limit: float, output: int, errors: int) -> int
         (os.POSIX_SPAWN_DUP2, output, 1),
         (os.POSIX_SPAWN_DUP2, errors, 2),
     ]
-    pid = os.posix_spawn(program, list(argv), _ENVIRONMENT, file_actions=files, setsid=True)
+    pid = os.posix_spawn(  # pylint: disable=ansible-bad-function
+        program, list(argv), _ENVIRONMENT, file_actions=files, setsid=True
+    )
     until = time.monotonic() + limit
     while time.monotonic() < until:
         done, status = os.waitpid(pid, os.WNOHANG)

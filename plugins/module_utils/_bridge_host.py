@@ -461,6 +461,11 @@ def _nearest(asked: bytes, infos: list[dict[str, Any]]) -> str:
 
 
 def _detached(argv: list[str]) -> None:
-    """Start a process that outlives this one, in a session of its own and with no word to anybody."""
+    """Start a process that outlives this one, in a session of its own and with no word to anybody.
+
+    Ansible's way to run a command would wait for its end.
+    """
     null = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    os.posix_spawn(argv[0], argv, os.environ, file_actions=null, setsid=True)
+    os.posix_spawn(  # pylint: disable=ansible-bad-function
+        argv[0], argv, os.environ, file_actions=null, setsid=True
+    )
