@@ -9,7 +9,6 @@ shown to the host where the module keeps its own.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -79,15 +78,11 @@ def warm() -> Path:
 @pytest.fixture(scope="session")
 def cache(furnished: Host, warm: Path) -> Iterator[Path]:
     """Show the roots to the lab host at the place where the module looks."""
-    there = Path(CACHE).exists()
-    furnished.exec(["mkdir", "-p", CACHE])
+    # The empty folder below the mount is the machine's, and stays: to remove it would undo the mounts of other hosts.
+    furnished.exec(["mkdir", "-p", "-m", "0700", CACHE])
     furnished.exec(["mount", "--bind", warm, CACHE])
     yield warm
     furnished.exec(["umount", CACHE], check=False)
-    if not there:
-        # Only a folder of the same name was needed on the machine; another session may need it still.
-        with contextlib.suppress(OSError):
-            Path(CACHE).rmdir()
 
 
 @pytest.fixture
