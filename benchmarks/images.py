@@ -37,7 +37,7 @@ from tests.lab.full import suite
 PACKAGES = ("openssh-server",)
 SIZE = 2 << 30
 
-# $1 is a folder, $2 the suite, $3 the mirror. Says the time at which each piece of work began and ended.
+# $1 is a folder, $2 the suite, $3 the mirror, $4 the kernel. Says the time at which each piece of work began and ended.
 PEERS = """
 set -eu
 mount -t tmpfs -o size=4g tmpfs "$1"
@@ -67,7 +67,7 @@ install() {
     chroot root apt-get -q -y -o APT::Sandbox::User=root --no-install-recommends install "$1" > log 2>&1
 }
 if install debootstrap; then
-    timed debootstrap debootstrap --variant=minbase --include=systemd-sysv,openssh-server,linux-image-amd64 "$2" /tmp/peer "$3"
+    timed debootstrap debootstrap --variant=minbase --include="systemd-sysv,openssh-server,$4" "$2" /tmp/peer "$3"
     rm -rf --one-file-system root/tmp/peer
 else
     echo "skip debootstrap the package cannot be installed"
@@ -88,11 +88,11 @@ def run_command(argv: list[str], environ_update: dict[str, str] | None = None, *
     return done.returncode, done.stdout, done.stderr
 
 
-def peers(folder: Path, name: str, mirror: str) -> tuple[dict[str, float], dict[str, str]]:
+def peers(folder: Path, name: str, mirror: str, kernel: str) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of each peer, and why one was skipped."""
     argv = [
         *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
-        *("sh", "-c", PEERS, "sh", str(folder), name, mirror),
+        *("sh", "-c", PEERS, "sh", str(folder), name, mirror, kernel),
     ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     rows, skipped = {}, {}
@@ -136,7 +136,7 @@ def main() -> int:
             return 1
         rows["virtfleet.core.image, root kept"] = timed(lambda: make("warm"))
         (folder / "peers").mkdir()
-        others, skipped = peers(folder / "peers", suite(), mirror)
+        others, skipped = peers(folder / "peers", suite(), mirror, spec.kernel_package or "")
     words = {"debootstrap": "debootstrap (a root only)", "xen-create-image": "xen-create-image (boots under Xen only)"}
     rows.update({words[peer]: seconds for peer, seconds in others.items()})
     base = others.get("debootstrap") or rows["virtfleet.core.image, nothing kept"]
