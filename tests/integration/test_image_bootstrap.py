@@ -331,7 +331,6 @@ def test_what_goes_wrong_is_said(play: Player, furnished: Host, cache: Path, poo
         (wish("bad", commands=["true", "echo three >&2; exit 3"]), "three; commands[1] ended with code 3"),
         (wish("bad", files=[{"path": "/x", "src": "/no/such/file"}]), "/no/such/file"),
         (wish("bad", files=[{"path": "/x", "content": "", "owner": "nobody-here"}]), "nobody-here"),
-        (wish("bad", size="256MiB"), "the packages do not fit; give a larger size"),
         (wish("bad", hostname="a_b", swap="1"), "bootstrap.swap: '1' is not a size"),
         (wish("bad", suite="wheezy"), "bootstrap.suite: 'wheezy' is not known"),
         ({**wish("bad"), "backing": "x"}, "made of packages or has a backing"),
