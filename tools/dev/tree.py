@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 NAMESPACE, NAME = "virtfleet", "core"
@@ -37,8 +38,9 @@ def collections_path(root: Path) -> Path:
     link = tree / "ansible_collections" / NAMESPACE / NAME
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink() or link.readlink() != root:
-        # Made aside and renamed: pytest and ansible-playbook may look at this moment.
-        fresh = link.with_name(f".{NAME}.{os.getpid()}")
+        # Made aside and renamed: pytest and ansible-playbook may look at this moment, and the lanes of a run, which are
+        # threads of one process, come here together.
+        fresh = link.with_name(f".{NAME}.{os.getpid()}.{threading.get_ident()}")
         fresh.symlink_to(root)
         fresh.replace(link)
     return tree
