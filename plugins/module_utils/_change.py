@@ -74,7 +74,8 @@ class Step:
 class Action:
     """Everything that is to happen to one object. ``kind`` and ``name`` identify it, ``action`` is a verb.
 
-    ``needs`` names actions (kind, name) whose failure makes this one ``skipped``.
+    ``needs`` names actions (kind, name) that come first, and whose failure makes this one ``skipped``. Actions of one
+    ``lane`` are done one after another, in their order.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Action:
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
     needs: tuple[tuple[str, str], ...] = ()
+    lane: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -102,17 +104,34 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """One field that somebody else changed: what was applied last, what was found, what is wanted, in the user's words.
+
+    ``side`` is ``definition``, or ``live`` where only the running object differs. ``moved``: the wanted value is another
+    one than was applied last, too.
+    """
+
+    path: tuple[str, ...]
+    applied: Any
+    found: Any
+    wanted: Any
+    side: str = "definition"
+    moved: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """The actions in the order in which they are to be done, what is pending, and what was left alone.
 
     ``pending`` maps (kind, name) to the changes that wait for a restart, ``unmanaged`` to names of entries that
-    exist without being ours, ``warnings`` are sentences.
+    exist without being ours, ``drift`` to what others changed; ``warnings`` are sentences.
     """
 
     actions: tuple[Action, ...] = ()
     pending: Mapping[tuple[str, str], tuple[Change, ...]] = field(default_factory=dict)
     unmanaged: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    drift: Mapping[tuple[str, str], tuple[Drift, ...]] = field(default_factory=dict)
 
     @property
     def effect(self) -> Effect:
@@ -125,6 +144,7 @@ class Plan:
             actions=self.actions + other.actions,
             pending={**self.pending, **other.pending},
             unmanaged={**self.unmanaged, **other.unmanaged},
+            drift={**self.drift, **other.drift},
             # What is true of the whole host is said once.
             warnings=tuple(dict.fromkeys(self.warnings + other.warnings)),
         )

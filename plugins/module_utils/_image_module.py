@@ -12,8 +12,8 @@ from ._apply import Ports
 from ._change import UNKNOWN, Plan
 from ._errors import NotFound
 from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
-from ._image.bootstrap import BOOTSTRAP_OPTIONS
 from ._image.gather import all_volumes, find_users, gather, local_files, resolve
+from ._image.options import IMAGE_OPTIONS
 from ._image.place import DIRECTORY_POOLS, Users, find_place
 from ._image.plan import KIND, plan
 from ._image.spec import DEFAULT_POOL, image_file_name, read_spec
@@ -25,20 +25,6 @@ from ._units import show_size
 # Only for showing: bytes are shown with a unit.
 TABLES = {
     KIND: Table((Field("size", (), replace(SIZE, show=lambda size: size if size is UNKNOWN else show_size(size))),))
-}
-
-IMAGE_OPTIONS: dict[str, Any] = {
-    "name": {"type": "str"},
-    "pool": {"type": "str"},
-    "path": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "format": {"type": "str", "choices": ["qcow2", "raw"]},
-    "size": {"type": "str"},
-    "source": {"type": "str"},
-    "checksum": {"type": "str"},
-    "backing": {"type": "str"},
-    "bootstrap": {"type": "dict", "options": BOOTSTRAP_OPTIONS},
-    "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
 }
 
 FETCH_OPTIONS: dict[str, Any] = {

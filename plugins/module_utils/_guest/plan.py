@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import _xml
-from .._change import Action, Change, Effect, Plan, Step, worst
+from .._change import Action, Change, Drift, Effect, Plan, Step, worst
 from .._errors import SpecError
 from .._facts import GuestFacts, Snapshot
-from .._network.reservations import reserve
+from .._network.reservations import Reservation, reserve
 from .._storage.volume import VolumeWant
 from .._table import (
     Context,
+    Keyed,
     Spec,
     compare,
     contradictions,
@@ -36,6 +37,7 @@ from .._xml import Element
 from . import record as records
 from . import seed as seeds
 from . import volumes
+from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
 from .fields.nics import NICS
@@ -49,20 +51,54 @@ from .table import GUEST
 
 @dataclass(frozen=True)
 class Options:
-    """What the user allows: names whose data may be lost (``web1``, ``web1/root``), and how a guest is stopped."""
+    """What the user allows: names whose data may be lost (``web1``, ``web1/root``), and how a guest is stopped.
+
+    ``restart``: a running guest is restarted where something waits for that. ``revert``: what somebody else changed is
+    set back; else it is only told.
+    """
 
     consent: frozenset[str] = frozenset()
     stopping: Stopping = field(default_factory=Stopping)
+    restart: bool = False
+    revert: bool = True
 
     def may_lose(self, guest: str, disk: str) -> bool:
         return guest in self.consent or f"{guest}/{disk}" in self.consent
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What a guest wants of networks, by their names: reservations, and the MACs whose reservations it gives back.
+
+    ``soon``: it is about to ask for an address, so the running networks have to know.
+    """
+
+    wanted: Mapping[str, Sequence[Reservation]] = field(default_factory=dict)
+    gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    soon: bool = True
+
+
 def plan(spec: GuestSpec, snap: Snapshot, options: Options) -> Plan:
     """Return what makes ``spec`` true on the host of ``snap``; raise SpecError with all that is wrong."""
+    made, wishes = plan_apart(spec, snap, options)
+    released = [
+        reserve(snap.networks[network], wishes.wanted.get(network, ()), wishes.gone.get(network, ()))
+        for network in sorted({*wishes.wanted, *wishes.gone})
+        if network in snap.networks
+    ]
+    volumes_first = [action for action in made.actions if action.kind != "guest"]
+    guest = [action for action in made.actions if action.kind == "guest"]
+    return replace(made, actions=(*volumes_first, *(action for action in released if action is not None), *guest))
+
+
+def plan_apart(spec: GuestSpec, snap: Snapshot, options: Options) -> tuple[Plan, Wishes]:
+    """Return the plan of a guest without what it wants of networks, which is for the caller to put together.
+
+    The guest's action needs these networks' actions, whether there will be any or not.
+    """
     facts = snap.guests.get(spec.name)
     if spec.state == "absent":
-        return _Removal(spec, snap, options, facts).plan() if facts is not None else Plan()
+        return _Removal(spec, snap, options, facts).plan() if facts is not None else (Plan(), Wishes())
     return _Convergence(spec, snap, options, facts).plan()
 
 
@@ -78,7 +114,7 @@ class _Convergence:
         if facts is not None and facts.live_xml is not None:
             self.live = _xml.parse(facts.live_xml)
 
-    def plan(self) -> Plan:
+    def plan(self) -> tuple[Plan, Wishes]:
         root = self._root()
         record = records.read(root) or Record()
         have = observe(GUEST, root)
@@ -88,6 +124,11 @@ class _Convergence:
             made.want.update(defaults(self.snap.host, made.want))
         context = self._context()
         changes = compare(GUEST, made.want, made.have, context)
+        drift = moved_by_hand(GUEST, changes, record.applied)
+        if not self.options.revert:
+            # A value that was asked for anew is not left as somebody made it.
+            left = {item.path for item in drift if not item.moved}
+            changes = [change for change in changes if change.path not in left]
         tree = patch(GUEST, root, changes)
         self._check(made, changes, tree)
         self._raise()
@@ -98,7 +139,7 @@ class _Convergence:
         changes += self._autostart()
         lost = self._lost(made, changes)
         self._raise()
-        return self._assemble(root, tree, made, record, changes, lost, context)
+        return self._assemble(root, tree, made, record, changes, lost, context, drift)
 
     # what is there
 
@@ -300,8 +341,15 @@ class _Convergence:
         changes: list[Change],
         lost: set[str],
         context: Context,
-    ) -> Plan:
-        stop_first = bool(lost) and self.state in ("running", "paused")
+        drift: list[Drift],
+    ) -> tuple[Plan, Wishes]:
+        cloud = next((c for c in changes if c.path == ("cloud_init",)), None)
+        new_record = self._record(record, made, changes, cloud is not None)
+        if changes:
+            # Devices are known by their names from here on.
+            records.write(tree, new_record)
+        waiting = self._pending(tree, changes)
+        stop_first = self.state in ("running", "paused") and (bool(lost) or self._restarts(changes, waiting))
         wanted = self.spec.state
         if stop_first and wanted == "present":
             wanted = "running" if self.state == "running" else "paused"
@@ -313,20 +361,24 @@ class _Convergence:
         elif wanted == "stopped":
             early, late = late, ()
         if stop_first:
-            changes.append(Change(("state",), self.state, wanted, Effect.RESTART))
+            why = "" if lost else "restarted, since restart_policy allows it"
+            changes.append(Change(("state",), self.state, wanted, Effect.RESTART, why))
+            waiting = []
         elif state_change is not None:
             changes.append(state_change)
         wants = _volumes_by_key(made)
         volume_actions = self._volume_actions(made, {wants[disk].key for disk in lost if disk in wants})
-        network_actions = self._reservations(made, record, changes)
+        wishes = replace(self._wishes(made, record, changes), soon=bool(late) or self.live is not None)
+        networks = {*wishes.wanted, *wishes.gone, *_networks_of(made.want)}
         defining = [c for c in changes if c.path not in (("state",), ("autostart",))]
         main: list[Step] = [*early, *self._disk_steps(wants, changes, lost, stop_first or wanted == "stopped")]
-        cloud = next((c for c in changes if c.path == ("cloud_init",)), None)
         if cloud is not None and self.spec.cloud_init is not None:
             main.append(self._seed_step(made.volumes[SEED], self.spec.cloud_init))
-        new_record = self._record(record, made, changes, cloud is not None)
+        foreign = [] if stop_first else self._live_drift(record, tree, waiting, changes)
+        back = self._set_back(made, tree, foreign, context)
+        waiting = [change for change in waiting if change.path not in {other.path for other, _steps in back}]
         if defining or self.facts is None:
-            records.write(tree, new_record)
+            records.write(tree, replace(new_record, waiting=tuple(".".join(change.path) for change in waiting)))
             live = None if stop_first or wanted == "stopped" else self.live
             table_changes = [c for c in defining if c.path[0] not in ("xml_overlay", "cloud_init")]
             done = steps(GUEST, table_changes, context, tree, live)
@@ -339,17 +391,20 @@ class _Convergence:
                 element = records.element(tree)
                 arguments = {"name": self.spec.name, "xml": _xml.to_text(element) if element is not None else ""}
                 main.append(Step("set_metadata", arguments, "mark the running guest", True))
+        changes += [change for change, _steps in back]
+        main += [step for _change, found in back for step in found]
         main += [self._autostart_step(c) for c in changes if c.path == ("autostart",)]
         main += late
-        waiting = [] if stop_first else self._pending(tree, changes)
+        drift = [*drift, *(found_live(GUEST, change) for change in foreign)]
         plan = Plan(
-            actions=tuple(volume_actions) + tuple(network_actions),
+            actions=tuple(volume_actions),
+            drift={("guest", self.spec.name): tuple(drift)} if drift else {},
             pending={("guest", self.spec.name): tuple(waiting)} if waiting else {},
             unmanaged=self._unmanaged(made),
             warnings=(*self.warnings, *(f"guest {self.spec.name}: {sentence}" for sentence in made.warnings)),
         )
         if not changes and self.facts is not None:
-            return plan
+            return plan, wishes
         action = Action(
             "guest",
             self.spec.name,
@@ -357,9 +412,52 @@ class _Convergence:
             worst(change.effect for change in changes),
             tuple(changes),
             tuple(main),
-            needs=tuple(other.key for other in (*volume_actions, *network_actions)),
+            needs=(*(other.key for other in volume_actions), *(("network", name) for name in sorted(networks))),
+            # One after another, so that never more than one guest is away.
+            lane="restart" if stop_first else "",
         )
-        return replace(plan, actions=(*plan.actions, action))
+        return replace(plan, actions=(*plan.actions, action)), wishes
+
+    def _restarts(self, changes: Sequence[Change], waiting: Sequence[Change]) -> bool:
+        """Tell whether the guest is restarted for what is only true after that."""
+        if not self.options.restart or self.spec.state not in ("present", "running", "paused"):
+            return False
+        return bool(waiting) or any(change.effect is Effect.RESTART for change in changes)
+
+    def _set_back(
+        self, made: Expanded, tree: Element, foreign: Sequence[Change], context: Context
+    ) -> list[tuple[Change, tuple[Step, ...]]]:
+        """Return what of the drift in the running guest can be set back at once, each with its steps."""
+        if not self.options.revert or not foreign or self.live is None:
+            return []
+        why = "differs in the running guest only"
+        paths = {change.path for change in foreign}
+        want = {name: value for name, value in made.want.items() if name in {path[0] for path in paths}}
+        found = []
+        for change in compare(GUEST, want, observe(GUEST, self.live, live=True), context):
+            if change.path in paths and change.effect is Effect.LIVE:
+                done = self._live_steps(change, tree, self.live, context)
+                if done:
+                    found.append((replace(change, why=why), done))
+        return found
+
+    def _live_steps(self, change: Change, tree: Element, live: Element, context: Context) -> tuple[Step, ...]:
+        """Return what makes a change true in the running guest, whose definition says it already."""
+        row = GUEST.entry(change.path[0])
+        if isinstance(row, Keyed) and len(change.path) == 2 and change.before is None:
+            # The device as it is defined: with the MAC that it has there, and with what has no row.
+            element = row.element_of(tree, change.path[1])
+            return (row.op_add(context, element),) if row.op_add is not None and element is not None else ()
+        return steps(replace(GUEST, define=None), [change], context, tree, live)
+
+    def _live_drift(
+        self, record: Record, tree: Element, waiting: Sequence[Change], changes: Sequence[Change]
+    ) -> list[Change]:
+        """Return what differs in the running guest only, and neither this run nor an earlier one made wait."""
+        if record.waiting is None or self.facts is None or not self.facts.active:
+            return []
+        known = {*record.waiting, *(".".join(change.path) for change in changes)}
+        return [change for change in waiting if ".".join(change.path) not in known]
 
     def _disk_steps(
         self, wants: Mapping[str, VolumeWant], changes: Sequence[Change], lost: set[str], cold: bool
@@ -392,10 +490,18 @@ class _Convergence:
                 continue
             present = self.snap.volumes.get((volume.pool, volume.name))
             if present is None:
-                found.append(volumes.create(volume, self._size_of(volume)))
+                found.append(self._new_volume(volume))
             elif volume.path not in attached and present.capacity_bytes < (volume.size_bytes or 0):
                 found.append(volumes.grow(volume, present.capacity_bytes, self._size_of(volume)))
         return found
+
+    def _new_volume(self, volume: VolumeWant) -> Action:
+        if volume.base is not None:
+            base = self.snap.volume_at(volume.base)
+            known = base.capacity_bytes if base is not None else self.snap.images[volume.base].virtual_bytes
+            if not known:
+                return volumes.create_later(volume, base.pool if base is not None else None)
+        return volumes.create(volume, self._size_of(volume))
 
     def _size_of(self, volume: VolumeWant) -> int:
         if volume.size_bytes is not None:
@@ -408,8 +514,8 @@ class _Convergence:
         present = self.snap.volumes.get((volume.pool, volume.name))
         return present.capacity_bytes if present is not None else 0
 
-    def _reservations(self, made: Expanded, record: Record, changes: Sequence[Change]) -> list[Action]:
-        """Return the actions on networks; a nic that is gone gives its reservation back."""
+    def _wishes(self, made: Expanded, record: Record, changes: Sequence[Change]) -> Wishes:
+        """Return what is wanted of networks; a nic that is gone gives its reservation back."""
         kept = {(d.network, d.key) for d in record.devices if d.kind == "nic" and d.address is not None}
         gone: dict[str, set[str]] = {}
         for change in changes:
@@ -418,15 +524,7 @@ class _Convergence:
                 for network, key in kept:
                     if key == mac and network is not None:
                         gone.setdefault(network, set()).add(mac)
-        actions = []
-        for network in sorted({*made.reservations, *gone}):
-            if network in self.snap.networks:
-                action = reserve(
-                    self.snap.networks[network], made.reservations.get(network, []), gone.get(network, set())
-                )
-                if action is not None:
-                    actions.append(action)
-        return actions
+        return Wishes(made.reservations, {network: frozenset(macs) for network, macs in gone.items()})
 
     def _seed_step(self, volume: VolumeWant, cloud_init: seeds.CloudInit) -> Step:
         arguments: dict[str, Any] = {
@@ -445,7 +543,17 @@ class _Convergence:
         digest = record.seed
         if seeded and self.spec.cloud_init is not None:
             digest = seeds.digest(self.spec.cloud_init, self.spec.name)
-        return replace(record, devices=tuple(devices), seed=digest, applied=show_spec(GUEST, made.want))
+        applied = show_spec(GUEST, made.want)
+        if self.spec.autostart is not None:
+            applied["autostart"] = self.spec.autostart
+        return replace(
+            record,
+            # An estate owns what it made, and not what it found.
+            estate=self.spec.estate if self.facts is None else record.estate,
+            devices=tuple(devices),
+            seed=digest,
+            applied=applied,
+        )
 
     def _autostart_step(self, change: Change) -> Step:
         return Step("set_autostart", {"name": self.spec.name, "autostart": change.after}, "set autostart")
@@ -469,7 +577,7 @@ class _Removal:
     def __init__(self, spec: GuestSpec, snap: Snapshot, options: Options, facts: GuestFacts) -> None:
         self.spec, self.snap, self.options, self.facts = spec, snap, options, facts
 
-    def plan(self) -> Plan:
+    def plan(self) -> tuple[Plan, Wishes]:
         name = self.spec.name
         record = records.read(_xml.parse(self.facts.xml)) or Record()
         doomed, kept = self._disks(record)
@@ -488,17 +596,15 @@ class _Removal:
             for pool, volume in doomed
             if (pool, volume) != self._seed(record)
         ]
-        actions = []
-        for network in sorted({d.network for d in record.devices if d.network and d.address}):
-            facts = self.snap.networks.get(network)
-            macs = {d.key for d in record.devices if d.network == network}
-            released = reserve(facts, [], macs) if facts is not None else None
-            if released is not None:
-                actions.append(released)
-        needs = tuple(action.key for action in actions)
-        actions.append(Action("guest", name, "delete", effect, tuple(changes), tuple(main), needs))
+        gone = {
+            network: frozenset(d.key for d in record.devices if d.network == network)
+            for network in {d.network for d in record.devices if d.network and d.address}
+            if network is not None
+        }
+        needs = tuple(("network", network) for network in sorted(gone))
+        action = Action("guest", name, "delete", effect, tuple(changes), tuple(main), needs)
         warnings = (f"guest {name}: its disks stay: {', '.join(kept)}",) if kept else ()
-        return Plan(tuple(actions), warnings=warnings)
+        return Plan((action,), warnings=warnings), Wishes(gone=gone)
 
     def _seed(self, record: Record) -> tuple[str, str] | None:
         device = record.device("disk", SEED)
@@ -533,6 +639,12 @@ def _standing_on(snap: Snapshot, path: str, guest: str) -> list[str]:
     if image is not None:
         known |= {*image.overlays, *(f"guest {name}" for name in image.guests if name != guest)}
     return sorted(known)
+
+
+def _networks_of(want: Spec) -> set[str]:
+    """Return the libvirt networks that a guest is to be plugged into."""
+    sources = (nic.get("source") or {} for nic in want.get("nics", ()))
+    return {str(source["network"]) for source in sources if source.get("network")}
 
 
 def _own(tree: Element) -> tuple[str | None, ...]:

@@ -49,13 +49,15 @@ class Device:
 class Record:
     """All that is on record.
 
-    ``seed`` is the SHA-256 of the seed's content, ``applied`` the last applied normal spec.
+    ``seed`` is the SHA-256 of the seed's content, ``applied`` the last applied normal spec, ``waiting`` the paths of what
+    was true only after the next cold start when it was written, None where nobody has written that down.
     """
 
     estate: str | None = None
     devices: tuple[Device, ...] = ()
     seed: str | None = None
     applied: Mapping[str, Any] | None = None
+    waiting: tuple[str, ...] | None = None
 
     def device(self, kind: str, name: str) -> Device | None:
         return next((d for d in self.devices if d.kind == kind and d.name == name), None)
@@ -78,8 +80,13 @@ def read(root: Element) -> Record | None:
         )
         for device in _xml.find_all(guest, "virtfleet:device")
     )
+    waiting = _xml.read(guest, "virtfleet:waiting")
     return Record(
-        _xml.read(guest, "virtfleet:estate"), devices, _xml.read(guest, "virtfleet:seed/@sha256"), _applied(guest)
+        _xml.read(guest, "virtfleet:estate"),
+        devices,
+        _xml.read(guest, "virtfleet:seed/@sha256"),
+        _applied(guest),
+        None if waiting is None else tuple(waiting.split()),
     )
 
 
@@ -95,7 +102,7 @@ def _applied(guest: Element) -> Mapping[str, Any] | None:
 def write(root: Element, record: Record) -> None:
     """Put the record into a domain's XML in place of an older one; tags and anything foreign stay."""
     guest = _xml.ensure(root, _GUEST)
-    for tag in ("estate", "device", "seed", "applied"):
+    for tag in ("estate", "device", "seed", "applied", "waiting"):
         _xml.remove(guest, f"virtfleet:{tag}")
     if record.estate is not None:
         SubElement(guest, f"{_NS}estate").text = record.estate
@@ -110,6 +117,8 @@ def write(root: Element, record: Record) -> None:
         SubElement(guest, f"{_NS}seed", {"sha256": record.seed})
     if record.applied is not None:
         SubElement(guest, f"{_NS}applied").text = json.dumps(record.applied, sort_keys=True)
+    if record.waiting is not None:
+        SubElement(guest, f"{_NS}waiting").text = " ".join(record.waiting)
 
 
 def element(root: Element) -> Element | None:

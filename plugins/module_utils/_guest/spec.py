@@ -38,7 +38,7 @@ class GuestSpec:
     """One guest as wanted. ``values`` holds the table's options except disks and nics, which still need a host.
 
     ``disks`` entries have the table's options and ``image``, ``pool``, ``volume`` or ``source`` as the user chose;
-    ``accel`` is None where the host decides. ``state`` is one of STATES.
+    ``accel`` is None where the host decides. ``state`` is one of STATES. ``estate`` marks a guest that is made now.
     """
 
     name: str
@@ -52,6 +52,7 @@ class GuestSpec:
     autostart: bool | None = None
     overlays: tuple[Overlay, ...] = ()
     cloud_init: seed.CloudInit | None = None
+    estate: str | None = None
 
 
 class _Reader:

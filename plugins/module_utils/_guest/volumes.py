@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .._change import Action, Change, Effect, Step
+from .._change import UNKNOWN, Action, Change, Effect, Step
 from .._storage.volume import VolumeWant, volume_xml
 from .._units import show_size
 
@@ -16,6 +16,15 @@ def create(volume: VolumeWant, size_bytes: int) -> Action:
     if volume.base is not None:
         changes.append(Change(("image",), None, volume.base, Effect.LIVE))
     return Action("volume", volume.key, "create", Effect.LIVE, tuple(changes), (create_step(volume, size_bytes),))
+
+
+def create_later(volume: VolumeWant, base_pool: str | None) -> Action:
+    """Return the action that makes a volume on a base that is made by the same plan: its size is known then only."""
+    size = UNKNOWN if volume.size_bytes is None else show_size(volume.size_bytes)
+    changes = (Change(("size",), None, size, Effect.LIVE), Change(("image",), None, volume.base, Effect.LIVE))
+    arguments = {"volume": volume, "base_pool": base_pool}
+    step = Step("create_volume_on", arguments, f"make the volume {volume.key}")
+    return Action("volume", volume.key, "create", Effect.LIVE, changes, (step,))
 
 
 def grow(volume: VolumeWant, present_bytes: int, size_bytes: int) -> Action:

@@ -169,7 +169,7 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
     warnings: tuple[str, ...] = ()
     args: dict[str, Any]
     if spec.source is not None:
-        args = {"source": spec.source, "format": format, "checksum": spec.checksum, "size_bytes": size, "record": {}}
+        args = {"source": spec.source, "format": format, "checksum": spec.checksum, "size_bytes": size, "record": _owner(spec)}
         step = Step(
             "files.import_image",
             {"path": path, **args, "replace": over},
@@ -182,7 +182,7 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
         args = {"bootstrap": spec.bootstrap, "format": format, "size_bytes": size or BOOTSTRAP_BYTES}
         step = Step(
             "files.bootstrap_image",
-            {"path": path, **args, "record": bootstrap_record(spec.bootstrap), "replace": over},
+            {"path": path, **args, "record": {**bootstrap_record(spec.bootstrap), **_owner(spec)}, "replace": over},
             f"make image {spec.name} of the packages of {spec.bootstrap.suite}",
         )
     elif case.place.backing is not None:
@@ -203,6 +203,11 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
         step = Step("files.create_image", {"path": path, **args}, f"create image {spec.name}")
     action = Action(KIND, spec.name, verb, effect, changes, (step, *_refresh(case)))
     return Plan((action,), warnings=warnings)
+
+
+def _owner(spec: ImageSpec) -> dict[str, str]:
+    """Return what the record says of the estate that an image is made for."""
+    return {} if spec.estate is None else {"estate": spec.estate}
 
 
 # An extended attribute has to fit into one block of the file system; a longer form would go elsewhere.

@@ -51,6 +51,7 @@ class ImageSpec:
     bootstrap: Bootstrap | None = None
     state: str = "present"
     consent: tuple[str, ...] = ()
+    estate: str | None = None
 
     @property
     def made_format(self) -> str:

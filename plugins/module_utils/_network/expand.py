@@ -14,19 +14,24 @@ from .._xml import Element, SubElement
 from .addresses import first_address, full_range, inside
 
 
-def uuid_for(host: HostFacts, kind: str, name: str) -> str:
-    """Return the UUID of an object made on this host: the mark by which it is known again as ours.
+def uuid_for(host: HostFacts, kind: str, name: str, estate: str | None = None) -> str:
+    """Return the UUID of an object made on this host: the mark by which it is known again as ours, or as the estate's.
 
     Pools never keep metadata, and networks did not always.
     """
-    return str(uuid.uuid5(uuid.UUID(host.uuid), f"{kind}/{name}"))
+    return str(uuid.uuid5(uuid.UUID(host.uuid), f"{kind}/{name}" if estate is None else f"{estate}/{kind}/{name}"))
 
 
-def skeleton(host: HostFacts, name: str) -> Element:
+def made_here(host: HostFacts, kind: str, name: str, found: str, estate: str | None) -> bool:
+    """Tell whether the UUID that was found is one that this collection gave, alone or for the estate."""
+    return found in (uuid_for(host, kind, name), uuid_for(host, kind, name, estate))
+
+
+def skeleton(host: HostFacts, name: str, estate: str | None = None) -> Element:
     """Return a network that nobody has said anything about yet."""
     root = Element("network")
     SubElement(root, "name").text = name
-    SubElement(root, "uuid").text = uuid_for(host, "network", name)
+    SubElement(root, "uuid").text = uuid_for(host, "network", name, estate)
     _xml.ensure(root, "metadata/virtfleet:network")
     return root
 

@@ -17,7 +17,7 @@ from .._errors import Conflict, SpecError
 from .._facts import NetworkFacts, Snapshot
 from .._table import Context, Spec, compare, observe, patch, pending, problems, unmanaged
 from .._xml import Element
-from .expand import complete, skeleton, uuid_for
+from .expand import complete, made_here, skeleton
 from .live import dns_steps, range_steps
 from .plugged import defined_with, overlaps, running_in, same_bridge
 from .reservations import Edit, Reservation, check, live_steps, plan_edits
@@ -47,7 +47,7 @@ def plan(spec: NetworkSpec, snap: Snapshot) -> Plan:
 
 def _creation(spec: NetworkSpec, snap: Snapshot) -> Plan:
     want = complete(spec.values, {}, new=True)
-    base = skeleton(snap.host, spec.name)
+    base = skeleton(snap.host, spec.name, spec.estate)
     context = Context(snap.host.driver, spec.name)
     found = problems(NETWORK, want, snap.host.driver)
     if found:
@@ -265,7 +265,7 @@ class _Update:
 
     def _unfinished(self) -> bool:
         """Tell whether a creation was cut short between define and start: nobody else leaves a network so."""
-        ours = self.facts.uuid == uuid_for(self.snap.host, KIND, self.spec.name)
+        ours = made_here(self.snap.host, KIND, self.spec.name, self.facts.uuid, self.spec.estate)
         left = self.spec.state == "present" and self.spec.autostart is not False
         return ours and left and not self.facts.active and not self.facts.autostart
 

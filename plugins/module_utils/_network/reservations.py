@@ -9,8 +9,9 @@ alone.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Union
 
 from .. import _xml
 from .._change import Action, Change, Effect, Step
@@ -21,6 +22,8 @@ from .live import update_step
 from .tree import Host, dhcp_section, hosts, main_interface, read_tree, to_text
 
 SECTION = "ip-dhcp-host"
+
+Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 
 @dataclass(frozen=True)
@@ -103,28 +106,28 @@ def check(network: str, root: Element, wanted: Sequence[Reservation], gone: Coll
     """Raise SpecError or Conflict with everything that stands against the wanted reservations."""
     if not wanted:
         return
+    own, section = main_interface(root), dhcp_section(root)
     wrong = [f"could not reserve {item.address} for {item.whose} in network {network}: {reason}"
-             for item in wanted for reason in _impossible(root, item.address)]
+             for item in wanted for reason in _impossible(own, section, item.address)]
     if wrong:
         raise SpecError(wrong)
     taken = [f"could not reserve {item.address} for {item.whose} in network {network}: {reason}"
-             for item in wanted for reason in _taken(root, item, wanted, gone)]
+             for item, reason in _taken(root, wanted, gone)]
     if taken:
         raise Conflict("; ".join(taken))
 
 
-def _impossible(root: Element, text: str) -> list[str]:
+def _impossible(own: Interface | None, section: Element | None, text: str) -> list[str]:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return ["that is not an IP address; write one such as 10.20.0.11"]
     if address.version != 4:
         return ["reservations are made by MAC, which DHCP for IPv6 does not know; give an IPv4 address"]
-    own = main_interface(root)
     if own is None:
         return ["the network has no IPv4 address of its own, so it gives none; leave the address out, or reserve it in "
                 "the DHCP server that serves this network"]
-    if dhcp_section(root) is None:
+    if section is None:
         return ["the network gives no addresses (it has no DHCP section); set dhcp on the network, or leave the "
                 "address out and set it inside the guest"]
     net = own.network
@@ -139,18 +142,28 @@ def _impossible(root: Element, text: str) -> list[str]:
     return []
 
 
-def _taken(root: Element, item: Reservation, wanted: Sequence[Reservation], gone: Collection[str]) -> list[str]:
-    moving = {other.mac for other in wanted}
-    twin = next((o for o in wanted if o.address == item.address and o.mac != item.mac), None)
-    if twin is not None:
-        return [f"{twin.whose} is to have the same address; give each its own"]
+def _taken(
+    root: Element, wanted: Sequence[Reservation], gone: Collection[str]
+) -> Iterator[tuple[Reservation, str]]:
+    """Yield the wishes for an address that somebody else has or wants too, each with a sentence."""
+    moving = {item.mac for item in wanted}
+    wishes: dict[str, list[Reservation]] = {}
+    for item in wanted:
+        wishes.setdefault(item.address, []).append(item)
+    owners: dict[str, list[Host]] = {}
     for host in hosts(root):
-        if host.address == item.address and host.mac != item.mac and host.mac not in moving and host.mac not in gone:
+        if host.address is not None and host.mac not in moving and host.mac not in gone:
+            owners.setdefault(host.address, []).append(host)
+    for item in wanted:
+        twin = next((other for other in wishes[item.address] if other.mac != item.mac), None)
+        if twin is not None:
+            yield item, f"{twin.whose} is to have the same address; give each its own"
+            continue
+        for host in owners.get(item.address, ()):
             owner = " ".join(part for part in (host.name, f"({host.mac})" if host.mac else None) if part)
-            return [
+            yield item, (
                 f"it is reserved for {owner or 'another entry'} already; take another address or drop that reservation"
-            ]
-    return []
+            )
 
 
 def plan_edits(root: Element, wanted: Sequence[Reservation], gone: Collection[str]) -> list[Edit]:
@@ -191,15 +204,15 @@ def _names(present: Sequence[Host], wanted: Sequence[Reservation], gone: Collect
 
 def carry_out(root: Element, edits: Sequence[Edit]) -> None:
     """Make the edits true in the tree that they were planned for."""
+    own = dhcp_section(root)
+    sections = {id(host): section for section in root.iter("dhcp") for host in section}
     for edit in edits:
         if edit.present is None and edit.wanted is not None:
-            section = dhcp_section(root)
-            if section is not None:
-                section.append(_xml.clone(edit.wanted))
+            if own is not None:
+                own.append(_xml.clone(edit.wanted))
         elif edit.present is not None:
-            section = next(node for node in root.iter("dhcp") if edit.present in list(node))
             if edit.wanted is None:
-                section.remove(edit.present)
+                sections[id(edit.present)].remove(edit.present)
             else:
                 edit.present.attrib.update(edit.wanted.attrib)
 

@@ -33,6 +33,7 @@ class NetworkSpec:
     autostart: bool | None = None
     restart: bool = False
     disconnect_guests: bool = False
+    estate: str | None = None
 
 
 def take(problems: list[str], path: str, value: Any, parse: Callable[[Any], Any]) -> Any:
@@ -76,7 +77,7 @@ def parse(options: Mapping[str, Any]) -> NetworkSpec:
             continue
         if isinstance(row, Keyed):
             values[row.name] = [
-                _entry(problems, f"{row.name}.{number}", row, item) for number, item in enumerate(given[row.name])
+                _entry(problems, f"{row.name}[{number}]", row, item) for number, item in enumerate(given[row.name])
             ]
             values[row.exact] = bool(given.get(row.exact, False))
         elif row.name == "dhcp":

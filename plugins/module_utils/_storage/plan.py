@@ -12,7 +12,7 @@ from .. import _xml
 from .._change import Action, Change, Effect, Plan, Step, worst
 from .._errors import Conflict, SpecError
 from .._facts import GuestFacts, PoolFacts, Snapshot
-from .._network.expand import uuid_for
+from .._network.expand import made_here, uuid_for
 from .._table import Context, compare, observe, patch
 from .._xml import Element, SubElement
 from .spec import PoolSpec
@@ -49,10 +49,10 @@ def _directory_is_free(spec: PoolSpec, snap: Snapshot) -> None:
 # creation
 
 
-def _skeleton(snap: Snapshot, name: str) -> Element:
+def _skeleton(snap: Snapshot, name: str, estate: str | None) -> Element:
     root = Element("pool", {"type": "dir"})
     SubElement(root, "name").text = name
-    SubElement(root, "uuid").text = uuid_for(snap.host, KIND, name)
+    SubElement(root, "uuid").text = uuid_for(snap.host, KIND, name, estate)
     return root
 
 
@@ -62,7 +62,7 @@ def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
             f"pool {spec.name}: path: is missing; a new pool needs a directory, such as /var/lib/virtfleet/images"
         )
     changes = compare(POOL, spec.values, {}, Context(snap.host.driver, spec.name))
-    tree = patch(POOL, _skeleton(snap, spec.name), changes)
+    tree = patch(POOL, _skeleton(snap, spec.name, spec.estate), changes)
     changes = [Change(change.path, None, change.after, Effect.LIVE) for change in changes]
     steps = [_define(spec.name, tree), _build(spec.name)]
     state = "inactive" if spec.state == "inactive" else "active"
@@ -191,7 +191,7 @@ def _wanted_state(spec: PoolSpec, facts: PoolFacts, unfinished: bool) -> str:
 
 def _unfinished(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> bool:
     """Tell whether a creation was cut short between define and start, or failed to start: nobody else leaves it so."""
-    ours = facts.uuid == uuid_for(snap.host, KIND, spec.name)
+    ours = made_here(snap.host, KIND, spec.name, facts.uuid, spec.estate)
     left = spec.state == "present" and spec.autostart is not False
     return ours and left and not facts.active and not facts.autostart
 

@@ -27,6 +27,7 @@ class PoolSpec:
     values: Spec = field(default_factory=dict)
     autostart: bool | None = None
     remove_directory: bool = False
+    estate: str | None = None
 
 
 def parse(options: Mapping[str, Any]) -> PoolSpec:

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a document: from free YAML to the specs of all kinds, with all complaints at once, each with its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .._errors import SpecError
+from .._guest.options import GUEST_OPTIONS
+from .._guest.spec import GuestSpec
+from .._guest.spec import parse as parse_guest
+from .._image.options import IMAGE_WORDS
+from .._image.spec import ImageSpec, read_spec
+from .._network.options import NETWORK_OPTIONS
+from .._network.spec import NetworkSpec, check_name
+from .._network.spec import parse as parse_network
+from .._storage.options import POOL_OPTIONS
+from .._storage.spec import PoolSpec
+from .._storage.spec import parse as parse_pool
+from .._guest.options import RUN_OPTIONS
+from . import shape
+from .merge import has_number, merged, numbered
+from .spec import EstateSpec, Key, Overcommit
+
+VERSION = 1
+DEFAULT_NAME = "default"
+# More than this of one kind of mistake tells nothing new.
+_MOST = 25
+_GUESTS_AT_MOST = 100_000
+
+GUEST_WORDS: Mapping[str, Any] = {
+    **GUEST_OPTIONS,
+    "wait_for": {"type": "str", "choices": RUN_OPTIONS["wait_for"]["choices"]},
+    "profiles": {"type": "list", "elements": "str"},
+    "count": {"type": "int"},
+}
+_PARTIAL = {name: option for name, option in GUEST_WORDS.items() if name not in ("name", "profiles", "count", "uuid")}
+
+DOCUMENT: Mapping[str, Any] = {
+    "version": {"type": "int"},
+    "name": {"type": "str"},
+    "overcommit": {"type": "dict", "options": {"memory": {"type": "raw"}, "vcpus": {"type": "raw"}}},
+    "guest_defaults": {"type": "dict", "options": _PARTIAL},
+    "profiles": {"type": "dict", "values": _PARTIAL},
+    "pools": {"type": "list", "elements": "dict", "options": POOL_OPTIONS},
+    "networks": {"type": "list", "elements": "dict", "options": NETWORK_OPTIONS},
+    "images": {"type": "list", "elements": "dict", "options": IMAGE_WORDS},
+    "guests": {"type": "list", "elements": "dict", "options": GUEST_WORDS},
+}
+
+
+def parse_document(document: Any, consent: Sequence[str] = ()) -> EstateSpec:
+    """Return what a document asks for; raise one SpecError with everything that can be seen to be wrong without a host.
+
+    ``consent`` are the names whose data may be lost.
+    """
+    return _Reader(consent).read(document)
+
+
+class _Reader:
+    """Reads one document and keeps the complaints."""
+
+    def __init__(self, consent: Sequence[str]) -> None:
+        self.consent = tuple(consent)
+        self.problems: list[str] = []
+        self.places: dict[Key, str] = {}
+
+    def complain(self, path: str, sentence: str) -> None:
+        self.problems.append(f"{path}: {sentence}" if path else f"document: {sentence}")
+
+    def read(self, document: Any) -> EstateSpec:
+        if not isinstance(document, Mapping):
+            shape.mapping({}, document, "", self.complain)
+            raise SpecError(self.problems)
+        for name in document:
+            if name not in DOCUMENT:
+                self.complain(str(name), f"no such section{shape.hint(str(name), DOCUMENT)}")
+        self._version(document.get("version"))
+        name = self._take("name", document.get("name", DEFAULT_NAME), check_name)
+        pools = self._section(document, "pools", "pool", self._pool)
+        first = next((pool.name for pool in pools if pool.state != "absent"), None)
+        networks = self._section(document, "networks", "network", self._network)
+        images = self._section(document, "images", "image", lambda given, path: self._image(given, path, first, name))
+        guests, waits = self._guests(document, first)
+        found = EstateSpec(
+            name,
+            tuple(replace(pool, estate=name) for pool in pools),
+            tuple(replace(network, estate=name) for network in networks),
+            tuple(images),
+            tuple(replace(guest, estate=name) for guest in guests),
+            self._overcommit(document.get("overcommit")),
+            waits,
+            self.places,
+        )
+        self._shared(found)
+        if self.problems:
+            raise SpecError(_bounded(self.problems))
+        return found
+
+    def _version(self, given: Any) -> None:
+        if given is None:
+            self.complain("version", f"is missing; this is version {VERSION} of the document, write version: {VERSION}")
+        elif str(given) != str(VERSION):
+            self.complain("version", f"{given!r} is not known here; this collection reads version {VERSION}")
+
+    def _take(self, path: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+        try:
+            return parse(value)
+        except SpecError as error:
+            for problem in error.problems:
+                # Complaints of an option begin with its name, those of a whole entry do not.
+                self.problems.append(f"{path}: {problem}" if not _has_path(problem) else shape.below(path, problem))
+            return None
+
+    def _list(self, document: Mapping[str, Any], section: str) -> Sequence[Any]:
+        given = document.get(section)
+        if given is None:
+            return ()
+        if not isinstance(given, (list, tuple)):
+            self.complain(section, f"must be a list, and is {shape.kind_of(given)}")
+            return ()
+        return given
+
+    def _section(
+        self, document: Mapping[str, Any], section: str, kind: str, read: Callable[[dict[str, Any], str], Any]
+    ) -> list[Any]:
+        options = DOCUMENT[section]["options"]
+        found = []
+        for position, entry in enumerate(self._list(document, section)):
+            path = f"{section}[{position}]"
+            before = len(self.problems)
+            given = shape.mapping(options, entry, path, self.complain)
+            spec = read(given, path) if len(self.problems) == before else None
+            if spec is not None and self._once(kind, spec.name, path):
+                found.append(spec)
+        return found
+
+    def _once(self, kind: str, name: str, path: str) -> bool:
+        known = self.places.get((kind, name))
+        if known is not None:
+            self.complain(f"{path}.name", f"{known} is called {name} too; a name stands for one {kind}")
+            return False
+        self.places[kind, name] = path
+        return True
+
+    def _pool(self, given: dict[str, Any], path: str) -> PoolSpec | None:
+        found: PoolSpec | None = self._take(path, given, parse_pool)
+        return found
+
+    def _network(self, given: dict[str, Any], path: str) -> NetworkSpec | None:
+        found: NetworkSpec | None = self._take(path, given, parse_network)
+        return found
+
+    def _image(self, given: dict[str, Any], path: str, pool: str | None, estate: str | None) -> ImageSpec | None:
+        if pool is not None and "path" not in given:
+            given.setdefault("pool", pool)
+        found: ImageSpec | None = self._take(path, {**given, "confirm_data_loss": self.consent}, read_spec)
+        return found and replace(found, estate=estate)
+
+    # guests
+
+    def _guests(self, document: Mapping[str, Any], pool: str | None) -> tuple[list[GuestSpec], dict[str, str]]:
+        defaults = self._partial(document.get("guest_defaults"), "guest_defaults")
+        if pool is not None:
+            defaults = {"pool": pool, **defaults}
+        profiles = self._profiles(document.get("profiles"))
+        guests: list[GuestSpec] = []
+        waits: dict[str, str] = {}
+        for position, entry in enumerate(self._list(document, "guests")):
+            path = f"guests[{position}]"
+            before = len(self.problems)
+            given = shape.mapping(GUEST_WORDS, entry, path, self.complain, partial=True)
+            whole = self._whole(given, defaults, profiles, path)
+            if len(self.problems) > before:
+                continue
+            for one in self._counted(whole, path):
+                wait = one.pop("wait_for", None)
+                spec: GuestSpec | None = self._take(path, one, parse_guest)
+                if spec is None:
+                    # The next ones would be wrong in the same words.
+                    break
+                if not self._once("guest", spec.name, path):
+                    continue
+                guests.append(spec)
+                if wait is not None:
+                    waits[spec.name] = wait
+        return guests, waits
+
+    def _partial(self, given: Any, path: str) -> dict[str, Any]:
+        return {} if given is None else shape.mapping(_PARTIAL, given, path, self.complain, partial=True)
+
+    def _profiles(self, given: Any) -> dict[str, dict[str, Any]]:
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            self.complain("profiles", f"must be a mapping of names to words of guests, and is {shape.kind_of(given)}")
+            return {}
+        return {str(name): self._partial(words, f"profiles.{name}") for name, words in given.items()}
+
+    def _whole(
+        self,
+        given: dict[str, Any],
+        defaults: Mapping[str, Any],
+        profiles: Mapping[str, Mapping[str, Any]],
+        path: str,
+    ) -> dict[str, Any]:
+        """Return a guest's own words over those of its profiles, over the defaults."""
+        whole = dict(defaults)
+        for position, name in enumerate(given.pop("profiles", None) or ()):
+            if name not in profiles:
+                self.complain(f"{path}.profiles[{position}]", f"there is no profile {name}{shape.hint(name, profiles)}")
+            else:
+                whole = merged(whole, profiles[name])
+        if given.get("name") is None:
+            self.complain(f"{path}.name", "is missing")
+        return _without_nulls(merged(whole, given))
+
+    def _counted(self, whole: dict[str, Any], path: str) -> list[dict[str, Any]]:
+        count = whole.pop("count", None)
+        if count is None:
+            return [whole]
+        if not 0 <= count <= _GUESTS_AT_MOST:
+            self.complain(f"{path}.count", f"{count} is not a number of guests")
+            return []
+        fixed = [option for option in ("uuid",) if option in whole and not has_number(whole[option])]
+        fixed += [
+            f"nics[{position}].mac"
+            for position, nic in enumerate(whole.get("nics", ()))
+            if "mac" in nic and not has_number(nic["mac"])
+        ]
+        if count > 1:
+            for option in fixed:
+                self.complain(f"{path}.{option}", f"{count} guests cannot have the same; leave it out, or write {{n}} in it")
+        return [numbered(whole, number) for number in range(1, count + 1)] if not (fixed and count > 1) else []
+
+    # what concerns several
+
+    def _overcommit(self, given: Any) -> Overcommit:
+        if given is None:
+            return Overcommit()
+        values = shape.mapping(DOCUMENT["overcommit"]["options"], given, "overcommit", self.complain)
+        return Overcommit(**{name: self._ratio(f"overcommit.{name}", value) for name, value in values.items()})
+
+    def _ratio(self, path: str, value: Any) -> float | None:
+        try:
+            ratio = float(value)
+        except (TypeError, ValueError):
+            ratio = 0
+        if isinstance(value, bool) or not 0 < ratio < 10_000:
+            self.complain(path, f"{value!r} is not a ratio such as 1.5")
+            return None
+        return ratio
+
+    def _shared(self, estate: EstateSpec) -> None:
+        """Complain of MACs and addresses that are given twice."""
+        seen: dict[tuple[str, ...], str] = {}
+        for guest in estate.guests:
+            if guest.state == "absent":
+                continue
+            for position, nic in enumerate(guest.nics or ()):
+                network = str((nic.get("source") or {}).get("network") or "")
+                path = f"{estate.place('guest', guest.name)}.nics[{position}]"
+                for option, key in (("mac", ("mac",)), ("address", ("address", network))):
+                    value = nic.get(option)
+                    if value is None:
+                        continue
+                    other = seen.setdefault((*key, value), f"{path} ({guest.name})")
+                    if not other.startswith(f"{path} ({guest.name})"):
+                        self.complain(f"{path}.{option}", f"{value} is {other}'s too, and here {guest.name}'s; give each its own")
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return value
+
+
+def _has_path(problem: str) -> bool:
+    """Tell whether a complaint begins with an option's path."""
+    head, colon, _rest = problem.partition(": ")
+    return bool(colon) and " " not in head and "'" not in head
+
+
+def _bounded(problems: Sequence[str]) -> list[str]:
+    if len(problems) <= _MOST:
+        return list(problems)
+    return [*problems[:_MOST], f"and {len(problems) - _MOST} more"]

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who moved: the document, or somebody's hand. The last applied spec, which stands in a guest's metadata, tells.
+
+What differs from the wanted value was changed by hand where it differs from the last applied value too; where that is
+the present value, the document asks for something new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._change import UNSET, Change, Drift
+from .._table import Keyed, Table, show
+
+
+def moved_by_hand(table: Table, changes: Sequence[Change], applied: Mapping[str, Any] | None) -> list[Drift]:
+    """Return which of the changes set something back that somebody changed after it was applied."""
+    if applied is None:
+        return []
+    found = []
+    for change in changes:
+        before = _applied(table, change.path, applied)
+        if before is UNSET:
+            continue
+        present, wanted = show(table, change)
+        if not _agrees(before, present):
+            found.append(Drift(change.path, before, present, wanted, moved=not _agrees(before, wanted)))
+    return found
+
+
+def found_live(table: Table, change: Change) -> Drift:
+    """Return the drift of a pending change: the running guest has another value than its definition."""
+    present, wanted = show(table, change)
+    return Drift(change.path, wanted, present, wanted, side="live")
+
+
+def _applied(table: Table, path: Sequence[str], applied: Mapping[str, Any]) -> Any:
+    """Return what was applied at a change's path: None for an entry that was not, UNSET where nothing was said."""
+    if path[0] not in applied:
+        return UNSET
+    value = applied[path[0]]
+    try:
+        row = table.entry(path[0])
+    except KeyError:
+        return value
+    if not isinstance(row, Keyed):
+        return value
+    entries = [item for item in value if isinstance(item, Mapping)]
+    entry = next((item for item in entries if path[1] in (row.key(item), item.get(row.ident[1]))), None)
+    if len(path) == 2:
+        # An entry that the document has dropped is in what was applied, and is there: nobody's hand was in it.
+        return entry
+    return UNSET if entry is None else entry.get(path[2], UNSET)
+
+
+def _agrees(applied: Any, shown: Any) -> bool:
+    """Compare a value of what was applied with one of a change: of entries only whether they are there."""
+    if isinstance(applied, Mapping) and isinstance(shown, Mapping):
+        return any(key in applied for key in ("name", "target", "mac")) or dict(applied) == dict(shown)
+    if isinstance(applied, (list, tuple)) and isinstance(shown, (list, tuple)):
+        return list(applied) == list(shown)
+    return bool(applied == shown)
