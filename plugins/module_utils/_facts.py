@@ -9,7 +9,7 @@ can influence are still hostile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 
@@ -216,7 +216,8 @@ class Snapshot:
 
     ``networks`` and ``pools`` may be some of those that there are; ``network_names`` and ``pool_names`` are the names of
     all, for messages, where one of those that were asked for is missing. ``accelerator`` is None where libvirt's word
-    counts, or nobody has to decide.
+    counts, or nobody has to decide. ``image_paths`` are the paths of images by the names that a document gives them,
+    ``macs`` the MACs that no new nic may get. ``whole``: ``guests`` are all that the host has.
     """
 
     host: HostFacts
@@ -230,6 +231,9 @@ class Snapshot:
     accelerator: Accelerator | None = None
     network_names: tuple[str, ...] = ()
     pool_names: tuple[str, ...] = ()
+    image_paths: Mapping[str, str] = field(default_factory=dict)
+    macs: Collection[str] = frozenset()
+    whole: bool = False
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""

@@ -1,58 +1,71 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads from a host what the plan of guests needs, in bulk, through the Protocols only."""
+"""Reads from a host what the plan of guests, or of a whole document, needs, in bulk, through the Protocols only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from . import _xml
-from ._facts import ImageFacts, Snapshot
-from ._guest.needs import joined, needs
+from ._estate.owner import forgotten_guests
+from ._estate.spec import EstateSpec, Overcommit
+from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
+from ._guest.needs import Needs, joined, needs
 from ._guest.record import read as read_record
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
-from ._image.gather import find_users
+from ._image.gather import find_users, local_files
+from ._image.gather import gather as gather_image
+from ._image.place import DIRECTORY_POOLS, find_place
+from ._image.spec import ImageSpec
 from ._ports import Files, Hypervisor
 
 
 def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False) -> Snapshot:
-    """Return what the plans of ``specs`` need. Paths are looked at only where the host's files are at hand.
+    """Return what the plans of ``specs`` need, of no estate."""
+    return gather_estate(hypervisor, files, EstateSpec(guests=tuple(specs)), losing)
 
-    Each network, pool and volume that any of them needs is read once, and no other. ``losing``: disks may be removed or
-    made anew, so it matters who stands on them, in whatever pool or in none.
+
+def gather_estate(
+    hypervisor: Hypervisor, files: Files, estate: EstateSpec, losing: bool = False, prune: bool = False
+) -> Snapshot:
+    """Return what the plan of ``estate`` needs. Paths are looked at only where the host's files are at hand.
+
+    Each network, pool and volume that is needed is read once, and no other. ``losing``: disks may be removed or made anew,
+    so it matters who stands on them, in whatever pool or in none. ``prune``: all that the host has may be the estate's.
     """
     host = hypervisor.host()
-    guests = hypervisor.guests([spec.name for spec in specs])
-    wanted = joined(needs(spec, guests.get(spec.name)) for spec in specs)
-    networks = hypervisor.networks(wanted.networks) if wanted.networks else {}
-    pools = hypervisor.pools(None if losing else wanted.pools) if losing or wanted.pools else {}
-    volumes = {
-        (name, volume.name): volume
-        for name in sorted(pools)
-        if pools[name].active
-        for volume in hypervisor.volumes(name, None if losing else wanted.volumes_in(pools[name])).values()
-    }
+    # Who runs in a network, or has disks in a pool that goes, matters where these are changed.
+    whole = prune or bool(estate.networks) or estate.overcommit != Overcommit() or _leaving(estate)
+    guests = hypervisor.guests(None if whole else [spec.name for spec in estate.guests])
+    leaving = forgotten_guests(estate, guests) if prune and estate.name is not None else []
+    wanted = joined(needs(spec, guests.get(spec.name)) for spec in (*estate.guests, *leaving))
+    networks = hypervisor.networks(None if prune or estate.networks else wanted.networks)
+    everything = losing or prune or bool(estate.pools or estate.images)
+    pools = hypervisor.pools(None if everything else wanted.pools) if everything or wanted.pools else {}
+    future = _future(estate, pools)
     snap = Snapshot(
         host,
         guests,
         networks,
         pools,
-        volumes,
+        _volumes(hypervisor, pools, None if losing or prune or _leaving(estate) else wanted, estate, future),
         network_names=tuple(hypervisor.network_names()) if wanted.networks - set(networks) else (),
         pool_names=tuple(hypervisor.pool_names()) if wanted.pools - set(pools) else (),
+        whole=whole,
     )
     if not host.remote:
-        if any(_needs_accelerator(spec, snap) for spec in specs):
+        if any(_needs_accelerator(spec, snap) for spec in estate.guests):
             snap = replace(snap, accelerator=files.accelerator())
         snap = _with_paths(snap, files, sorted(wanted.paths))
-        if losing:
-            snap = _with_users(hypervisor, files, snap)
+        if losing or prune:
+            snap = _with_users(hypervisor, files, snap, (*estate.guests, *leaving))
+    snap = _with_images(hypervisor, files, estate, snap, future, prune)
     addressed = {
         nic["source"]["network"]
-        for spec in specs
+        for spec in estate.guests
         for nic in spec.nics or ()
         if nic.get("address") and nic.get("source")
     }
@@ -62,22 +75,99 @@ def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpe
     return snap
 
 
+def _leaving(estate: EstateSpec) -> bool:
+    return any(spec.state == "absent" for kind in (estate.pools, estate.networks, estate.images) for spec in kind)
+
+
+def _future(estate: EstateSpec, pools: Mapping[str, PoolFacts]) -> Mapping[str, PoolFacts]:
+    """Return the pools that there are, and those that the document makes, by the directory that they will have."""
+    made = {
+        spec.name: PoolFacts(spec.name, "", "dir", str(spec.values["path"]), "<pool/>", False, False)
+        for spec in estate.pools
+        if spec.name not in pools and spec.state != "absent" and "path" in spec.values
+    }
+    return {**made, **pools}
+
+
+def _volumes(
+    hypervisor: Hypervisor,
+    pools: Mapping[str, PoolFacts],
+    wanted: Needs | None,
+    estate: EstateSpec,
+    future: Mapping[str, PoolFacts],
+) -> dict[tuple[str, str], VolumeFacts]:
+    """Return the volumes of the active pools that matter: all where ``wanted`` is None."""
+    images: dict[str, set[str]] = {}
+    for spec in estate.images:
+        if spec.pool is not None and spec.pool in future:
+            images.setdefault(spec.pool, set()).add(spec.file_name)
+    found = {}
+    for name in sorted(pools):
+        if not pools[name].active:
+            continue
+        named = wanted.volumes_in(pools[name]) if wanted is not None else None
+        names = None if named is None else named | images.get(name, set())
+        for volume in hypervisor.volumes(name, names).values():
+            found[name, volume.name] = volume
+    return found
+
+
+def _with_images(
+    hypervisor: Hypervisor,
+    files: Files,
+    estate: EstateSpec,
+    snap: Snapshot,
+    future: Mapping[str, PoolFacts],
+    prune: bool,
+) -> Snapshot:
+    """Add what the plans of the document's images need, and the images that the estate made and forgot."""
+    specs = list(estate.images)
+    if prune and estate.name is not None and not snap.host.remote:
+        specs += _forgotten_images(files, estate, snap, future)
+    images, volumes = dict(snap.images), dict(snap.volumes)
+    for spec in specs:
+        local = local_files(hypervisor, files, f"image {spec.name}")
+        if spec.state == "absent" and spec.path is None and spec.pool not in future:
+            continue
+        if spec.path is None and (spec.pool not in future or future[spec.pool].type not in DIRECTORY_POOLS):
+            # The plan complains of it.
+            continue
+        part = gather_image(hypervisor, local, spec, snap.host, future)
+        images.update(part.images)
+        volumes.update(part.volumes)
+    return replace(snap, images=images, volumes=volumes)
+
+
+def _forgotten_images(
+    files: Files, estate: EstateSpec, snap: Snapshot, future: Mapping[str, PoolFacts]
+) -> Iterator[ImageSpec]:
+    known = set()
+    for spec in estate.images:
+        if spec.path is not None or spec.pool in future:
+            known.add(find_place(spec, future).path)
+    for volume in snap.volumes.values():
+        if volume.path not in known and files.image_record(volume.path).get("estate") == estate.name:
+            yield ImageSpec(volume.name, path=volume.path, state="absent")
+
+
 def _needs_accelerator(spec: GuestSpec, snap: Snapshot) -> bool:
     """Say whether a guest will be made that may get KVM: only then is it worth a look whether KVM works."""
     made = spec.state != "absent" and spec.name not in snap.guests
     return made and spec.values.get("accel") != "tcg" and offers_kvm(snap.host, spec.values.get("arch", snap.host.arch))
 
 
-def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot) -> Snapshot:
+def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot, specs: Sequence[GuestSpec]) -> Snapshot:
     """Add, for each volume that the guests' records name, the overlays and guests that stand on it."""
     paths = {}
-    for guest in snap.guests.values():
-        record = read_record(_xml.parse(guest.xml))
+    for spec in specs:
+        guest = snap.guests.get(spec.name)
+        record = read_record(_xml.parse(guest.xml)) if guest is not None else None
         for device in record.devices if record is not None else ():
             volume = snap.volumes.get(device.pool_and_name or ("", ""))
             if volume is not None:
                 paths[volume.path] = volume
-    users = find_users(files, paths, snap.pools, hypervisor.guests(), snap.volumes)
+    every = snap.guests if snap.whole else hypervisor.guests()
+    users = find_users(files, paths, snap.pools, every, snap.volumes)
     images = dict(snap.images)
     for path, volume in paths.items():
         overlays, names = users.of(path)

@@ -25,11 +25,10 @@ from .._guest.options import RUN_OPTIONS
 from . import shape
 from .merge import has_number, merged, numbered
 from .spec import EstateSpec, Key, Overcommit
+from .words import bounded, has_path
 
 VERSION = 1
 DEFAULT_NAME = "default"
-# More than this of one kind of mistake tells nothing new.
-_MOST = 25
 _GUESTS_AT_MOST = 100_000
 
 GUEST_WORDS: Mapping[str, Any] = {
@@ -98,7 +97,7 @@ class _Reader:
         )
         self._shared(found)
         if self.problems:
-            raise SpecError(_bounded(self.problems))
+            raise SpecError(bounded(self.problems))
         return found
 
     def _version(self, given: Any) -> None:
@@ -113,7 +112,7 @@ class _Reader:
         except SpecError as error:
             for problem in error.problems:
                 # Complaints of an option begin with its name, those of a whole entry do not.
-                self.problems.append(f"{path}: {problem}" if not _has_path(problem) else shape.below(path, problem))
+                self.problems.append(f"{path}: {problem}" if not has_path(problem) else shape.below(path, problem))
             return None
 
     def _list(self, document: Mapping[str, Any], section: str) -> Sequence[Any]:
@@ -277,15 +276,3 @@ def _without_nulls(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nulls(part) for key, part in value.items() if part is not None}
     return value
-
-
-def _has_path(problem: str) -> bool:
-    """Tell whether a complaint begins with an option's path."""
-    head, colon, _rest = problem.partition(": ")
-    return bool(colon) and " " not in head and "'" not in head
-
-
-def _bounded(problems: Sequence[str]) -> list[str]:
-    if len(problems) <= _MOST:
-        return list(problems)
-    return [*problems[:_MOST], f"and {len(problems) - _MOST} more"]

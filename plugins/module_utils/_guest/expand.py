@@ -203,6 +203,8 @@ class _Disks:
                 return facts.path, facts.format, facts.virtual_bytes
             self.made.problems.append(f"{where}.image: there is no image at {image}")
             return None
+        if image in self.snap.image_paths:
+            return self._base(where, self.snap.image_paths[image], pool)
         found: VolumeFacts | None = None
         for name in image_names(image):
             found = found or self.snap.volumes.get((pool, name))
@@ -347,7 +349,7 @@ class _Nics:
                 while "mac" not in entry:
                     mac = mac_for(self.snap.host, self.spec.name, entry["name"], salt)
                     salt += 1
-                    if mac not in taken:
+                    if mac not in taken and mac not in self.snap.macs:
                         entry["mac"] = mac
                 taken.add(entry["mac"])
             if entry.get("address") is not None:

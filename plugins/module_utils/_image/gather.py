@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from .._change import Effect, worst
 from .._errors import Unsupported
-from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
+from .._facts import GuestFacts, HostFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._ports import Files, Hypervisor
 from .bootstrap import for_host
 from .place import DIRECTORY_POOLS, Place, Users, disk_paths, find_place
@@ -42,10 +42,19 @@ def local_files(hypervisor: Hypervisor, files: Files | None, what: str) -> Files
     return files
 
 
-def gather(hypervisor: Hypervisor, files: Files, spec: ImageSpec) -> Snapshot:
-    """Return the image, its backing image and its pool; and who stands on it, where the plan will want to know."""
-    pools = hypervisor.pools()
-    snapshot = Snapshot(host=hypervisor.host(), pools=pools)
+def gather(
+    hypervisor: Hypervisor,
+    files: Files,
+    spec: ImageSpec,
+    host: HostFacts | None = None,
+    pools: Mapping[str, PoolFacts] | None = None,
+) -> Snapshot:
+    """Return the image, its backing image and its pool; and who stands on it, where the plan will want to know.
+
+    ``host`` and ``pools`` are what is known of them already; the pools may be some that are yet to be made.
+    """
+    pools = hypervisor.pools() if pools is None else pools
+    snapshot = Snapshot(host=hypervisor.host() if host is None else host, pools=pools)
     if spec.state == "absent" and spec.path is None and spec.pool not in pools:
         return snapshot
     place = find_place(spec, pools)

@@ -207,7 +207,7 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
 
 def _owner(spec: ImageSpec) -> dict[str, str]:
     """Return what the record says of the estate that an image is made for."""
-    return {} if spec.estate is None else {"estate": spec.estate}
+    return {} if spec.estate is None else {"estate": spec.estate, "name": spec.name}
 
 
 # An extended attribute has to fit into one block of the file system; a longer form would go elsewhere.

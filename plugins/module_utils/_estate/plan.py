@@ -1,0 +1,414 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a whole host: all kinds in the order in which they stand on each other, purely.
+
+First what guests stand on (pools, networks, images), then guests, then what nobody stands on any more. Each kind is
+planned by its own planner, with what the earlier ones will have made (``predict``). What guests want of a network becomes
+one redefine of it. All that is wrong is raised at once, before the first step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from .. import _xml
+from .._change import Action, Change, Drift, Effect, Plan, Step, worst
+from .._errors import Conflict, NotFound, SpecError, Unsupported
+from .._facts import NetworkFacts, PathFacts, Snapshot
+from .._guest.expand import source_paths
+from .._guest.plan import Options as GuestOptions
+from .._guest.plan import Wishes, plan_apart
+from .._guest.spec import GuestSpec
+from .._image.place import find_place
+from .._image.plan import plan as plan_image
+from .._image.spec import ImageSpec
+from .._network.plan import plan as plan_network
+from .._network.plugged import defined_with, running_in
+from .._network.reservations import Reservation, reserve
+from .._network.spec import NetworkSpec
+from .._storage.plan import plan as plan_pool
+from .._storage.spec import PoolSpec
+from .._table import observe
+from .._units import show_size
+from .._guest.table import GUEST
+from .owner import forgotten
+from .predict import image_after, network_after, ops, pool_after, volume_of
+from .spec import EstateSpec, Key
+from .words import bounded, located
+
+# A live update of a reservation costs about half a second: from this many on a network that nobody runs in is restarted.
+_RATHER_RESTART = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user allows; ``prune``: what the estate owns and the document does not name any more goes."""
+
+    guest: GuestOptions = field(default_factory=GuestOptions)
+    prune: bool = False
+
+
+def plan(estate: EstateSpec, snap: Snapshot, options: Options) -> Plan:
+    """Return what makes the document true on the host of ``snap``; raise SpecError with everything that is wrong."""
+    return _Planner(estate, snap, options).plan()
+
+
+class _Planner:
+    """One document on its way to a plan. ``snap`` grows with what will have been made."""
+
+    def __init__(self, estate: EstateSpec, snap: Snapshot, options: Options) -> None:
+        self.estate, self.options = estate, options
+        self.macs = {mac for guest in estate.guests for mac in _given_macs(guest)} | set(snap.macs)
+        self.snap = replace(
+            snap,
+            guests=dict(snap.guests),
+            networks=dict(snap.networks),
+            pools=dict(snap.pools),
+            volumes=dict(snap.volumes),
+            paths=dict(snap.paths),
+            images=dict(snap.images),
+            image_paths=dict(snap.image_paths),
+            macs=self.macs,
+        )
+        self.problems: list[str] = []
+        self.warnings: dict[str, None] = {}
+        self.pending: dict[Key, tuple[Change, ...]] = {}
+        self.unmanaged: dict[Key, tuple[str, ...]] = {}
+        self.drift: dict[Key, tuple[Drift, ...]] = {}
+        self.networks: dict[str, Plan] = {}
+        self.wishes: list[tuple[str, Wishes]] = []
+        self.made_by: dict[str, Key] = {}
+
+    def plan(self) -> Plan:
+        first = [*self._pools(), *self._images()]
+        doomed = EstateSpec()
+        if self.options.prune:
+            doomed = forgotten(self.estate, self.snap, sorted(self.options.guest.consent))
+        self._networks()
+        goes = [*self._guests(doomed.guests), *self._guests(g for g in self.estate.guests if g.state == "absent")]
+        stays = self._guests(guest for guest in self.estate.guests if guest.state != "absent")
+        networks = self._joined_networks({network.name for network in (*_absent(self.estate.networks), *doomed.networks)})
+        last = self._removals(doomed, goes)
+        self._overcommitted(doomed)
+        if self.problems:
+            raise SpecError(bounded(self.problems))
+        return Plan(
+            (*first, *networks, *goes, *stays, *last),
+            self.pending,
+            self.unmanaged,
+            tuple(self.warnings),
+            self.drift,
+        )
+
+    # parts
+
+    def _part(self, kind: str, name: str, make: Callable[[], Plan]) -> Plan | None:
+        """Return a part of the plan, None where it cannot be made, with the complaints kept."""
+        try:
+            made = make()
+        except SpecError as error:
+            self.problems += [located(self.estate, kind, name, problem) for problem in error.problems]
+            return None
+        except (Conflict, NotFound, Unsupported) as error:
+            self.problems.append(located(self.estate, kind, name, str(error)))
+            return None
+        self.warnings.update(dict.fromkeys(made.warnings))
+        self.pending.update(made.pending)
+        self.unmanaged.update(made.unmanaged)
+        self.drift.update(made.drift)
+        return made
+
+    def _pools(self) -> Iterable[Action]:
+        for spec in self.estate.pools:
+            if spec.state == "absent":
+                continue
+            made = self._part("pool", spec.name, lambda spec=spec: plan_pool(spec, self.snap))  # type: ignore[misc]
+            if made is None:
+                continue
+            facts = pool_after(made, self.snap.pools.get(spec.name))
+            if facts is not None:
+                self.snap.pools[spec.name] = facts  # type: ignore[index]
+            yield from made.actions
+
+    def _images(self) -> Iterable[Action]:
+        for spec in self.estate.images:
+            if spec.state == "absent":
+                continue
+            made = self._part("image", spec.name, lambda spec=spec: plan_image(spec, self.snap))  # type: ignore[misc]
+            if made is not None:
+                yield from self._predicted_image(spec, made)
+
+    def _predicted_image(self, spec: ImageSpec, made: Plan) -> Iterable[Action]:
+        place = find_place(spec, self.snap.pools)
+        facts = image_after(spec, place, made, self.snap.images)
+        self.snap.images[place.path] = facts  # type: ignore[index]
+        self.snap.paths[place.path] = PathFacts(place.path, True)  # type: ignore[index]
+        self.snap.image_paths[spec.name] = place.path  # type: ignore[index]
+        self.made_by[place.path] = ("image", spec.name)
+        needs: list[Key] = []
+        if place.pool is not None:
+            volume = volume_of(facts, place.pool)
+            self.snap.volumes[volume.pool, volume.name] = volume  # type: ignore[index]
+            needs.append(("pool", place.pool.name))
+        if place.backing in self.made_by:
+            needs.append(self.made_by[place.backing or ""])
+        for action in made.actions:
+            yield replace(action, needs=(*action.needs, *needs))
+
+    def _networks(self) -> None:
+        for spec in self.estate.networks:
+            if spec.state == "absent":
+                continue
+            made = self._part("network", spec.name, lambda spec=spec: plan_network(spec, self.snap))  # type: ignore[misc]
+            if made is None:
+                continue
+            self.networks[spec.name] = made
+            facts = network_after(made, self.snap.networks.get(spec.name))
+            if facts is not None:
+                self.snap.networks[spec.name] = facts  # type: ignore[index]
+
+    # guests
+
+    def _guests(self, guests: Iterable[GuestSpec]) -> list[Action]:
+        found: list[Action] = []
+        for spec in guests:
+            made = self._part("guest", spec.name, lambda spec=spec: self._guest(spec))  # type: ignore[misc]
+            if made is not None:
+                found += [self._needing(spec, action) for action in made.actions]
+        return found
+
+    def _guest(self, spec: GuestSpec) -> Plan:
+        made, wishes = plan_apart(spec, self.snap, self.options.guest)
+        if wishes.wanted or wishes.gone:
+            self.wishes.append((spec.name, wishes))
+        if spec.name not in self.snap.guests:
+            self.macs.update(_made_macs(made))
+        return made
+
+    def _needing(self, spec: GuestSpec, action: Action) -> Action:
+        """Add to an action the pools and images of this plan that it stands on."""
+        needs: list[Key] = []
+        if action.kind == "volume":
+            needs.append(("pool", action.name.partition("/")[0]))
+            needs += [self.made_by[c.after] for c in action.changes if c.path == ("image",) and c.after in self.made_by]
+        elif action.kind == "guest":
+            needs += [self.made_by[path] for path in source_paths(spec) if path in self.made_by]
+            pools = {entry["pool"] for entry in spec.disks or () if entry.get("pool")} | {spec.pool or ""}
+            needs += [("pool", pool) for pool in sorted(pools) if pool]
+        return replace(action, needs=(*action.needs, *needs)) if needs else action
+
+    # what guests want of networks
+
+    def _joined_networks(self, leaving: set[str]) -> list[Action]:
+        """Return the actions on networks that stay, each with the reservations of all guests in one redefine."""
+        wanted: dict[str, list[Reservation]] = {}
+        gone: dict[str, set[str]] = {}
+        soon: set[str] = set()
+        for _guest, wishes in self.wishes:
+            for network, items in wishes.wanted.items():
+                wanted.setdefault(network, []).extend(items)
+                soon |= {item.mac.lower() for item in items} if wishes.soon else set()
+            for network, macs in wishes.gone.items():
+                gone.setdefault(network, set()).update(macs)
+        found = []
+        for network in dict.fromkeys((*self.networks, *wanted, *gone)):
+            if network in leaving:
+                continue
+            own = self.networks.get(network, Plan())
+            facts = self.snap.networks.get(network)
+            reserved = None
+            if facts is not None and (network in wanted or network in gone):
+                # One that is started by the plan runs as it will be defined.
+                fresh = replace(facts, live_xml=None) if "start_network" in ops(own) else facts
+                items, macs = wanted.get(network, []), gone.get(network, set())
+                reserved = self._reserved(network, fresh, items, macs, soon | macs)
+            found += _merged(own, reserved)
+        return found
+
+    def _reserved(
+        self, network: str, facts: NetworkFacts, wanted: Sequence[Reservation], gone: set[str], soon: set[str]
+    ) -> Action | None:
+        try:
+            found = reserve(facts, wanted, gone, soon)
+        except SpecError as error:
+            self.problems += error.problems
+            return None
+        except Conflict as error:
+            self.problems += str(error).split("; could not reserve")
+            return None
+        updates = [step for step in found.steps if step.op == "update_network"] if found is not None else []
+        if found is None or len(updates) < _RATHER_RESTART or not self.snap.whole or running_in(facts, self.snap.guests):
+            return found
+        why = f"quicker than {len(updates)} updates, and no guest runs in it"
+        change = Change(("state",), "active", "active (restarted)", Effect.LIVE, why)
+        steps = (
+            *(step for step in found.steps if step.op != "update_network"),
+            Step("stop_network", {"name": network}, f"stop network {network}"),
+            Step("start_network", {"name": network}, f"start network {network}"),
+        )
+        return replace(found, changes=(*found.changes, change), steps=steps)
+
+    # what goes
+
+    def _removals(self, doomed: EstateSpec, gone: Sequence[Action]) -> list[Action]:
+        """Return the actions on what guests stood on, after those on the guests."""
+        before = tuple(action.key for action in gone)
+        leaving = {action.name for action in gone if action.kind == "guest" and action.action == "delete"}
+        for name in leaving:
+            self.snap.guests.pop(name, None)  # type: ignore[attr-defined]
+        deleted = {
+            (step.args["pool"], step.args["name"]) for action in gone for step in action.steps if step.op == "delete_volume"
+        }
+        found: list[Action] = []
+        for image in (*_absent(self.estate.images), *doomed.images):
+            found += self._gone_image(image, doomed, before, deleted)
+        for network in (*_absent(self.estate.networks), *doomed.networks):
+            found += self._gone_network(network, before)
+        before = (*before, *(action.key for action in found))
+        for key in deleted:
+            self.snap.volumes.pop(key, None)  # type: ignore[attr-defined]
+        for pool in (*_absent(self.estate.pools), *doomed.pools):
+            found += self._gone_pool(pool, pool in doomed.pools, before)
+        return found
+
+    def _gone_image(
+        self, spec: ImageSpec, doomed: EstateSpec, before: Sequence[Key], deleted: set[tuple[str, str]]
+    ) -> list[Action]:
+        if spec in doomed.images and spec.name not in self.options.guest.consent:
+            sentence = f"image {spec.name} ({spec.path}) is not in the document any more and stays: confirm_data_loss: [{spec.name}] removes it"
+            self.warnings[sentence] = None
+            return []
+        volumes = {volume.path: key for key, volume in self.snap.volumes.items()}
+        path = spec.path
+        if path is None and spec.pool in self.snap.pools:
+            path = find_place(spec, self.snap.pools).path
+        facts = self.snap.images.get(path or "")
+        if facts is not None:
+            # Overlays and guests that go before it do not hold it.
+            paths = {self.snap.volumes[key].path for key in deleted if key in self.snap.volumes}
+            overlays = tuple(path for path in facts.overlays if path not in paths)
+            guests = tuple(name for name in facts.guests if name in self.snap.guests)
+            self.snap.images[facts.path] = replace(facts, overlays=overlays, guests=guests)  # type: ignore[index]
+        made = self._part("image", spec.name, lambda: plan_image(spec, self.snap))
+        if made is None or not made.actions:
+            return []
+        if path in volumes:
+            deleted.add(volumes[path])
+        return [replace(action, needs=(*action.needs, *before)) for action in made.actions]
+
+    def _gone_network(self, spec: NetworkSpec, before: Sequence[Key]) -> list[Action]:
+        facts = self.snap.networks.get(spec.name)
+        if facts is not None:
+            self._still_used(spec, facts)
+        made = self._part("network", spec.name, lambda: plan_network(spec, self.snap))
+        return [replace(action, needs=(*action.needs, *before)) for action in made.actions] if made is not None else []
+
+    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts) -> None:
+        """Complain where guests that stay want a network that goes."""
+        why = "goes (state: absent)" if (spec in self.estate.networks) else "is not in the document and would be pruned"
+        named = set()
+        for guest in self.estate.guests:
+            for position, nic in enumerate(guest.nics or ()):
+                if guest.state != "absent" and (nic.get("source") or {}).get("network") == spec.name:
+                    named.add(guest.name)
+                    path = f"nics[{position}].network"
+                    sentence = f"{path}: the network {spec.name} {why}; put it into networks, or plug the guest in elsewhere"
+                    self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
+        left = [name for name in defined_with(facts, self.snap.guests) if name not in named]
+        if left and spec not in self.estate.networks:
+            self.problems.append(
+                f"networks: the network {spec.name} {why}, and {', '.join(left)} could not start without it; put it into "
+                "the document, or plug these guests in elsewhere first"
+            )
+
+    def _gone_pool(self, spec: PoolSpec, pruned: bool, before: Sequence[Key]) -> list[Action]:
+        if pruned and not any(pool == spec.name for pool, _name in self.snap.volumes):
+            spec = replace(spec, remove_directory=True)
+        for guest in self.estate.guests:
+            if guest.state != "absent" and spec.name in {guest.pool, *(disk.get("pool") for disk in guest.disks or ())}:
+                sentence = f"pool: the pool {spec.name} goes; put it into pools, or give the guest another"
+                self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
+                return []
+        made = self._part("pool", spec.name, lambda: plan_pool(spec, self.snap))
+        return [_forgiving(replace(action, needs=(*action.needs, *before))) for action in made.actions] if made else []
+
+    # the host's room
+
+    def _overcommitted(self, doomed: EstateSpec) -> None:
+        """Complain where the running guests together have more of the host than was allowed."""
+        limits = self.estate.overcommit
+        if limits.memory is None and limits.vcpus is None:
+            return
+        memory = vcpus = 0
+        specs = {guest.name: guest for guest in self.estate.guests}
+        for name in {*specs, *self.snap.guests}:
+            size, count = self._share(specs.get(name), name)
+            memory, vcpus = memory + size, vcpus + count
+        host = self.snap.host
+        if limits.memory is not None and memory > host.memory_bytes * limits.memory:
+            self.problems.append(
+                f"overcommit.memory: the running guests would have {show_size(memory)}, more than {limits.memory:g} times the "
+                f"host's {show_size(host.memory_bytes)}; run fewer guests, give them less, or raise the ratio"
+            )
+        if limits.vcpus is not None and vcpus > host.cpus * limits.vcpus:
+            self.problems.append(
+                f"overcommit.vcpus: the running guests would have {vcpus} CPUs, more than {limits.vcpus:g} times the host's "
+                f"{host.cpus}; run fewer guests, give them fewer, or raise the ratio"
+            )
+
+    def _share(self, spec: GuestSpec | None, name: str) -> tuple[int, int]:
+        """Return memory and CPUs of a guest that will run, nothing of one that will not."""
+        facts = self.snap.guests.get(name)
+        state = spec.state if spec is not None else "present"
+        runs = state in ("running", "paused") or (state == "present" and facts is not None and facts.active)
+        if not runs:
+            return 0, 0
+        have = observe(GUEST, _xml.parse(facts.xml)) if facts is not None else {}
+        whole = {**have, **(spec.values if spec is not None else {})}
+        return whole.get("memory", 0), whole.get("vcpus", 1)
+
+
+def _merged(own: Plan, reserved: Action | None) -> list[Action]:
+    """Return a network's own action with the reservations of guests in it: in its redefine, and live after its steps."""
+    if reserved is None:
+        return list(own.actions)
+    if not own.actions:
+        return [reserved]
+    (action,) = own.actions
+    defines = [step for step in reserved.steps if step.op == "define_network"]
+    rest = [step for step in reserved.steps if step.op != "define_network"]
+    steps: list[Step] = []
+    for step in action.steps:
+        if step.op == "define_network" and defines:
+            step = defines.pop()
+        steps.append(step)
+    changes = (*action.changes, *reserved.changes)
+    effect = worst(change.effect for change in changes)
+    return [replace(action, effect=effect, changes=changes, steps=(*defines, *steps, *rest))]
+
+
+def _forgiving(action: Action) -> Action:
+    """A directory that cannot be removed (it is a mount point, it has hidden files) does not keep its pool."""
+    steps = tuple(replace(step, optional=True) if step.op == "delete_pool" else step for step in action.steps)
+    return replace(action, steps=steps)
+
+
+def _absent(specs: Iterable[object]) -> list:  # type: ignore[type-arg]
+    return [spec for spec in specs if getattr(spec, "state", None) == "absent"]
+
+
+def _given_macs(guest: GuestSpec) -> list[str]:
+    return [nic["mac"] for nic in guest.nics or () if nic.get("mac")]
+
+
+def _made_macs(made: Plan) -> list[str]:
+    """Return the MACs of a guest that is made by a plan."""
+    return [
+        change.after["mac"]
+        for action in made.actions
+        if action.kind == "guest"
+        for change in action.changes
+        if change.path[0] == "nics" and isinstance(change.after, dict) and "mac" in change.after
+    ]

@@ -1,0 +1,98 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What will be there once a plan is carried out: facts for whoever is planned after it.
+
+So a document is planned whole before anything is touched, and a guest may stand on an image, in a pool, on a network that
+the same document makes. A size of 0 stands for one that nobody knows before the image is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from .. import _xml
+from .._change import Plan
+from .._facts import ImageFacts, NetworkFacts, PoolFacts, VolumeFacts
+from .._image.place import Place
+from .._image.spec import BOOTSTRAP_BYTES, ImageSpec
+
+
+def ops(plan: Plan) -> list[str]:
+    """Return the operations of a plan in order."""
+    return [step.op for action in plan.actions for step in action.steps]
+
+
+def defined(plan: Plan, op: str) -> str | None:
+    """Return the last XML that a plan defines by ``op``."""
+    found = [step.args["xml"] for action in plan.actions for step in action.steps if step.op == op]
+    return found[-1] if found else None
+
+
+def pool_after(plan: Plan, facts: PoolFacts | None) -> PoolFacts | None:
+    """Return a pool as it will be; None where there is none now and none will be."""
+    xml = defined(plan, "define_pool")
+    if xml is None and facts is None:
+        return None
+    steps = ops(plan)
+    active = "start_pool" in steps or (facts is not None and facts.active and "stop_pool" not in steps)
+    if xml is None and facts is not None:
+        return replace(facts, active=active)
+    root = _xml.parse(xml or "")
+    found = PoolFacts(
+        _xml.read(root, "name") or "",
+        _xml.read(root, "uuid") or "",
+        root.get("type") or "",
+        _xml.read(root, "target/path"),
+        xml or "",
+        active,
+        False,
+    )
+    return found if facts is None else replace(facts, xml=xml or "", active=active)
+
+
+def network_after(plan: Plan, facts: NetworkFacts | None) -> NetworkFacts | None:
+    """Return a network as it will be; one that is started runs as it is defined."""
+    xml = defined(plan, "define_network") or (facts.xml if facts is not None else None)
+    if xml is None:
+        return None
+    steps = ops(plan)
+    live = facts.live_xml if facts is not None else None
+    if "start_network" in steps:
+        live = xml
+    elif "stop_network" in steps:
+        live = None
+    if facts is not None:
+        return replace(facts, xml=xml, live_xml=live, persistent=True)
+    root = _xml.parse(xml)
+    return NetworkFacts(_xml.read(root, "name") or "", _xml.read(root, "uuid") or "", xml, live)
+
+
+def image_after(spec: ImageSpec, place: Place, plan: Plan, images: Mapping[str, ImageFacts]) -> ImageFacts:
+    """Return an image as it will be."""
+    facts = images.get(place.path)
+    verbs = {action.action for action in plan.actions}
+    if facts is not None and "replace" not in verbs:
+        return facts if spec.size_bytes is None else replace(facts, virtual_bytes=spec.size_bytes)
+    size = spec.size_bytes
+    if size is None and spec.bootstrap is not None:
+        size = BOOTSTRAP_BYTES
+    if size is None and place.backing is not None and place.backing in images:
+        size = images[place.backing].virtual_bytes
+    return ImageFacts(place.path, spec.made_format, size or 0, 0, place.backing)
+
+
+def volume_of(image: ImageFacts, pool: PoolFacts) -> VolumeFacts:
+    """Return the volume that libvirt will list for an image in a pool."""
+    return VolumeFacts(
+        pool.name,
+        PurePosixPath(image.path).name,
+        image.path,
+        image.format,
+        image.virtual_bytes,
+        image.actual_bytes,
+        image.backing,
+        image.backing_format,
+    )
