@@ -97,11 +97,13 @@ def test_an_option_that_does_not_fit_is_refused(player: Player) -> None:
 
 def test_a_bare_host_in_check_mode_hears_what_would_come(player: Player, tmp_path: Path) -> None:
     more = ["libvirt-daemon-driver-storage-rbd", "bash"]
+    # The machine may be a KVM host of its own, with a record of it.
+    before = Path(RECORD).read_text() if Path(RECORD).exists() else None
     results = play_role(player, "--check", installed=["bash"], kvm_host_extra_packages=more, **QUIET)
     assert results.named(WOULD)["msg"] == sorted([*_base(), more[0]])
     assert changed(results)[0] == WOULD
     assert results.named("seen")["msg"]["warnings"] == []
-    assert not Path(RECORD).exists()
+    assert (Path(RECORD).read_text() if Path(RECORD).exists() else None) == before
 
 
 def test_preflight_changes_nothing_and_tells_all(host: Host, player: Player, base: list[str]) -> None:
