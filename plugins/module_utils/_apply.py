@@ -9,7 +9,7 @@ that a run cut short anywhere leaves something that the next plan finishes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
@@ -190,12 +190,16 @@ def _create_volume_on(ports: Ports, volume: VolumeWant, base_pool: str | None) -
 _BOTH: dict[str, Callable[..., None]] = {"write_seed": _write_seed, "create_volume_on": _create_volume_on}
 
 
-def unfinished(plan: Plan) -> list[str]:
-    """Return, of a plan made again after an apply, what did not read back as written: one sentence a field."""
+def unfinished(plan: Plan, waiting: Collection[tuple[str, str]] = ()) -> list[str]:
+    """Return, of a plan made again after an apply, what did not read back as written: one sentence a field.
+
+    ``waiting`` are the objects of which an optional step failed: what that was about is tried again by the next run.
+    """
     return [
         f"{action.kind} {action.name}: {'.'.join(change.path)} does not read back as written "
         f"(it is {change.before!r}, not {change.after!r})"
         for action in plan.actions
+        if action.key not in waiting
         for change in action.changes
     ]
 

@@ -13,9 +13,11 @@ from ._apply import Ports
 from ._change import Plan
 from ._errors import SpecError, Unsupported
 from ._facts import GuestFacts, Snapshot
-from ._gather import gather_guests
+from ._estate.plan import Options, plan
+from ._estate.spec import EstateSpec
+from ._gather import gather_estate
 from ._guest.options import GUEST_OPTIONS, shown
-from ._guest.plan import Options, plan
+from ._guest.plan import Options as GuestOptions
 from ._guest.spec import GuestSpec, parse
 from ._guest.states import Stopping
 from ._guest.table import GUEST
@@ -32,20 +34,22 @@ TABLES = {"guest": GUEST}
 def guest_subject(params: Mapping[str, Any]) -> Subject:
     """Return what the module guest converges; raise SpecError for what can be seen to be wrong without a host."""
     spec = parse({name: params[name] for name in GUEST_OPTIONS})
-    timeout = _duration(params, "wait_timeout")
-    stopping = Stopping(_duration(params, "stop_timeout"), params["force_stop"])
-    options = Options(frozenset(params["confirm_data_loss"]), stopping)
+    timeout = duration(params, "wait_timeout")
+    stopping = Stopping(duration(params, "stop_timeout"), params["force_stop"])
+    consent = frozenset(params["confirm_data_loss"])
+    options = Options(GuestOptions(consent, stopping, params["restart_policy"] == "if_needed", params["drift"] == "revert"))
+    estate = EstateSpec(guests=(spec,))
     if params["wait_for"] and spec.state in ("absent", "stopped", "saved", "paused"):
         raise SpecError(f"wait_for: a guest that is to be {spec.state} never gets there; use it with state running")
 
     def gather(ports: Ports) -> Snapshot:
-        snap = gather_guests(ports.hypervisor, ports.files, [spec], losing=bool(options.consent))
+        snap = gather_estate(ports.hypervisor, ports.files, estate, losing=bool(consent))
         if snap.host.driver == "lxc":
             raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
         return snap
 
     def make(snap: Snapshot) -> Plan:
-        return plan(spec, snap, options)
+        return plan(estate, snap, options)
 
     def result(ports: Ports, snap: Snapshot) -> Mapping[str, Any]:
         facts = snap.guests.get(spec.name)
@@ -53,19 +57,19 @@ def guest_subject(params: Mapping[str, Any]) -> Subject:
 
     def after(ports: Ports) -> None:
         if params["wait_for"]:
-            wait(ports.hypervisor, [Awaited(spec.name, _console_log(spec))], params["wait_for"], timeout)
+            wait(ports.hypervisor, [Awaited(spec.name, params["wait_for"], console_log(spec))], timeout)
 
     return Subject(gather, make, result, TABLES, after=after)
 
 
-def _duration(params: Mapping[str, Any], name: str) -> float:
+def duration(params: Mapping[str, Any], name: str) -> float:
     try:
         return parse_duration(params[name])
     except SpecError as error:
         raise SpecError(f"{name}: {error}") from error
 
 
-def _console_log(spec: GuestSpec) -> str | None:
+def console_log(spec: GuestSpec) -> str | None:
     value = spec.values.get("console_log")
     return str(value) if value else None
 

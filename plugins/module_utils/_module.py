@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,14 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 from ._apply import Ports, apply, unfinished
 from ._change import Outcome, Plan
 from ._errors import VirtError
+from ._estate.words import bounded
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
 from ._ports import Files
 from ._programs import Programs
-from ._render import Tables, diff, pending_rows, plan_rows, summary, unmanaged_rows
+from ._lock import one_at_a_time
+from ._render import Tables, diff, drift_rows, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 
 URI = {"uri": {"type": "str", "default": "qemu:///system"}}
@@ -43,6 +45,8 @@ class Subject:
 
     ``objects`` is the number of things asked for. ``result`` gets a Snapshot taken after the run (in check mode
     before it). ``after`` runs once all is applied, also when nothing had to change: the place to wait.
+    ``dry``: it is only planned, as in check mode. ``gate`` sees the plan and its rows before anything is touched, may
+    refuse it, and returns values for the result. ``parallel`` and ``stop`` are apply's. ``diff`` makes the diff.
     """
 
     gather: Callable[[Ports], Snapshot]
@@ -51,36 +55,61 @@ class Subject:
     tables: Tables = field(default_factory=dict)
     objects: int = 1
     after: Callable[[Ports], None] = lambda ports: None
+    dry: bool = False
+    gate: Callable[[Snapshot, Sequence[Mapping[str, Any]]], Mapping[str, Any]] = lambda snap, rows: {}
+    parallel: int = 1
+    stop: bool = False
+    diff: Callable[[Tables, Plan, int], list[dict[str, str]]] = lambda tables, plan, objects: diff(tables, plan)
 
 
 def main_converge(
-    options: Mapping[str, Any], subject: Callable[[Mapping[str, Any]], Subject], fetch: bool = False, **extra: Any
+    options: Mapping[str, Any],
+    subject: Callable[[Mapping[str, Any]], Subject],
+    fetch: bool = False,
+    documents: Mapping[str, Mapping[str, Any]] | None = None,
+    **extra: Any,
 ) -> None:
-    """Run a module that makes something true. ``options`` is its argument spec without the common part."""
+    """Run a module that makes something true. ``options`` is its argument spec without the common part.
+
+    ``documents`` are the argument specs that free documents among the options follow, by the option's name.
+    """
     module = AnsibleModule(argument_spec={**URI, **options}, supports_check_mode=True, **extra)
-    hide(module)
-    with _reported(module), _ports(module, readonly=False, fetch=fetch) as ports:
+    hide(module, documents)
+    hidden = tuple(documents or ())
+    with _reported(module, hidden), _ports(module, readonly=False, fetch=fetch) as ports:
         wanted = subject(module.params)
-        snap = wanted.gather(ports)
-        plan = wanted.plan(snap)
-        report = _Report(wanted, plan)
-        if not module.check_mode:
-            outcomes = apply(plan, ports, _progress(module))
-            snap = wanted.gather(ports) if plan.actions else snap
-            report = _judged(wanted, plan, outcomes, snap)
-            if report.failures:
-                module.fail_json(msg="; ".join(report.failures), **report.shown(), **invocation(module))
+        dry = module.check_mode or wanted.dry
+        with _alone(module, dry):
+            snap = wanted.gather(ports)
+            plan = wanted.plan(snap)
+            report = _Report(wanted, plan)
             if module._diff:
-                report.diff = diff(wanted.tables, plan)
+                report.diff = wanted.diff(wanted.tables, plan, wanted.objects)
+            more = wanted.gate(snap, report.rows())
+            if not dry:
+                report.outcomes = apply(plan, ports, _progress(module), wanted.parallel, wanted.stop)
+                snap = wanted.gather(ports) if plan.actions else snap
+                report.judge(snap)
+        for warning in plan.warnings:
+            module.warn(warning)
+        if report.failures:
+            module.fail_json(msg="; ".join(bounded(report.failures)), **report.shown(), **more, **invocation(module, hidden))
+        if not dry:
             try:
                 wanted.after(ports)
             except VirtError as error:
-                module.fail_json(msg=str(error), **report.shown(), **invocation(module))
-        elif module._diff:
-            report.diff = diff(wanted.tables, plan)
-        for warning in plan.warnings:
-            module.warn(warning)
-        module.exit_json(**report.shown(), **wanted.result(ports, snap), **invocation(module))
+                module.fail_json(msg=str(error), **report.shown(), **more, **invocation(module, hidden))
+        module.exit_json(**report.shown(), **more, **wanted.result(ports, snap), **invocation(module, hidden))
+
+
+@contextmanager
+def _alone(module: AnsibleModule, dry: bool) -> Iterator[None]:
+    """Keep other runs away from the hypervisor while something is changed; who only looks waits for nobody."""
+    if dry:
+        yield
+        return
+    with one_at_a_time(module.params["uri"], _progress(module)):
+        yield
 
 
 @dataclass
@@ -94,29 +123,34 @@ class _Report:
     failures: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] | None = None
 
+    def rows(self) -> list[dict[str, Any]]:
+        return plan_rows(self.subject.tables, self.plan, self.outcomes)
+
     def shown(self) -> dict[str, Any]:
         tables = self.subject.tables
         found: dict[str, Any] = {
             "changed": bool(self.plan.actions),
-            "plan": plan_rows(tables, self.plan, self.outcomes),
+            "plan": self.rows(),
             "pending": pending_rows(tables, self.pending or self.plan),
             "unmanaged": unmanaged_rows(self.plan),
             "summary": summary(tables, self.plan, self.subject.objects),
         }
+        if "guest" in tables:
+            # Only guests keep what was applied last.
+            found["drift"] = drift_rows(self.plan)
         if self.diff is not None:
             found["diff"] = self.diff
         return found
 
-
-def _judged(wanted: Subject, plan: Plan, outcomes: list[Outcome], snap: Snapshot) -> _Report:
-    """Look again: what was written must read back, or it would be a change for ever."""
-    report = _Report(wanted, plan, outcomes)
-    report.failures = [outcome.error or "" for outcome in outcomes if outcome.outcome in ("failed", "skipped")]
-    if plan.actions and not report.failures:
-        again = wanted.plan(snap)
-        report.failures = unfinished(again)
-        report.pending = again
-    return report
+    def judge(self, snap: Snapshot) -> None:
+        """Look again: what was written must read back, or it would be a change for ever."""
+        outcomes = self.outcomes or []
+        self.failures = [outcome.error or "" for outcome in outcomes if outcome.outcome in ("failed", "skipped")]
+        if self.plan.actions and not self.failures:
+            again = self.subject.plan(snap)
+            waits = {outcome.action.key for outcome in outcomes if outcome.error is not None}
+            self.failures = unfinished(again, waits)
+            self.pending = again
 
 
 @dataclass(frozen=True)
@@ -209,11 +243,11 @@ def _search(module: AnsibleModule, query: str, value: Any) -> Any:
 
 
 @contextmanager
-def _reported(module: AnsibleModule) -> Iterator[None]:
+def _reported(module: AnsibleModule, hidden: Sequence[str] = ()) -> Iterator[None]:
     try:
         yield
     except VirtError as error:
-        module.fail_json(msg=str(error), **invocation(module))
+        module.fail_json(msg=str(error), **invocation(module, hidden))
 
 
 @contextmanager

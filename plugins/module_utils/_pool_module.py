@@ -50,22 +50,26 @@ def pool_subject(params: Mapping[str, Any]) -> Subject:
 
 
 def _spec(params: Mapping[str, Any]) -> PoolSpec:
-    """Return the spec with names of owner and group turned into the numbers that libvirt wants."""
-    options = {name: params[name] for name in POOL_OPTIONS}
+    return parse(numbered({name: params[name] for name in POOL_OPTIONS}, params["uri"]))
+
+
+def numbered(options: Mapping[str, Any], uri: str) -> dict[str, Any]:
+    """Return a pool's options with the names of owner and group turned into the numbers that libvirt wants."""
+    found = dict(options)
     number: Callable[[str], int]
     for option, number in (
         ("owner", lambda name: pwd.getpwnam(name).pw_uid), ("group", lambda name: grp.getgrnam(name).gr_gid)
     ):
-        name = options[option]
-        if name is None or name.isdigit():
+        name = found.get(option)
+        if name is None or str(name).isdigit():
             continue
-        if is_remote(params["uri"]):
+        if is_remote(uri):
             raise Unsupported(f"{option}: {name} is a name on another host; over a remote uri give the number")
         try:
-            options[option] = number(name)
+            found[option] = number(str(name))
         except KeyError:
             raise SpecError(f"{option}: the host has no {'user' if option == 'owner' else 'group'} {name!r}") from None
-    return parse(options)
+    return found
 
 
 def read_pools(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:

@@ -71,6 +71,23 @@ def unmanaged_rows(plan: Plan) -> list[dict[str, Any]]:
     return [{"kind": kind, "name": name, "entries": list(names)} for (kind, name), names in plan.unmanaged.items()]
 
 
+def drift_rows(plan: Plan) -> list[dict[str, Any]]:
+    """Return what somebody else changed: one row a field, with what was applied last, found, and wanted."""
+    return [
+        {
+            "kind": kind,
+            "name": name,
+            "path": ".".join(item.path),
+            "applied": item.applied,
+            "found": item.found,
+            "wanted": item.wanted,
+            "side": item.side,
+        }
+        for (kind, name), items in plan.drift.items()
+        for item in items
+    ]
+
+
 def summary(tables: Tables, plan: Plan, objects: int) -> dict[str, int]:
     """Return how many actions of each verb there are, and how many of the ``objects`` asked for need none.
 

@@ -11,7 +11,7 @@ like a secret stays masked, and the document itself is left out of the invocatio
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ._change import HIDDEN
@@ -41,14 +41,44 @@ def _texts(value: Any, secret: bool) -> Iterator[tuple[str, bool]]:
         yield str(value), secret
 
 
-def hide(module: Any) -> None:
-    """Mask the secrets of the module's documents, and no more than these."""
+def hide(module: Any, shapes: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    """Mask the secrets of the module's documents, and no more than these.
+
+    ``shapes`` are the argument specs that documents among the options follow, by the option's name.
+    """
     documents = [(module.params.get(name) or {}).get(inner) for name, inner in _documents(module)]
     found = [pair for document in documents for pair in _texts(document, isinstance(document, str))]
     found += [(text, True) for text in _in_fragments(module)]
+    for name, shape in (shapes or {}).items():
+        found += _shaped({"type": "dict", "options": shape}, module.params.get(name), False)
     keep = {text for text, secret in found if secret and len(text) >= _SHORTEST}
-    module.no_log_values -= {text for text, _secret in found if text not in keep}
+    own = {str(module.params[name]) for name, option in module.argument_spec.items() if _is_password(module, name, option)}
+    module.no_log_values -= {text for text, _secret in found if text not in keep | own}
     module.no_log_values |= keep
+
+
+def _is_password(module: Any, name: str, option: Mapping[str, Any]) -> bool:
+    return bool(option.get("no_log")) and option.get("type", "str") == "str" and module.params.get(name) is not None
+
+
+def _shaped(option: Mapping[str, Any], value: Any, secret: bool) -> Iterator[tuple[str, bool]]:
+    """Yield each text of a value that follows an option, and whether it is a secret."""
+    inner = option.get("options")
+    if isinstance(value, Mapping) and "values" in option:
+        for part in value.values():
+            yield from _shaped({"type": "dict", "options": option["values"]}, part, secret)
+    elif isinstance(value, Mapping) and inner is not None:
+        for name, part in value.items():
+            below = inner.get(name, {"type": "raw"})
+            if name == "xml" and isinstance(part, str):
+                yield from ((single or double, True) for single, double in _IN_XML.findall(part))
+            yield from _shaped(below, part, secret or bool(below.get("no_log") and below.get("type") not in ("raw", "dict")))
+    elif isinstance(value, (list, tuple)) and inner is not None:
+        for part in value:
+            yield from _shaped({"type": "dict", "options": inner}, part, secret)
+    else:
+        # A free document: its keys tell, or it is one text of which nobody can tell.
+        yield from _texts(value, secret or bool(option.get("no_log") and isinstance(value, str)))
 
 
 def _in_fragments(module: Any) -> Iterator[str]:
@@ -60,10 +90,13 @@ def _in_fragments(module: Any) -> Iterator[str]:
                     yield single or double
 
 
-def invocation(module: Any) -> dict[str, Any]:
-    """Return the ``invocation`` of a result, without the documents."""
+def invocation(module: Any, hidden: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the ``invocation`` of a result, without the documents; ``hidden`` are options that are documents."""
     arguments = dict(module.params)
     for name, inner in _documents(module):
         if (arguments.get(name) or {}).get(inner) is not None:
             arguments[name] = {**arguments[name], inner: HIDDEN}
+    for name in hidden:
+        if arguments.get(name) is not None:
+            arguments[name] = HIDDEN
     return {"invocation": {"module_args": arguments}}

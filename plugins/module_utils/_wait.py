@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,38 +19,46 @@ from ._ports import Hypervisor
 WAITS = ("agent", "address", "ssh")
 _PAUSE = 0.25
 _LAST_LINES = 5
+# A connection answers five requests at a time.
+_AT_ONCE = 5
 
 
 @dataclass(frozen=True)
 class Awaited:
-    """One guest that is waited for; ``console_log`` is the host's file with its console, or None."""
+    """One guest that is waited for, until ``goal`` (agent, address or ssh); ``console_log`` is the host's file, or None."""
 
     name: str
+    goal: str
     console_log: str | None = None
 
 
-def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], goal: str, timeout: float) -> None:
-    """Return once every guest has reached ``goal`` (agent, address or ssh); raise Timeout with what was seen last."""
-    reached: Callable[[Hypervisor, str], str | None] = {"agent": _agent, "address": _address, "ssh": _ssh}[goal]
+def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float) -> None:
+    """Return once every guest has reached its goal; raise Timeout with what was seen last of each that has not.
+
+    They are looked at side by side, and ``timeout`` is the one deadline for all: the slowest counts, not the sum.
+    """
     deadline = time.monotonic() + timeout
-    left = {guest.name: guest for guest in guests}
+    left = list(guests)
     seen: dict[str, str] = {}
-    while left:
-        for name in list(left):
-            if name in seen and time.monotonic() >= deadline:
-                break
-            try:
-                missing = reached(hypervisor, name)
-            except VirtError as error:
-                missing = str(error)
-            if missing is None:
-                del left[name]
-            else:
-                seen[name] = missing
-        if left and time.monotonic() >= deadline:
-            raise Timeout("; ".join(_story(guest, goal, timeout, seen[name]) for name, guest in left.items()))
-        if left:
-            time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+    with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(left))), thread_name_prefix="virtfleet-wait") as pool:
+        while left:
+            found = list(pool.map(lambda guest: _missing(hypervisor, guest, seen, deadline), left))
+            seen.update({guest.name: missing for guest, missing in zip(left, found) if missing is not None})
+            left = [guest for guest, missing in zip(left, found) if missing is not None]
+            if left and time.monotonic() >= deadline:
+                raise Timeout("; ".join(_story(guest, timeout, seen[guest.name]) for guest in left))
+            if left:
+                time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+
+
+def _missing(hypervisor: Hypervisor, guest: Awaited, seen: Mapping[str, str], deadline: float) -> str | None:
+    """Return what a guest lacks for its goal, None when it is there. After the deadline each was looked at once."""
+    if guest.name in seen and time.monotonic() >= deadline:
+        return seen[guest.name]
+    try:
+        return _LOOKS[guest.goal](hypervisor, guest.name)
+    except VirtError as error:
+        return str(error)
 
 
 def _agent(hypervisor: Hypervisor, name: str) -> str | None:
@@ -99,8 +108,11 @@ def _ssh(hypervisor: Hypervisor, name: str) -> str | None:
     return last
 
 
-def _story(guest: Awaited, goal: str, timeout: float, seen: str) -> str:
-    sentence = f"guest {guest.name}: {goal} was not there after {timeout:g} s; seen last: {seen}"
+_LOOKS: Mapping[str, Callable[[Hypervisor, str], str | None]] = {"agent": _agent, "address": _address, "ssh": _ssh}
+
+
+def _story(guest: Awaited, timeout: float, seen: str) -> str:
+    sentence = f"guest {guest.name}: {guest.goal} was not there after {timeout:g} s; seen last: {seen}"
     lines = _console(guest.console_log)
     return f"{sentence}; the console's last lines: {' | '.join(lines)}" if lines else sentence
 

@@ -304,6 +304,22 @@ options:
     description: Whether a guest that does not power off within O(stop_timeout) is switched off.
     type: bool
     default: false
+  restart_policy:
+    description:
+      - Whether a running guest is restarted where a change, now or from an earlier run, is true only after that.
+      - V(never) leaves it in RV(pending). V(if_needed) shuts the guest down as O(state=stopped) would, and starts it again.
+      - A title, a description or a tag never restarts anything.
+    type: str
+    choices: [never, if_needed]
+    default: never
+  drift:
+    description:
+      - What becomes of options that somebody changed by hand since they were applied last. They are listed in RV(drift) in
+        any case.
+      - V(revert) sets them back, V(report) leaves them as they are, unless the task asks for another value than was applied.
+    type: str
+    choices: [report, revert]
+    default: revert
   confirm_data_loss:
     description:
       - What may be lost, by name. V(web1) means all disks that this collection made for the guest web1, V(web1/data)
@@ -418,6 +434,35 @@ unmanaged:
   elements: dict
   sample:
     - {kind: guest, name: web1, entries: [disks.vdb]}
+drift:
+  description: Options that somebody changed by hand since they were applied last.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(guest).
+      type: str
+    name:
+      description: The guest's name.
+      type: str
+    path:
+      description: The option.
+      type: str
+    applied:
+      description: What was applied last.
+      type: raw
+    found:
+      description: What there is now.
+      type: raw
+    wanted:
+      description: What the task asks for.
+      type: raw
+    side:
+      description: V(definition), or V(live) where only the running guest differs.
+      type: str
+  sample:
+    - {kind: guest, name: web1, path: memory, applied: 2GiB, found: 3GiB, wanted: 2GiB, side: definition}
 summary:
   description: How many objects were made, changed, removed, and left as they are.
   returned: always

@@ -93,6 +93,8 @@ RUN_OPTIONS: dict[str, Any] = {
     "wait_timeout": {"type": "str", "default": "5m"},
     "stop_timeout": {"type": "str", "default": "2m"},
     "force_stop": {"type": "bool", "default": False},
+    "restart_policy": {"type": "str", "choices": ["never", "if_needed"], "default": "never"},
+    "drift": {"type": "str", "choices": ["report", "revert"], "default": "revert"},
     "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
 }
 

@@ -35,7 +35,7 @@ def running(*names: str, **options: Any) -> House:
 def test_what_is_there_already_is_not_waited_for(goal: str) -> None:
     house = running("a", "b")
     started = time.monotonic()
-    wait(house.fake, [Awaited("a"), Awaited("b")], goal, 5)
+    wait(house.fake, [Awaited("a", goal), Awaited("b", goal)], 5)
     assert time.monotonic() - started < 1
 
 
@@ -44,7 +44,7 @@ def test_it_goes_on_as_soon_as_all_are_there() -> None:
     house.fake.silent.add("b")
     threading.Timer(0.3, house.fake.silent.clear).start()
     started = time.monotonic()
-    wait(house.fake, [Awaited("a"), Awaited("b")], "agent", 5)
+    wait(house.fake, [Awaited("a", "agent"), Awaited("b", "agent")], 5)
     assert 0.2 < time.monotonic() - started < 2
 
 
@@ -60,7 +60,7 @@ def test_at_the_limit_each_guest_that_is_missing_is_told_about(goal: str, option
     house = running("a", "b", **options)
     house.fake.silent.update(("a", "b"))
     with pytest.raises(Timeout) as caught:
-        wait(house.fake, [Awaited("a"), Awaited("b")], goal, 0.1)
+        wait(house.fake, [Awaited("a", goal), Awaited("b", goal)], 0.1)
     for name in ("a", "b"):
         assert f"guest {name}: {goal} was not there after 0.1 s; seen last: {said}" in str(caught.value)
 
@@ -69,7 +69,7 @@ def test_only_the_missing_are_told_about() -> None:
     house = running("a", "b")
     house.fake.silent.add("b")
     with pytest.raises(Timeout) as caught:
-        wait(house.fake, [Awaited("a"), Awaited("b")], "agent", 0.1)
+        wait(house.fake, [Awaited("a", "agent"), Awaited("b", "agent")], 0.1)
     assert "guest b:" in str(caught.value)
     assert "guest a:" not in str(caught.value)
 
@@ -88,14 +88,14 @@ def test_one_deadline_holds_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"g{number}" for number in range(8)]
     started = time.monotonic()
     with pytest.raises(Timeout):
-        wait(house.fake, [Awaited(name) for name in names], "agent", 1.0)
+        wait(house.fake, [Awaited(name, "agent") for name in names], 1.0)
     assert asked[:8] == names
     assert time.monotonic() - started < 1.6
 
 
 def test_a_guest_that_is_gone_is_told_about_and_not_a_traceback() -> None:
     with pytest.raises(Timeout, match="seen last: .*nobody"):
-        wait(House().fake, [Awaited("nobody")], "agent", 0.05)
+        wait(House().fake, [Awaited("nobody", "agent")], 0.05)
 
 
 def test_the_consoles_last_lines_are_told_without_their_tricks(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_consoles_last_lines_are_told_without_their_tricks(tmp_path: Path) -
     lines = [f"line {number}" for number in range(2000)]
     log.write_bytes("\r\n".join([*lines, "\x1b[31mPanic!\x07\x00 {{ evil }}", "x" * 900, ""]).encode() + b"\xff\xfe")
     with pytest.raises(Timeout) as caught:
-        wait(house.fake, [Awaited("a", str(log))], "agent", 0.05)
+        wait(house.fake, [Awaited("a", "agent", str(log))], 0.05)
     story = str(caught.value)
     assert "line 1999" in story
     assert "line 1990" not in story
