@@ -26,18 +26,7 @@ seealso:
   - module: virtfleet.core.estate
 """
 
-- name: What would change
-  virtfleet.core.estate:
-    document: "{{ estate }}"
-    mode: plan
-  register: planned
-
-- name: Keep it for the pull request
-  ansible.builtin.copy:
-    content: "{{ planned | virtfleet.core.plan_markdown(title=inventory_hostname) }}"
-    dest: plan.md
-    mode: "0644"
-  delegate_to: localhostS = r"""
+EXAMPLES = r"""
 - name: What would change
   virtfleet.core.estate:
     document: "{{ estate }}"

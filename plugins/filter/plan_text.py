@@ -22,15 +22,7 @@ seealso:
   - module: virtfleet.core.estate
 """
 
-- name: What would change
-  virtfleet.core.estate:
-    document: "{{ estate }}"
-    mode: plan
-  register: planned
-
-- name: Show it
-  ansible.builtin.debug:
-    msg: "{{ (planned | virtfleet.core.plan_text).splitlines() }}"S = r"""
+EXAMPLES = r"""
 - name: What would change
   virtfleet.core.estate:
     document: "{{ estate }}"

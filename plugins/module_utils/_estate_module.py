@@ -30,8 +30,8 @@ from ._module import Subject
 from ._network_module import TABLES as NETWORK_TABLES
 from ._pool_module import TABLES as POOL_TABLES
 from ._pool_module import numbered
-from ._wait import Awaited, wait
 from ._render import Tables, drift_rows, pending_rows, plan_rows, summary
+from ._wait import Awaited, wait
 
 TABLES = {**GUEST_TABLES, **NETWORK_TABLES, **POOL_TABLES, **IMAGE_TABLES}
 MOST_PARALLEL = 64

@@ -11,6 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from . import _xml
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class GuestFacts:
         """What the guest runs by until its next cold start: its live definition, or that of its managed save."""
         return self.live_xml or self.saved_xml
 
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """What readers of the XML have worked out, so that none does it twice; no part of the facts."""
+        return {}
+
 
 # The collection's own element in a guest's or network's metadata: its namespace never changes without its number.
 METADATA_URI = "https://virtfleet.github.io/xml/1"
@@ -117,6 +126,19 @@ class NetworkFacts:
     @property
     def active(self) -> bool:
         return self.live_xml is not None
+
+    @cached_property
+    def notes(self) -> dict[str, Any]:
+        """As a guest's."""
+        return {}
+
+    @cached_property
+    def reserved(self) -> Mapping[str, str | None]:
+        """The address that the definition keeps for each MAC (in lower case)."""
+        found: dict[str, str | None] = {}
+        for host in _xml.find_all(_xml.parse(self.xml), "ip/dhcp/host"):
+            found.setdefault(host.get("mac", "").lower(), host.get("ip"))
+        return found
 
 
 @dataclass(frozen=True)
@@ -237,4 +259,26 @@ class Snapshot:
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""
-        return next((volume for volume in self.volumes.values() if volume.path == path), None)
+        return self._volumes_by_path.get(path)
+
+    # Worked out once, when first asked for: a thousand guests ask.
+
+    @cached_property
+    def _volumes_by_path(self) -> Mapping[str, VolumeFacts]:
+        found: dict[str, VolumeFacts] = {}
+        for volume in self.volumes.values():
+            found.setdefault(volume.path, volume)
+        return found
+
+    @cached_property
+    def leased(self) -> Mapping[str, str]:
+        """The address that each MAC (in lower case) has leased now."""
+        return {lease.mac.lower(): lease.address for lease in self.leases}
+
+    @cached_property
+    def lessees(self) -> Mapping[str, tuple[str, ...]]:
+        """The MACs that have an address leased now, by address."""
+        found: dict[str, tuple[str, ...]] = {}
+        for lease in self.leases:
+            found[lease.address] = (*found.get(lease.address, ()), lease.mac)
+        return found

@@ -12,9 +12,9 @@ from . import _xml
 from ._apply import Ports
 from ._change import Plan
 from ._errors import SpecError, Unsupported
-from ._facts import GuestFacts, Snapshot
 from ._estate.plan import Options, plan
 from ._estate.spec import EstateSpec
+from ._facts import GuestFacts, Snapshot
 from ._gather import gather_estate
 from ._guest.options import GUEST_OPTIONS, shown
 from ._guest.plan import Options as GuestOptions

@@ -24,9 +24,9 @@ from ._estate.words import bounded
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
+from ._lock import one_at_a_time
 from ._ports import Files
 from ._programs import Programs
-from ._lock import one_at_a_time
 from ._render import Tables, diff, drift_rows, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
 

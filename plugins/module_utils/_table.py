@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from typing import Union as AnyOf
 
@@ -243,28 +244,46 @@ class Keyed:
 
     def twin(self, root: Element, element: Element) -> Element | None:
         """Return the element of another tree that stands for the same device."""
-        mark = _xml.read(element, self.locate)
         others = self.elements(root)
-        near = next((other for other in others if _xml.read(other, self.locate) == mark), None)
-        value = self._moved(element)
-        if value is None or (near is not None and self._moved(near) == value):
-            return near
-        alike = [other for other in others if self._moved(other) == value]
-        return alike[0] if len(alike) == 1 else near
+        entries = [observe(self.item, other) for other in others]
+        (found,) = self.twins([observe(self.item, element)], entries)
+        return next((other for other, entry in zip(others, entries) if entry is found), None)
 
-    def _moved(self, element: Element) -> Any:
-        return observe(self.item, element).get(self.moved_by) if self.moved_by else None
+    def twins(self, entries: Sequence[Spec], others: Sequence[Spec]) -> list[Spec | None]:
+        """Return for each entry of one definition the one of another that stands for the same device."""
+        near: dict[Any, Spec] = {}
+        alike: dict[Any, list[Spec]] = {}
+        for other in others:
+            near.setdefault(other.get(self._mark), other)
+            alike.setdefault(_hashable(other.get(self.moved_by)), []).append(other)
+        found = []
+        for entry in entries:
+            twin, value = near.get(entry.get(self._mark)), entry.get(self.moved_by)
+            if value is not None and (twin is None or twin.get(self.moved_by) != value):
+                fits = alike.get(_hashable(value), ())
+                twin = fits[0] if len(fits) == 1 else twin
+            found.append(twin)
+        return found
+
+    @cached_property
+    def _mark(self) -> str:
+        """The option whose value tells an entry apart in XML."""
+        return next(row.name for row in self.item.entries if isinstance(row, Field) and self.locate in row.at)
 
     def match(self, want: Sequence[Spec], have: Sequence[Spec]) -> tuple[list[tuple[Spec, Spec | None]], list[Spec]]:
         """Return the wanted entries, each with the present one it means or None, and the present ones left over."""
-        free = list(have)
         found: dict[int, Spec] = {}
+        taken: set[int] = set()
         for level, option in enumerate(self.ident):
             last = level == len(self.ident) - 1
+            by_value: dict[Any, list[Spec]] = {}
+            for other in have:
+                if other.get(option) is not None:
+                    by_value.setdefault(_hashable(other[option]), []).append(other)
             for position, entry in enumerate(want):
                 if position in found or entry.get(option) is None:
                     continue
-                fits = [other for other in free if other.get(option) == entry[option]]
+                fits = [other for other in by_value.get(_hashable(entry[option]), ()) if id(other) not in taken]
                 if last:
                     # A locator must not steal an element that carries another entry's name.
                     fits = [other for other in fits if "name" not in other or other["name"] == entry.get("name")]
@@ -275,8 +294,14 @@ class Keyed:
                         continue
                 if fits:
                     found[position] = fits[0]
-                    free = [other for other in free if other is not fits[0]]
-        return [(entry, found.get(position)) for position, entry in enumerate(want)], free
+                    taken.add(id(fits[0]))
+        rest = [other for other in have if id(other) not in taken]
+        return [(entry, found.get(position)) for position, entry in enumerate(want)], rest
+
+
+def _hashable(value: Any) -> Any:
+    """Return a value of the normal spec as a key: a mapping is equal whatever the order of its words."""
+    return frozenset(value.items()) if isinstance(value, Mapping) else value
 
 
 Value = AnyOf[Field, Union]
@@ -420,12 +445,14 @@ def unsupported(table: Table, spec: Spec, driver: str) -> list[str]:
 def patch(table: Table, root: Element, changes: Iterable[Change]) -> Element:
     """Return a new tree with the changes written; everything else stands as it was."""
     tree = _xml.clone(root)
+    changes = list(changes)
+    touched = {change.path[0] for change in changes if not _is_new(change)}
     # All are looked up before anything is written: a change may touch what an entry is known by (a disk's target).
-    known = {entry.name: entry.by_key(tree) for entry in table.entries if isinstance(entry, Keyed)}
+    known = {e.name: e.by_key(tree) for e in table.entries if isinstance(e, Keyed) and e.name in touched}
     for change in changes:
         entry = table.entry(change.path[0])
         if isinstance(entry, Keyed):
-            _patch_list(entry, tree, change, known[entry.name])
+            _patch_list(entry, tree, change, known.get(entry.name, {}))
         else:
             _patch_value(entry, tree, change)
     return tree
@@ -437,8 +464,13 @@ def _patch_value(entry: Value, root: Element, change: Change) -> None:
         _xml.remove(root, path)
 
 
+def _is_new(change: Change) -> bool:
+    """Tell whether a change is an entry that a list does not have yet."""
+    return len(change.path) == 2 and change.before is None
+
+
 def _patch_list(keyed: Keyed, root: Element, change: Change, known: Mapping[str, Element]) -> None:
-    if len(change.path) == 2 and change.before is None:
+    if _is_new(change):
         _append(root, keyed.at, build(keyed, change.after))
         return
     element = known[change.path[1]]
@@ -508,7 +540,25 @@ def _live_step(table: Table, change: Change, context: Context, root: Element, li
 
 def pending(table: Table, inactive: Element, live: Element, context: Context) -> list[Change]:
     """Return what the persistent definition says differently from the live one: true after the next cold start."""
-    want, have = observe(table, inactive, live=True), observe(table, live, live=True)
+    return pending_between(table, observe(table, inactive, live=True), observe(table, live, live=True), context)
+
+
+def comparable(table: Table, spec: Spec) -> Spec:
+    """Return of what was observed of a definition only what can be compared with a running object."""
+    found: Spec = {}
+    for entry in table.entries:
+        if entry.name not in spec:
+            continue
+        if isinstance(entry, Keyed):
+            found[entry.name] = [comparable(entry.item, item) for item in spec[entry.name]]
+        elif entry.live != "skip":
+            found[entry.name] = spec[entry.name]
+    found.update({name: spec[name] for name in ("name", "ours") if name in spec})
+    return found
+
+
+def pending_between(table: Table, want: Spec, have: Spec, context: Context) -> list[Change]:
+    """Return what ``pending`` does, of the two definitions as they were observed with ``live``."""
     changes: list[Change] = []
     for entry in table.entries:
         if not isinstance(entry, Keyed):
@@ -518,21 +568,21 @@ def pending(table: Table, inactive: Element, live: Element, context: Context) ->
                 if change is not None:
                     changes.append(replace(change, effect=Effect.RESTART))
             continue
-        changes.extend(_pending_list(entry, inactive, live, context))
+        changes.extend(_pending_list(entry, want[entry.name], have[entry.name], context))
     return changes
 
 
-def _pending_list(keyed: Keyed, inactive: Element, live: Element, context: Context) -> list[Change]:
+def _pending_list(keyed: Keyed, want: Sequence[Spec], have: Sequence[Spec], context: Context) -> list[Change]:
     changes: list[Change] = []
-    for entry, element in zip(keyed.read(inactive, True), keyed.elements(inactive)):
-        key, twin = keyed.key(entry), keyed.twin(live, element)
+    for entry, twin in zip(want, keyed.twins(want, have)):
+        key = keyed.key(entry)
         if twin is None:
             changes.append(Change((keyed.name, key), None, entry, Effect.RESTART))
             continue
-        found = compare(keyed.item, entry, observe(keyed.item, twin, True), replace(context, entry=entry))
+        found = compare(keyed.item, entry, twin, replace(context, entry=entry))
         changes.extend(replace(c, path=(keyed.name, key, *c.path), effect=Effect.RESTART) for c in found)
-    for entry, element in zip(keyed.read(live, True), keyed.elements(live)):
-        if keyed.twin(inactive, element) is None:
+    for entry, twin in zip(have, keyed.twins(have, want)):
+        if twin is None:
             changes.append(Change((keyed.name, keyed.key(entry)), entry, None, Effect.RESTART))
     return changes
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from xml.etree import ElementTree as ET
@@ -111,12 +111,16 @@ class _Predicate:
 
 @dataclass(frozen=True)
 class _Step:
+    """``plain``: the tag is one that ElementTree itself finds among children, without reading it as a path."""
+
     tag: str
     predicates: tuple[_Predicate, ...]
+    plain: bool
 
 
 _PREDICATE = re.compile(r"\[([^\]='\"]+)(?:=(?:'([^']*)'|\"([^\"]*)\"))?\]")
 _ATTRIBUTE = re.compile(r"^(\{[^}]*\})?[\w.:-]+$")
+_PLAIN = re.compile(r"^(\{[^}*]+\})?[\w:-]+$")
 _STEP = re.compile(r"((?:\{[^}]*\})?[\w.:*-]+|\.)((?:\[(?:'[^']*'|\"[^\"]*\"|[^\]])*\])*)$")
 
 
@@ -161,7 +165,7 @@ def _compile(path: str) -> tuple[tuple[_Step, ...], str | None]:
         predicates = tuple(
             _Predicate(item.group(1), item.group(2) if item.group(2) is not None else item.group(3)) for item in found
         )
-        steps.append(_Step(tag, predicates))
+        steps.append(_Step(tag, predicates, _PLAIN.match(tag) is not None))
     return tuple(steps), attribute
 
 
@@ -175,18 +179,29 @@ def _holds(element: Element, predicate: _Predicate) -> bool:
     return value is not None if predicate.value is None else value == predicate.value
 
 
-def _children(element: Element, step: _Step) -> Iterator[Element]:
-    for child in element:
-        if step.tag in ("*", child.tag) and all(_holds(child, predicate) for predicate in step.predicates):
-            yield child
+def _children(element: Element, step: _Step) -> list[Element]:
+    if step.plain:
+        found = element.findall(step.tag)  # in C
+    else:
+        found = [child for child in element if step.tag in ("*", child.tag)]
+    for predicate in step.predicates:
+        found = [child for child in found if _holds(child, predicate)]
+    return found
+
+
+def _walk(root: Element, steps: Sequence[_Step]) -> list[Element]:
+    found = [root]
+    for step in steps:
+        if len(found) == 1:
+            found = _children(found[0], step)
+        else:
+            found = [child for element in found for child in _children(element, step)]
+    return found
 
 
 def find_all(root: Element, path: str) -> list[Element]:
     """Return the elements at ``path`` in document order; an ``@attribute`` at its end is not looked at."""
-    found = [root]
-    for step in _compile(path)[0]:
-        found = [child for element in found for child in _children(element, step)]
-    return found
+    return _walk(root, _compile(path)[0])
 
 
 def find(root: Element, path: str) -> Element | None:
@@ -202,8 +217,8 @@ def attribute_of(path: str) -> str | None:
 
 def read(root: Element, path: str) -> str | None:
     """Return the attribute or the stripped text at ``path``; None where the first element or attribute is missing."""
-    attribute = attribute_of(path)
-    for element in find_all(root, path):
+    steps, attribute = _compile(path)
+    for element in _walk(root, steps):
         if attribute is None:
             return _text(element)
         if attribute in element.attrib:
@@ -215,7 +230,7 @@ def ensure(root: Element, path: str) -> Element:
     """Return the element at ``path``, made with its parents and predicates where it is missing."""
     element = root
     for step in _compile(path)[0]:
-        found = next(_children(element, step), None)
+        found = next(iter(_children(element, step)), None)
         if found is None and step.tag == "*":
             raise SpecError(f"{path!r} is not there, and what to make for its * cannot be told; name the element")
         if found is None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._errors import SpecError
-from .._guest.options import GUEST_OPTIONS
+from .._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from .._guest.spec import GuestSpec
 from .._guest.spec import parse as parse_guest
 from .._image.options import IMAGE_WORDS
@@ -21,7 +21,6 @@ from .._network.spec import parse as parse_network
 from .._storage.options import POOL_OPTIONS
 from .._storage.spec import PoolSpec
 from .._storage.spec import parse as parse_pool
-from .._guest.options import RUN_OPTIONS
 from . import shape
 from .merge import has_number, merged, numbered
 from .spec import EstateSpec, Key, Overcommit

@@ -21,6 +21,7 @@ from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
 from .._guest.spec import GuestSpec
+from .._guest.table import GUEST
 from .._image.place import find_place
 from .._image.plan import plan as plan_image
 from .._image.spec import ImageSpec
@@ -32,7 +33,6 @@ from .._storage.plan import plan as plan_pool
 from .._storage.spec import PoolSpec
 from .._table import observe
 from .._units import show_size
-from .._guest.table import GUEST
 from .owner import forgotten
 from .predict import image_after, network_after, ops, pool_after, volume_of
 from .spec import EstateSpec, Key

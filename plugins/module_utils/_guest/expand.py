@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .. import _xml
 from .._facts import NetworkFacts, PoolFacts, Snapshot, VolumeFacts
 from .._network.reservations import Reservation
 from .._storage.volume import VolumeWant
@@ -331,7 +330,6 @@ class _Disks:
 class _Nics:
     def __init__(self, spec: GuestSpec, snap: Snapshot, made: Expanded) -> None:
         self.spec, self.snap, self.made = spec, snap, made
-        self.leases = {lease.mac.lower(): lease.address for lease in snap.leases}
 
     def run(self) -> None:
         present = [self._known(entry) for entry in self.made.have.get("nics", [])]
@@ -364,10 +362,10 @@ class _Nics:
 
     def _warn_of_lease(self, nic: str, mac: str, address: str) -> None:
         """dnsmasq keeps its word to whoever has the address now, and gives the reserved nic another one meanwhile."""
-        for lease in self.snap.leases:
-            if lease.address == address and lease.mac.lower() != mac:
+        for lessee in self.snap.lessees.get(address, ()):
+            if lessee.lower() != mac:
                 self.made.warnings.append(
-                    f"nics.{nic}.address: {address} is leased to {lease.mac} now; until that lease ends, DHCP gives "
+                    f"nics.{nic}.address: {address} is leased to {lessee} now; until that lease ends, DHCP gives "
                     "this nic another address (reserve addresses outside of the network's dynamic range)"
                 )
 
@@ -380,8 +378,8 @@ class _Nics:
             address = reservation_of(network, mac)
             if address is not None:
                 entry["address"] = address
-        if mac in self.leases:
-            entry["leased"] = self.leases[mac]
+        if mac in self.snap.leased:
+            entry["leased"] = self.snap.leased[mac]
         return entry
 
     def _check_network(self, where: str, entry: Spec) -> None:
@@ -403,11 +401,7 @@ class _Nics:
 
 def reservation_of(network: NetworkFacts, mac: str) -> str | None:
     """Return the address that a network keeps for a MAC, or None."""
-    root = _xml.parse(network.xml)
-    for host in _xml.find_all(root, "ip/dhcp/host"):
-        if host.get("mac", "").lower() == mac:
-            return host.get("ip")
-    return None
+    return network.reserved.get(mac)
 
 
 def image_names(image: str) -> tuple[str, ...]:

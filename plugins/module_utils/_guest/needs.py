@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePath
 
-from .. import _xml
 from .._facts import GuestFacts, PoolFacts
 from .expand import DEFAULT_POOL, SEED, image_names, source_paths
-from .record import Record, read
+from .record import Record
+from .seen import Seen, seen
 from .spec import GuestSpec
 
 
@@ -37,8 +38,15 @@ class Needs:
         if pool.path is None or pool.type not in ("dir", "fs", "netfs", "logical"):
             return None
         named = {name for holder, name in self.volumes if holder == pool.name}
-        places = (PurePath(path) for path in self.paths | self.disks)
-        return named | {place.name for place in places if place.parent == PurePath(pool.path)}
+        return named | self._places.get(PurePath(pool.path), set())
+
+    @cached_property
+    def _places(self) -> Mapping[PurePath, set[str]]:
+        """The names of the files by the folder that each is in."""
+        found: dict[PurePath, set[str]] = {}
+        for place in map(PurePath, self.paths | self.disks):
+            found.setdefault(place.parent, set()).add(place.name)
+        return found
 
 
 def joined(parts: Iterable[Needs]) -> Needs:
@@ -55,29 +63,29 @@ def joined(parts: Iterable[Needs]) -> Needs:
 
 def needs(spec: GuestSpec, guest: GuestFacts | None) -> Needs:
     """Return what the plan of ``spec`` needs; ``guest`` is None where it is not there."""
-    root = _xml.parse(guest.xml) if guest is not None else None
-    record = (read(root) if root is not None else None) or Record()
+    look = seen(guest) if guest is not None else Seen({}, None)
+    record = look.record or Record()
     recorded = {device.pool_and_name for device in record.devices if device.pool_and_name is not None}
     reserved = {device.network for device in record.devices if device.network is not None}
     if spec.state == "absent":
         return Needs(frozenset(reserved), frozenset(pool for pool, _name in recorded), frozenset(recorded))
     networks: set[str] = set()
     if spec.nics is not None:
-        present = [] if root is None else _xml.find_all(root, "devices/interface/source")
-        networks = reserved | {node.get("network", "") for node in present}
+        networks = set(reserved)
+        networks |= {str((nic.get("source") or {}).get("network") or "") for nic in look.have.get("nics", ())}
         networks |= {str((nic.get("source") or {}).get("network") or "") for nic in spec.nics}
-    paths, seen = frozenset(source_paths(spec)), frozenset(networks - {""})
+    paths, plugged = frozenset(source_paths(spec)), frozenset(networks - {""})
     # A guest whose disks are left alone is planned without a look at them.
     if spec.disks is None and spec.cloud_init is None:
-        return Needs(seen, paths=paths)
+        return Needs(plugged, paths=paths)
     volumes = {*recorded, *_named(spec, record)}
     pools = {pool for pool, _name in volumes}
     if any(entry.get("source") or str(entry.get("base", "")).startswith("/") for entry in spec.disks or ()):
         # Where a file that is named by its path is looked for first.
         pools.add(spec.pool or DEFAULT_POOL)
-    nodes = [] if root is None else _xml.find_all(root, "devices/disk/source")
-    disks = frozenset(path for path in (node.get("file") for node in nodes) if path)
-    return Needs(seen, frozenset(pools), frozenset(volumes), paths, disks)
+    sources = [disk.get("source") or {} for disk in look.have.get("disks", ())]
+    disks = frozenset(str(source["file"]) for source in sources if source.get("file"))
+    return Needs(plugged, frozenset(pools), frozenset(volumes), paths, disks)
 
 
 def _named(spec: GuestSpec, record: Record) -> Iterable[tuple[str, str]]:

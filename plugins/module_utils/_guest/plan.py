@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .. import _xml
@@ -22,11 +23,12 @@ from .._table import (
     Context,
     Keyed,
     Spec,
+    comparable,
     compare,
     contradictions,
     observe,
     patch,
-    pending,
+    pending_between,
     show_spec,
     steps,
     unmanaged,
@@ -43,6 +45,7 @@ from .fields.disks import DISKS
 from .fields.nics import NICS
 from .fields.size import ceilings
 from .record import Device, Record
+from .seen import Seen, seen
 from .skeleton import accel_for, defaults, machine_for, offers_kvm, skeleton
 from .spec import GuestSpec
 from .states import Stopping, stop_step, transition
@@ -110,14 +113,14 @@ class _Convergence:
         self.state = facts.state if facts is not None else "absent"
         self.complaints: list[str] = []
         self.warnings: list[str] = []
+        self.written: tuple[Change, ...] = ()
         self.live: Element | None = None
         if facts is not None and facts.live_xml is not None:
             self.live = _xml.parse(facts.live_xml)
 
     def plan(self) -> tuple[Plan, Wishes]:
-        root = self._root()
-        record = records.read(root) or Record()
-        have = observe(GUEST, root)
+        look = self._look()
+        record, have = look.record or Record(), look.have
         made = expand(self._completed(), self.snap, have, record, have.get("machine"))
         self.complaints += made.problems
         if self.facts is None:
@@ -129,29 +132,52 @@ class _Convergence:
             # A value that was asked for anew is not left as somebody made it.
             left = {item.path for item in drift if not item.moved}
             changes = [change for change in changes if change.path not in left]
-        tree = patch(GUEST, root, changes)
-        self._check(made, changes, tree)
+        self.written = tuple(changes)
+        self._check(made, changes)
         self._raise()
-        changes += self._overlays(tree, made.want, context)
+        if self.spec.overlays:
+            changes += self._overlays(self.tree, made.want, context)
         seed = self._seed(record, made, context)
         changes += [seed] if seed is not None else []
         # The rest is what XML does not say.
         changes += self._autostart()
         lost = self._lost(made, changes)
         self._raise()
-        return self._assemble(root, tree, made, record, changes, lost, context, drift)
+        return self._assemble(made, record, changes, lost, context, drift)
 
     # what is there
 
-    def _root(self) -> Element:
-        """Return the present definition, or a new one with what is chosen at creation only."""
-        if self.facts is not None:
-            if self.spec.uuid is not None and self.spec.uuid != self.facts.uuid:
-                self.complaints.append(
-                    f"uuid: the guest {self.spec.name} has the UUID {self.facts.uuid}, which cannot be changed to "
-                    f"{self.spec.uuid}"
-                )
-            return _xml.parse(self.facts.xml)
+    def _look(self) -> Seen:
+        """Return what the present definition says, or a new one with what is chosen at creation only."""
+        if self.facts is None:
+            return Seen(observe(GUEST, self.root), None)
+        if self.spec.uuid is not None and self.spec.uuid != self.facts.uuid:
+            self.complaints.append(
+                f"uuid: the guest {self.spec.name} has the UUID {self.facts.uuid}, which cannot be changed to "
+                f"{self.spec.uuid}"
+            )
+        return seen(self.facts)
+
+    # Trees are made where they are needed: parsing is most of what an unchanged guest costs.
+
+    @cached_property
+    def root(self) -> Element:
+        """The definition as it is, or a new one."""
+        return _xml.parse(self.facts.xml) if self.facts is not None else self._new_root()
+
+    @cached_property
+    def tree(self) -> Element:
+        """The definition as it will be."""
+        return patch(GUEST, self.root, self.written)
+
+    @cached_property
+    def running(self) -> Spec:
+        """What the definition says by which the guest runs, or will once it wakes up."""
+        warm = self.facts.warm_xml if self.facts is not None else None
+        tree = self.live if self.live is not None else _xml.parse(warm or "<domain/>")
+        return observe(GUEST, tree, live=True)
+
+    def _new_root(self) -> Element:
         host = self.snap.host
         arch = self.spec.values.get("arch", host.arch)
         accel = self._accel(arch)
@@ -202,18 +228,18 @@ class _Convergence:
         state = "stopped" if self.spec.state == "stopped" and self.state in ("running", "paused") else self.state
         maxima: dict[str, int] = {}
         if self.live is not None:
-            observed = observe(GUEST, self.live, live=True)
-            maxima = {name: observed[name] for name in ("memory_max", "vcpus_max") if name in observed}
+            maxima = {name: self.running[name] for name in ("memory_max", "vcpus_max") if name in self.running}
         strict = bool(self.spec.overlays)
         return Context(self.snap.host.driver, self.spec.name, state, maxima, strict=strict)
 
     # what is wrong
 
-    def _check(self, made: Expanded, changes: Sequence[Change], tree: Element) -> None:
+    def _check(self, made: Expanded, changes: Sequence[Change]) -> None:
         # The rules are asked about the guest as it will be; what was wrong before is not this run's to refuse.
-        known = contradictions(GUEST, made.have)
-        whole = _merged(_injected(tree, made.want), made.want)
-        self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
+        if changes:
+            known = contradictions(GUEST, made.have)
+            whole = _merged(_injected(self.tree, made.want), made.want)
+            self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
         self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
         memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0))
         if memory > self.snap.host.memory_bytes:
@@ -241,7 +267,7 @@ class _Convergence:
         """Lay the overlays into ``tree``; an option that was given stays as it was given."""
         found = []
         effect = Effect.LIVE if context.cold else Effect.RESTART
-        before = compare(GUEST, want, _injected(tree, want), context) if self.spec.overlays else []
+        before = compare(GUEST, want, _injected(tree, want), context)
         own = _own(tree)
         for position, overlay in enumerate(self.spec.overlays):
             if not _xml.satisfied(tree, overlay):
@@ -334,8 +360,6 @@ class _Convergence:
 
     def _assemble(
         self,
-        root: Element,
-        tree: Element,
         made: Expanded,
         record: Record,
         changes: list[Change],
@@ -344,11 +368,12 @@ class _Convergence:
         drift: list[Drift],
     ) -> tuple[Plan, Wishes]:
         cloud = next((c for c in changes if c.path == ("cloud_init",)), None)
-        new_record = self._record(record, made, changes, cloud is not None)
-        if changes:
+        writes = self.facts is None or any(change.path != ("autostart",) for change in changes)
+        new_record = self._record(record, made, changes, cloud is not None) if writes else record
+        if writes:
             # Devices are known by their names from here on.
-            records.write(tree, new_record)
-        waiting = self._pending(tree, changes)
+            records.write(self.tree, new_record)
+        waiting = self._pending(context, changes)
         stop_first = self.state in ("running", "paused") and (bool(lost) or self._restarts(changes, waiting))
         wanted = self.spec.state
         if stop_first and wanted == "present":
@@ -374,10 +399,11 @@ class _Convergence:
         main: list[Step] = [*early, *self._disk_steps(wants, changes, lost, stop_first or wanted == "stopped")]
         if cloud is not None and self.spec.cloud_init is not None:
             main.append(self._seed_step(made.volumes[SEED], self.spec.cloud_init))
-        foreign = [] if stop_first else self._live_drift(record, tree, waiting, changes)
-        back = self._set_back(made, tree, foreign, context)
+        foreign = [] if stop_first else self._live_drift(record, waiting, changes)
+        back = self._set_back(made, foreign, context)
         waiting = [change for change in waiting if change.path not in {other.path for other, _steps in back}]
-        if defining or self.facts is None:
+        if writes:
+            tree = self.tree
             records.write(tree, replace(new_record, waiting=tuple(".".join(change.path) for change in waiting)))
             live = None if stop_first or wanted == "stopped" else self.live
             table_changes = [c for c in defining if c.path[0] not in ("xml_overlay", "cloud_init")]
@@ -425,7 +451,7 @@ class _Convergence:
         return bool(waiting) or any(change.effect is Effect.RESTART for change in changes)
 
     def _set_back(
-        self, made: Expanded, tree: Element, foreign: Sequence[Change], context: Context
+        self, made: Expanded, foreign: Sequence[Change], context: Context
     ) -> list[tuple[Change, tuple[Step, ...]]]:
         """Return what of the drift in the running guest can be set back at once, each with its steps."""
         if not self.options.revert or not foreign or self.live is None:
@@ -436,7 +462,7 @@ class _Convergence:
         found = []
         for change in compare(GUEST, want, observe(GUEST, self.live, live=True), context):
             if change.path in paths and change.effect is Effect.LIVE:
-                done = self._live_steps(change, tree, self.live, context)
+                done = self._live_steps(change, self.tree, self.live, context)
                 if done:
                     found.append((replace(change, why=why), done))
         return found
@@ -450,9 +476,7 @@ class _Convergence:
             return (row.op_add(context, element),) if row.op_add is not None and element is not None else ()
         return steps(replace(GUEST, define=None), [change], context, tree, live)
 
-    def _live_drift(
-        self, record: Record, tree: Element, waiting: Sequence[Change], changes: Sequence[Change]
-    ) -> list[Change]:
+    def _live_drift(self, record: Record, waiting: Sequence[Change], changes: Sequence[Change]) -> list[Change]:
         """Return what differs in the running guest only, and neither this run nor an earlier one made wait."""
         if record.waiting is None or self.facts is None or not self.facts.active:
             return []
@@ -558,12 +582,16 @@ class _Convergence:
     def _autostart_step(self, change: Change) -> Step:
         return Step("set_autostart", {"name": self.spec.name, "autostart": change.after}, "set autostart")
 
-    def _pending(self, tree: Element, changes: Sequence[Change]) -> list[Change]:
+    def _pending(self, context: Context, changes: Sequence[Change]) -> list[Change]:
         """Return what stays untrue of the running or saved guest after this plan."""
-        if self.facts is None or self.facts.warm_xml is None or self._context().cold:
+        if self.facts is None or self.facts.warm_xml is None or context.cold:
             return []
         live_now = {change.path for change in changes if change.effect is Effect.LIVE}
-        found = pending(GUEST, tree, _xml.parse(self.facts.warm_xml), self._context())
+        if self.written or self.spec.overlays:
+            want = observe(GUEST, self.tree, live=True)
+        else:
+            want = comparable(GUEST, seen(self.facts).have)
+        found = pending_between(GUEST, want, self.running, context)
         return [change for change in found if not any(change.path[: len(path)] == path for path in live_now)]
 
     def _unmanaged(self, made: Expanded) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -579,7 +607,7 @@ class _Removal:
 
     def plan(self) -> tuple[Plan, Wishes]:
         name = self.spec.name
-        record = records.read(_xml.parse(self.facts.xml)) or Record()
+        record = seen(self.facts).record or Record()
         doomed, kept = self._disks(record)
         main: list[Step] = []
         if self.facts.active:

@@ -98,8 +98,11 @@ def _check_tree(spec: NetworkSpec, want: Spec, tree: Element, snap: Snapshot, mo
 
 
 def _check_names(name: str, want: Spec, tree: Element) -> None:
+    named: dict[str | None, list[str | None]] = {}
+    for host in hosts(tree):
+        named.setdefault(host.name, []).append(host.mac)
     for entry in want.get("reservations", ()):
-        others = [host.mac for host in hosts(tree) if host.name == entry.get("name") and host.mac != entry["mac"]]
+        others = [mac for mac in named.get(entry.get("name"), ()) if mac != entry["mac"]]
         if entry.get("name") is not None and others:
             raise Conflict(
                 f"network {name}: reservations: the name {entry['name']} is to be {entry['mac']}'s, and "

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Union
 
 from .. import _xml
 from .._change import Action, Change, Effect, Step
@@ -22,8 +21,6 @@ from .live import update_step
 from .tree import Host, dhcp_section, hosts, main_interface, read_tree, to_text
 
 SECTION = "ip-dhcp-host"
-
-Interface = Union[ipaddress.IPv4Interface, ipaddress.IPv6Interface]
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,8 @@ def reserve(
     """
     wanted = [Reservation(item.mac.lower(), item.address, item.name) for item in wanted]
     gone = {mac.lower() for mac in gone_macs} - {item.mac for item in wanted}
+    if all(standing.holds(wanted, gone) for standing in _standing(network)):
+        return None
     tree = read_tree(network.xml)
     check(network.name, tree, wanted, gone)
     edits = plan_edits(tree, wanted, gone)
@@ -102,13 +101,48 @@ def reserve(
     return Action("network", network.name, "update", Effect.LIVE, tuple(changes.values()), tuple(steps))
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """The reservations of one definition: hosts by their MAC, and who has a name first."""
+
+    hosts: Mapping[str, Host]
+    names: Mapping[str, str | None]
+
+    def holds(self, wanted: Sequence[Reservation], gone: Collection[str]) -> bool:
+        """Tell whether nothing has to change, without a look at those that nobody speaks of."""
+        return not any(mac in self.hosts for mac in gone) and all(self._has(item) for item in wanted)
+
+    def _has(self, item: Reservation) -> bool:
+        host = self.hosts.get(item.mac)
+        if host is None or host.address != item.address:
+            return False
+        # The name may be that of another nic of the same guest.
+        return item.name in (None, host.name) or self.names.get(item.name or "") not in (None, item.mac)
+
+
+def _standing(network: NetworkFacts) -> list[_Standing]:
+    """Return the reservations of the definition and of the running network, read once however many guests ask."""
+    found = network.notes.get("standing")
+    if not isinstance(found, list):
+        found = network.notes["standing"] = []
+        for text in (network.xml, network.live_xml):
+            if text is not None:
+                listed = hosts(_xml.parse(text))
+                names: dict[str, str | None] = {}
+                for host in listed:
+                    if host.name:
+                        names.setdefault(host.name, host.mac)
+                found.append(_Standing({host.mac: host for host in listed if host.mac is not None}, names))
+    return found
+
+
 def check(network: str, root: Element, wanted: Sequence[Reservation], gone: Collection[str]) -> None:
     """Raise SpecError or Conflict with everything that stands against the wanted reservations."""
     if not wanted:
         return
-    own, section = main_interface(root), dhcp_section(root)
+    own, served = main_interface(root), dhcp_section(root) is not None
     wrong = [f"could not reserve {item.address} for {item.whose} in network {network}: {reason}"
-             for item in wanted for reason in _impossible(own, section, item.address)]
+             for item in wanted for reason in _impossible(own, served, item.address)]
     if wrong:
         raise SpecError(wrong)
     taken = [f"could not reserve {item.address} for {item.whose} in network {network}: {reason}"
@@ -117,7 +151,9 @@ def check(network: str, root: Element, wanted: Sequence[Reservation], gone: Coll
         raise Conflict("; ".join(taken))
 
 
-def _impossible(own: Interface | None, section: Element | None, text: str) -> list[str]:
+def _impossible(
+    own: ipaddress.IPv4Interface | ipaddress.IPv6Interface | None, served: bool, text: str
+) -> list[str]:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -127,7 +163,7 @@ def _impossible(own: Interface | None, section: Element | None, text: str) -> li
     if own is None:
         return ["the network has no IPv4 address of its own, so it gives none; leave the address out, or reserve it in "
                 "the DHCP server that serves this network"]
-    if section is None:
+    if not served:
         return ["the network gives no addresses (it has no DHCP section); set dhcp on the network, or leave the "
                 "address out and set it inside the guest"]
     net = own.network
@@ -145,21 +181,19 @@ def _impossible(own: Interface | None, section: Element | None, text: str) -> li
 def _taken(
     root: Element, wanted: Sequence[Reservation], gone: Collection[str]
 ) -> Iterator[tuple[Reservation, str]]:
-    """Yield the wishes for an address that somebody else has or wants too, each with a sentence."""
+    """Yield each wanted reservation whose address is another's, with the reason."""
     moving = {item.mac for item in wanted}
-    wishes: dict[str, list[Reservation]] = {}
+    asking: dict[str, list[Reservation]] = {}
     for item in wanted:
-        wishes.setdefault(item.address, []).append(item)
-    owners: dict[str, list[Host]] = {}
-    for host in hosts(root):
-        if host.address is not None and host.mac not in moving and host.mac not in gone:
-            owners.setdefault(host.address, []).append(host)
+        asking.setdefault(item.address, []).append(item)
+    listed = reversed(hosts(root))  # of several with one address the first is named
+    owners = {host.address: host for host in listed if host.mac not in moving and host.mac not in gone}
     for item in wanted:
-        twin = next((other for other in wishes[item.address] if other.mac != item.mac), None)
+        twin = next((other for other in asking[item.address] if other.mac != item.mac), None)
+        host = owners.get(item.address)
         if twin is not None:
             yield item, f"{twin.whose} is to have the same address; give each its own"
-            continue
-        for host in owners.get(item.address, ()):
+        elif host is not None:
             owner = " ".join(part for part in (host.name, f"({host.mac})" if host.mac else None) if part)
             yield item, (
                 f"it is reserved for {owner or 'another entry'} already; take another address or drop that reservation"
@@ -204,15 +238,15 @@ def _names(present: Sequence[Host], wanted: Sequence[Reservation], gone: Collect
 
 def carry_out(root: Element, edits: Sequence[Edit]) -> None:
     """Make the edits true in the tree that they were planned for."""
-    own = dhcp_section(root)
-    sections = {id(host): section for section in root.iter("dhcp") for host in section}
+    main = dhcp_section(root)
+    sections = {host: section for section in root.iter("dhcp") for host in section}
     for edit in edits:
         if edit.present is None and edit.wanted is not None:
-            if own is not None:
-                own.append(_xml.clone(edit.wanted))
+            if main is not None:
+                main.append(_xml.clone(edit.wanted))
         elif edit.present is not None:
             if edit.wanted is None:
-                sections[id(edit.present)].remove(edit.present)
+                sections[edit.present].remove(edit.present)
             else:
                 edit.present.attrib.update(edit.wanted.attrib)
 

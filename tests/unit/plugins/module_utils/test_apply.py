@@ -14,7 +14,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply, step_names, unfinished
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Action, Change, Effect, Plan
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import VirtError
-from tests.unit.plugins.module_utils.guest.house import House, rows, waiting
+from tests.unit.plugins.module_utils.guest.house import House, rows
 
 WEB = {
     "memory": "1GiB",
