@@ -277,8 +277,8 @@ class _Planner:
         self, spec: ImageSpec, doomed: EstateSpec, before: Sequence[Key], deleted: set[tuple[str, str]]
     ) -> list[Action]:
         if spec in doomed.images and spec.name not in self.options.guest.consent:
-            sentence = f"image {spec.name} ({spec.path}) is not in the document any more and stays: confirm_data_loss: [{spec.name}] removes it"
-            self.warnings[sentence] = None
+            sentence = f"image {spec.name} ({spec.path}) is not in the document any more and stays"
+            self.warnings[f"{sentence}; confirm_data_loss: [{spec.name}] removes it"] = None
             return []
         volumes = {volume.path: key for key, volume in self.snap.volumes.items()}
         path = spec.path
@@ -381,9 +381,7 @@ def _merged(own: Plan, reserved: Action | None) -> list[Action]:
     rest = [step for step in reserved.steps if step.op != "define_network"]
     steps: list[Step] = []
     for step in action.steps:
-        if step.op == "define_network" and defines:
-            step = defines.pop()
-        steps.append(step)
+        steps.append(defines.pop() if step.op == "define_network" and defines else step)
     changes = (*action.changes, *reserved.changes)
     effect = worst(change.effect for change in changes)
     return [replace(action, effect=effect, changes=changes, steps=(*defines, *steps, *rest))]

@@ -17,6 +17,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root import wanted_packages
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.sources import source_lines
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import Accelerator, ImageFacts, PathFacts
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES, guest_subject
@@ -111,6 +112,31 @@ class Files:
         )
         self.fake.put_file(path, format, size_bytes, data=repr(parts).encode())
         self.records[path] = record
+
+    def resolve_checksum(self, checksum: str, source: str) -> str:
+        return checksum
+
+    def import_image(
+        self,
+        path: str,
+        source: str,
+        format: str,
+        checksum: str | None,
+        size_bytes: int | None,
+        record: Mapping[str, str],
+        replace: bool = False,
+    ) -> None:
+        """Copy an image of the fake's disk."""
+        found = self.fake.file_at(source)
+        if found is None:
+            raise NotFound(f"could not import {path}: there is no {source}")
+        self.fake.put_file(path, format, size_bytes or found.capacity, data=found.data)
+        self.records[path] = {"source": source, **record}
+
+    def remove_image(self, path: str) -> None:
+        folder, _slash, name = path.rpartition("/")
+        self.fake.folders.get(folder, {}).pop(name, None)
+        self.records.pop(path, None)
 
     def build_seed(self, files: Mapping[str, bytes]) -> bytes:
         return b"".join(name.encode() + b"\0" + data for name, data in sorted(files.items()))
