@@ -127,9 +127,8 @@ def _with_images(
     images, volumes = dict(snap.images), dict(snap.volumes)
     for spec in specs:
         local = local_files(hypervisor, files, f"image {spec.name}")
-        if spec.state == "absent" and spec.path is None and spec.pool not in future:
-            continue
-        if spec.path is None and (spec.pool not in future or future[spec.pool].type not in DIRECTORY_POOLS):
+        pool = future.get(spec.pool or "")
+        if spec.path is None and (pool is None or pool.type not in DIRECTORY_POOLS):
             # The plan complains of it.
             continue
         part = gather_image(hypervisor, local, spec, snap.host, future)

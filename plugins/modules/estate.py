@@ -42,6 +42,7 @@ options:
       - C(guest_defaults) are words for every guest, C(profiles) are words by a name. A guest lists the profiles that it has
         in C(profiles). The later word counts, in the order C(guest_defaults), profiles, the guest's own. Mappings are
         merged key by key, everything else (a list too) is replaced, and null takes away what was there.
+      - A pool or a network that the estate made starts with the host unless its C(autostart) is V(false).
       - A guest with C(count) stands for so many, from 1. C({n}) in any text of it but C(cloud_init) and C(xml_overlay)
         becomes the number, C({n:02}) with two digits; a name without it gets the number behind it. A nic's C(address) is
         the first guest's, and the others count upward.

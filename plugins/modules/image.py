@@ -444,11 +444,8 @@ image:
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 """
 
-from ansible_collections.virtfleet.core.plugins.module_utils._image_module import (
-    FETCH_OPTIONS,
-    IMAGE_OPTIONS,
-    image_subject,
-)
+from ansible_collections.virtfleet.core.plugins.module_utils._image.options import IMAGE_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._image_module import FETCH_OPTIONS, image_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_converge
 
 

@@ -172,6 +172,8 @@ class _Reader:
             path = f"guests[{position}]"
             before = len(self.problems)
             given = shape.mapping(GUEST_WORDS, entry, path, self.complain, partial=True)
+            if not isinstance(entry, Mapping):
+                continue
             whole = self._whole(given, defaults, profiles, path)
             if len(self.problems) > before:
                 continue
@@ -215,7 +217,8 @@ class _Reader:
                 whole = merged(whole, profiles[name])
         if given.get("name") is None:
             self.complain(f"{path}.name", "is missing")
-        return _without_nulls(merged(whole, given))
+        found: dict[str, Any] = _without_nulls(merged(whole, given))
+        return found
 
     def _counted(self, whole: dict[str, Any], path: str) -> list[dict[str, Any]]:
         count = whole.pop("count", None)

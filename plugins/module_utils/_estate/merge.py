@@ -25,8 +25,10 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
     found = dict(lower)
     for name, value in upper.items():
         below = found.get(name)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        found[name] = merged(below, value) if both else value
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            found[name] = merged(below, value)
+        else:
+            found[name] = value
     return found
 
 
@@ -41,9 +43,7 @@ def numbered(entry: Mapping[str, Any], number: int) -> dict[str, Any]:
     if not _NUMBER.search(name):
         found["name"] = f"{name}{number}"
     if isinstance(entry.get("nics"), (list, tuple)):
-        found["nics"] = [
-            _nth(before, after, number) for before, after in zip(entry["nics"], found["nics"])
-        ]
+        found["nics"] = [_nth(before, after, number) for before, after in zip(entry["nics"], found["nics"])]
     return found
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 from .. import _xml
 from .._change import Action, Change, Drift, Effect, Plan, Step, worst
 from .._errors import Conflict, NotFound, SpecError, Unsupported
-from .._facts import NetworkFacts, PathFacts, Snapshot
+from .._facts import ImageFacts, NetworkFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
@@ -42,6 +44,9 @@ from .words import bounded, located
 _RATHER_RESTART = 5
 
 
+Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec)
+
+
 @dataclass(frozen=True)
 class Options:
     """What the user allows; ``prune``: what the estate owns and the document does not name any more goes."""
@@ -55,21 +60,37 @@ def plan(estate: EstateSpec, snap: Snapshot, options: Options) -> Plan:
     return _Planner(estate, snap, options).plan()
 
 
+@dataclass(frozen=True)
+class _There:
+    """What is there, and what will be: the same mappings as the snapshot's, to be added to."""
+
+    networks: dict[str, NetworkFacts]
+    pools: dict[str, PoolFacts]
+    volumes: dict[tuple[str, str], VolumeFacts]
+    paths: dict[str, PathFacts]
+    images: dict[str, ImageFacts]
+    image_paths: dict[str, str]
+
+
 class _Planner:
     """One document on its way to a plan. ``snap`` grows with what will have been made."""
 
     def __init__(self, estate: EstateSpec, snap: Snapshot, options: Options) -> None:
         self.estate, self.options = estate, options
         self.macs = {mac for guest in estate.guests for mac in _given_macs(guest)} | set(snap.macs)
+        self.running = dict(snap.guests)
+        self.there = _There(
+            dict(snap.networks), dict(snap.pools), dict(snap.volumes), dict(snap.paths), dict(snap.images), {}
+        )
         self.snap = replace(
             snap,
-            guests=dict(snap.guests),
-            networks=dict(snap.networks),
-            pools=dict(snap.pools),
-            volumes=dict(snap.volumes),
-            paths=dict(snap.paths),
-            images=dict(snap.images),
-            image_paths=dict(snap.image_paths),
+            guests=self.running,
+            networks=self.there.networks,
+            pools=self.there.pools,
+            volumes=self.there.volumes,
+            paths=self.there.paths,
+            images=self.there.images,
+            image_paths=self.there.image_paths,
             macs=self.macs,
         )
         self.problems: list[str] = []
@@ -124,33 +145,33 @@ class _Planner:
         for spec in self.estate.pools:
             if spec.state == "absent":
                 continue
-            made = self._part("pool", spec.name, lambda spec=spec: plan_pool(spec, self.snap))  # type: ignore[misc]
+            made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap))
             if made is None:
                 continue
             facts = pool_after(made, self.snap.pools.get(spec.name))
             if facts is not None:
-                self.snap.pools[spec.name] = facts  # type: ignore[index]
+                self.there.pools[spec.name] = facts
             yield from made.actions
 
     def _images(self) -> Iterable[Action]:
         for spec in self.estate.images:
             if spec.state == "absent":
                 continue
-            made = self._part("image", spec.name, lambda spec=spec: plan_image(spec, self.snap))  # type: ignore[misc]
+            made = self._part("image", spec.name, partial(plan_image, spec, self.snap))
             if made is not None:
                 yield from self._predicted_image(spec, made)
 
     def _predicted_image(self, spec: ImageSpec, made: Plan) -> Iterable[Action]:
         place = find_place(spec, self.snap.pools)
         facts = image_after(spec, place, made, self.snap.images)
-        self.snap.images[place.path] = facts  # type: ignore[index]
-        self.snap.paths[place.path] = PathFacts(place.path, True)  # type: ignore[index]
-        self.snap.image_paths[spec.name] = place.path  # type: ignore[index]
+        self.there.images[place.path] = facts
+        self.there.paths[place.path] = PathFacts(place.path, True)
+        self.there.image_paths[spec.name] = place.path
         self.made_by[place.path] = ("image", spec.name)
         needs: list[Key] = []
         if place.pool is not None:
             volume = volume_of(facts, place.pool)
-            self.snap.volumes[volume.pool, volume.name] = volume  # type: ignore[index]
+            self.there.volumes[volume.pool, volume.name] = volume
             needs.append(("pool", place.pool.name))
         if place.backing in self.made_by:
             needs.append(self.made_by[place.backing or ""])
@@ -161,20 +182,20 @@ class _Planner:
         for spec in self.estate.networks:
             if spec.state == "absent":
                 continue
-            made = self._part("network", spec.name, lambda spec=spec: plan_network(spec, self.snap))  # type: ignore[misc]
+            made = self._part("network", spec.name, partial(plan_network, spec, self.snap))
             if made is None:
                 continue
             self.networks[spec.name] = made
             facts = network_after(made, self.snap.networks.get(spec.name))
             if facts is not None:
-                self.snap.networks[spec.name] = facts  # type: ignore[index]
+                self.there.networks[spec.name] = facts
 
     # guests
 
     def _guests(self, guests: Iterable[GuestSpec]) -> list[Action]:
         found: list[Action] = []
         for spec in guests:
-            made = self._part("guest", spec.name, lambda spec=spec: self._guest(spec))  # type: ignore[misc]
+            made = self._part("guest", spec.name, partial(self._guest, spec))
             if made is not None:
                 found += [self._needing(spec, action) for action in made.actions]
         return found
@@ -222,8 +243,8 @@ class _Planner:
             if facts is not None and (network in wanted or network in gone):
                 # One that is started by the plan runs as it will be defined.
                 fresh = replace(facts, live_xml=None) if "start_network" in ops(own) else facts
-                items, macs = wanted.get(network, []), gone.get(network, set())
-                reserved = self._reserved(network, fresh, items, macs, soon | macs)
+                items, back = wanted.get(network, []), gone.get(network, set())
+                reserved = self._reserved(network, fresh, items, back, soon | back)
             found += _merged(own, reserved)
         return found
 
@@ -257,7 +278,7 @@ class _Planner:
         before = tuple(action.key for action in gone)
         leaving = {action.name for action in gone if action.kind == "guest" and action.action == "delete"}
         for name in leaving:
-            self.snap.guests.pop(name, None)  # type: ignore[attr-defined]
+            self.running.pop(name, None)
         deleted = {
             (step.args["pool"], step.args["name"]) for action in gone for step in action.steps if step.op == "delete_volume"
         }
@@ -268,7 +289,7 @@ class _Planner:
             found += self._gone_network(network, before)
         before = (*before, *(action.key for action in found))
         for key in deleted:
-            self.snap.volumes.pop(key, None)  # type: ignore[attr-defined]
+            self.there.volumes.pop(key, None)
         for pool in (*_absent(self.estate.pools), *doomed.pools):
             found += self._gone_pool(pool, pool in doomed.pools, before)
         return found
@@ -290,8 +311,8 @@ class _Planner:
             paths = {self.snap.volumes[key].path for key in deleted if key in self.snap.volumes}
             overlays = tuple(path for path in facts.overlays if path not in paths)
             guests = tuple(name for name in facts.guests if name in self.snap.guests)
-            self.snap.images[facts.path] = replace(facts, overlays=overlays, guests=guests)  # type: ignore[index]
-        made = self._part("image", spec.name, lambda: plan_image(spec, self.snap))
+            self.there.images[facts.path] = replace(facts, overlays=overlays, guests=guests)
+        made = self._part("image", spec.name, partial(plan_image, spec, self.snap))
         if made is None or not made.actions:
             return []
         if path in volumes:
@@ -300,13 +321,13 @@ class _Planner:
 
     def _gone_network(self, spec: NetworkSpec, before: Sequence[Key]) -> list[Action]:
         facts = self.snap.networks.get(spec.name)
-        if facts is not None:
-            self._still_used(spec, facts)
-        made = self._part("network", spec.name, lambda: plan_network(spec, self.snap))
+        if facts is not None and self._still_used(spec, facts):
+            return []
+        made = self._part("network", spec.name, partial(plan_network, spec, self.snap))
         return [replace(action, needs=(*action.needs, *before)) for action in made.actions] if made is not None else []
 
-    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts) -> None:
-        """Complain where guests that stay want a network that goes."""
+    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts) -> bool:
+        """Complain where guests that stay want a network that goes, and tell whether there are any."""
         why = "goes (state: absent)" if (spec in self.estate.networks) else "is not in the document and would be pruned"
         named = set()
         for guest in self.estate.guests:
@@ -322,6 +343,8 @@ class _Planner:
                 f"networks: the network {spec.name} {why}, and {', '.join(left)} could not start without it; put it into "
                 "the document, or plug these guests in elsewhere first"
             )
+            return True
+        return bool(named)
 
     def _gone_pool(self, spec: PoolSpec, pruned: bool, before: Sequence[Key]) -> list[Action]:
         if pruned and not any(pool == spec.name for pool, _name in self.snap.volumes):
@@ -331,7 +354,7 @@ class _Planner:
                 sentence = f"pool: the pool {spec.name} goes; put it into pools, or give the guest another"
                 self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
                 return []
-        made = self._part("pool", spec.name, lambda: plan_pool(spec, self.snap))
+        made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap))
         return [_forgiving(replace(action, needs=(*action.needs, *before))) for action in made.actions] if made else []
 
     # the host's room
@@ -379,9 +402,7 @@ def _merged(own: Plan, reserved: Action | None) -> list[Action]:
     (action,) = own.actions
     defines = [step for step in reserved.steps if step.op == "define_network"]
     rest = [step for step in reserved.steps if step.op != "define_network"]
-    steps: list[Step] = []
-    for step in action.steps:
-        steps.append(defines.pop() if step.op == "define_network" and defines else step)
+    steps = [defines.pop() if step.op == "define_network" and defines else step for step in action.steps]
     changes = (*action.changes, *reserved.changes)
     effect = worst(change.effect for change in changes)
     return [replace(action, effect=effect, changes=changes, steps=(*defines, *steps, *rest))]
@@ -393,8 +414,8 @@ def _forgiving(action: Action) -> Action:
     return replace(action, steps=steps)
 
 
-def _absent(specs: Iterable[object]) -> list:  # type: ignore[type-arg]
-    return [spec for spec in specs if getattr(spec, "state", None) == "absent"]
+def _absent(specs: Iterable[Spec]) -> list[Spec]:
+    return [spec for spec in specs if spec.state == "absent"]
 
 
 def _given_macs(guest: GuestSpec) -> list[str]:

@@ -45,7 +45,7 @@ def mapping(
         if name not in options:
             complain(below(path, str(name)), f"no such option{hint(str(name), options)}")
         elif part is not None:
-            found[name] = _one(options[name], part, below(path, name), complain)
+            found[name] = _one(options[name], part, below(path, name), complain, partial)
         elif partial:
             found[name] = None
     for name, option in options.items():
@@ -59,13 +59,13 @@ def below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _one(option: Mapping[str, Any], value: Any, path: str, complain: Complain) -> Any:
+def _one(option: Mapping[str, Any], value: Any, path: str, complain: Complain, partial: bool = False) -> Any:
     kind = option.get("type", "str")
     if kind == "list":
         return _entries(option, value, path, complain)
     if kind == "dict":
         if "options" in option:
-            return mapping(option["options"], value, path, complain)
+            return mapping(option["options"], value, path, complain, partial)
         if not isinstance(value, Mapping):
             complain(path, f"must be a mapping, and is {kind_of(value)}")
         return value

@@ -27,6 +27,11 @@ def made_here(host: HostFacts, kind: str, name: str, found: str, estate: str | N
     return found in (uuid_for(host, kind, name), uuid_for(host, kind, name, estate))
 
 
+def owned(host: HostFacts, kind: str, name: str, found: str, estate: str | None) -> bool:
+    """Tell whether the UUID that was found is one that this estate gave."""
+    return estate is not None and found == uuid_for(host, kind, name, estate)
+
+
 def skeleton(host: HostFacts, name: str, estate: str | None = None) -> Element:
     """Return a network that nobody has said anything about yet."""
     root = Element("network")

@@ -17,7 +17,7 @@ from .._errors import Conflict, SpecError
 from .._facts import NetworkFacts, Snapshot
 from .._table import Context, Spec, compare, observe, patch, pending, problems, unmanaged
 from .._xml import Element
-from .expand import complete, made_here, skeleton
+from .expand import complete, made_here, owned, skeleton
 from .live import dns_steps, range_steps
 from .plugged import defined_with, overlaps, running_in, same_bridge
 from .reservations import Edit, Reservation, check, live_steps, plan_edits
@@ -272,8 +272,14 @@ class _Update:
         left = self.spec.state == "present" and self.spec.autostart is not False
         return ours and left and not self.facts.active and not self.facts.autostart
 
+    def _owned(self) -> bool:
+        """Tell whether an estate made it: then it starts with the host unless told otherwise, also after a cut."""
+        return owned(self.snap.host, KIND, self.spec.name, self.facts.uuid, self.spec.estate)
+
     def _autostart(self) -> tuple[list[Change], list[Step]]:
         wanted = True if self._unfinished() else self.spec.autostart
+        if wanted is None and self._owned() and self.spec.state != "inactive" and self.facts.active:
+            wanted = True
         if wanted is None or wanted == self.facts.autostart:
             return [], []
         change = Change(("autostart",), self.facts.autostart, wanted, Effect.LIVE)

@@ -12,7 +12,7 @@ from .. import _xml
 from .._change import Action, Change, Effect, Plan, Step, worst
 from .._errors import Conflict, SpecError
 from .._facts import GuestFacts, PoolFacts, Snapshot
-from .._network.expand import made_here, uuid_for
+from .._network.expand import made_here, owned, uuid_for
 from .._table import Context, compare, observe, patch
 from .._xml import Element, SubElement
 from .spec import PoolSpec
@@ -160,6 +160,9 @@ def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
     elif wanted == "inactive" and active:
         steps.append(_stop(spec.name))
     autostart = True if unfinished else spec.autostart
+    if autostart is None and wanted == "active" and owned(snap.host, KIND, spec.name, facts.uuid, spec.estate):
+        # An estate's own pool starts with the host unless told otherwise, also where its making was cut short.
+        autostart = True
     if autostart is not None and autostart != facts.autostart:
         changes.append(Change(("autostart",), facts.autostart, autostart, Effect.LIVE))
         steps.append(_autostart(spec.name, autostart))

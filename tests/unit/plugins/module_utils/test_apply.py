@@ -35,7 +35,7 @@ def test_actions_go_in_order_and_each_step_is_announced() -> None:
     # Writing a seed is making its volume and filling it.
     expected = [("create_volume", "upload_volume") if op == "write_seed" else (op,) for op in step_names(plan)]
     assert [call for call, _arguments in house.fake.calls] == [op for group in expected for op in group]
-    assert said[0] == "volume default/web1-root.qcow2: make the volume default/web1-root.qcow2"
+    assert said[0] == "network lab: write the reservations of network lab"
     assert said[-1] == "guest web1: start the guest"
     assert len(said) == len(step_names(plan))
 
@@ -45,10 +45,11 @@ def test_what_needs_a_failed_action_is_skipped_and_others_go_on() -> None:
     other = House().plan(**WEB, name="db1").actions[-1]
     plan = house.plan(**WEB)
     plan = Plan((*plan.actions, Action("guest", "db1", "update", Effect.LIVE, (), other.steps[-1:])))
-    house.fake.fail_at(1)
+    # The network's definition and its live update come before the volume.
+    house.fake.fail_at(3)
     outcomes = apply(plan, house.ports)
-    assert [outcome.outcome for outcome in outcomes] == ["failed", "done", "skipped", "failed"]
-    assert "this failure was asked for" in (outcomes[0].error or "")
+    assert [outcome.outcome for outcome in outcomes] == ["done", "failed", "skipped", "failed"]
+    assert "this failure was asked for" in (outcomes[1].error or "")
     assert outcomes[2].error == "guest web1: skipped because volume default/web1-root.qcow2 failed"
     # The last one was tried, though what it is about does not exist.
     assert "db1" in (outcomes[3].error or "")

@@ -118,7 +118,7 @@ def test_a_console_log_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     house = running("a")
     house.fake.silent.add("a")
     with pytest.raises(Timeout) as caught:
-        wait(house.fake, [Awaited("a", str(tmp_path / "none.log"))], "agent", 0.05)
+        wait(house.fake, [Awaited("a", "agent", str(tmp_path / "none.log"))], 0.05)
     assert "console" not in str(caught.value)
 
 
@@ -179,7 +179,7 @@ def test_ssh_is_there_once_it_greets(monkeypatch: pytest.MonkeyPatch) -> None:
     house = running("a")
     with server(b"SSH-2.0-dropbear\r\n") as port:
         routed(monkeypatch, port)
-        wait(house.fake, [Awaited("a")], "ssh", 2)
+        wait(house.fake, [Awaited("a", "ssh")], 2)
 
 
 def test_something_else_on_its_port_is_not_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_something_else_on_its_port_is_not_ssh(monkeypatch: pytest.MonkeyPatch) 
     with server(b"220 mail\r\n") as port:
         routed(monkeypatch, port)
         with pytest.raises(Timeout, match="port 22 answers, but not as ssh"):
-            wait(house.fake, [Awaited("a")], "ssh", 0.1)
+            wait(house.fake, [Awaited("a", "ssh")], 0.1)
 
 
 def test_a_closed_port_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,4 +196,4 @@ def test_a_closed_port_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch)
         port = listening.getsockname()[1]
     routed(monkeypatch, port)
     with pytest.raises(Timeout, match=r"10\.20\.0\.\d+ port 22: Connection refused"):
-        wait(house.fake, [Awaited("a")], "ssh", 0.1)
+        wait(house.fake, [Awaited("a", "ssh")], 0.1)

@@ -12,7 +12,11 @@ from typing import Any
 
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply, unfinished
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
-from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import ESTATE_OPTIONS, TABLES, estate_subject
+from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import (
+    ESTATE_OPTIONS,
+    TABLES,
+    estate_subject,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._render import plan_rows
 from tests.unit.plugins.module_utils.guest.house import House

@@ -54,12 +54,12 @@ def pending(plan: Plan) -> list[str]:
 def test_a_guest_is_made_after_what_it_stands_on() -> None:
     plan = House().plan(**WEB, state="running", autostart=True, cloud_init={"user_data": {"a": 1}})
     assert [(action.kind, action.name, action.action) for action in plan.actions] == [
-        ("volume", "default/web1-root.qcow2", "create"),
         ("network", "lab", "update"),
+        ("volume", "default/web1-root.qcow2", "create"),
         ("guest", "web1", "create"),
     ]
     assert effects(plan)["image"] == effects(plan)["size"] == "live"
-    assert rows(plan)[0]["changes"] == [
+    assert rows(plan)[1]["changes"] == [
         {"path": "size", "before": None, "after": "20GiB", "effect": "live"},
         {"path": "image", "before": None, "after": f"{IMAGES}/debian-12.qcow2", "effect": "live"},
     ]
