@@ -104,8 +104,8 @@ class Field:
             return self.getter(root)
         if not self.at:
             return UNSET
-        attribute = _xml.attribute_of(self.at[0])
-        for element in _xml.find_all(root, self.at[0]):
+        elements, attribute = _xml.nodes(root, self.at[0])
+        for element in elements:
             if attribute is None or attribute in element.attrib:
                 return self.type.read(element, attribute)
         return self.absent
