@@ -13,6 +13,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 try:
@@ -37,18 +39,23 @@ from ._libvirt_storage import Storage
 
 # Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds.
 _KEEPALIVE = (5, 3)
+# How often the event loop looks up while nobody listens. The daemon gives a client that does not answer 30 s.
+_REST = 1.0
 
 
 class _EventLoop:
     """libvirt's event loop in a thread, for keepalive and events, as long as some connection is open.
 
-    It stops with the last connection, since a process with threads forks badly, and Ansible's controller forks.
+    It stops with the last connection, since a process with threads forks badly, and Ansible's controller forks. While
+    nobody listens it rests: every call wakes a loop that waits, twice, which costs more than reading a guest's XML.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._registered = False
         self._users = 0
+        self._listeners = 0
+        self._awake = threading.Event()
         self._thread: threading.Thread | None = None
         self._timer = -1
 
@@ -62,6 +69,8 @@ class _EventLoop:
                 self._registered = True
             self._users += 1
             if self._thread is None:
+                if not self._listeners:
+                    self._awake.clear()
                 self._thread = threading.Thread(target=self._run, name="virtfleet-events", daemon=True)
                 self._thread.start()
 
@@ -72,11 +81,28 @@ class _EventLoop:
             if self._users or thread is None:
                 return
             self._thread = None
+            self._awake.set()
             libvirt.virEventUpdateTimeout(self._timer, 0)
         thread.join(2)
 
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Have events delivered at once."""
+        with self._lock:
+            self._listeners += 1
+            self._awake.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._listeners -= 1
+                if not self._listeners:
+                    self._awake.clear()
+
     def _run(self) -> None:
         while self._thread is threading.current_thread():
+            if not self._awake.wait(_REST):
+                libvirt.virEventUpdateTimeout(self._timer, 0)  # one look, without waiting
             libvirt.virEventRunDefaultImpl()
 
 
@@ -134,6 +160,9 @@ class Libvirt(Guests, AgentCommands, Networks, Storage):
         except Late:
             pass
         _events.leave()
+
+    def _listening(self) -> AbstractContextManager[None]:
+        return _events.listening()
 
     def host(self) -> HostFacts:
         call, connection, uri = self._call, self._connection, self._uri

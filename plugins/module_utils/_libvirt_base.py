@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ._libvirt_calls import Calls, gone, unsupported
@@ -24,6 +25,10 @@ class Base:
         self._readonly = readonly
         self._call = calls
         self._driver = ""
+
+    def _listening(self) -> AbstractContextManager[None]:
+        """Return what has events delivered at once while it lasts."""
+        return nullcontext()
 
     # finding
 

@@ -16,7 +16,7 @@ from . import _libvirt_read as read
 from ._errors import HostError, SpecError, Timeout, Unsupported
 from ._facts import METADATA_PREFIX, METADATA_URI, GuestFacts, GuestSummary
 from ._libvirt_base import Base
-from ._libvirt_calls import Late, code_of, gone, unavailable, unsupported, within
+from ._libvirt_calls import Late, code_of, gone, side_by_side, unavailable, unsupported, within
 from ._units import KIB, round_up
 
 # Up to so many names are looked up one by one; above, the lists of all guests are cheaper.
@@ -38,33 +38,34 @@ class Guests(Base):
         marks = {
             key: self._uuids(flag)
             for key, flag in (
-                ("persistent", self._lib.VIR_CONNECT_LIST_DOMAINS_PERSISTENT),
                 ("autostart", self._lib.VIR_CONNECT_LIST_DOMAINS_AUTOSTART),
                 ("managed_save", self._lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE),
                 ("snapshots", self._lib.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT),
                 ("checkpoints", self._lib.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT),
             )
         }
-        result = {}
-        for uuid, (domain, state) in listed.items():
-            if names is not None and domain.name() not in names:
-                continue
-            guest = self._facts(domain, state, **{key: uuid in have for key, have in marks.items()})
-            if guest is not None:
-                result[guest.name] = guest
-        return result
+        # Most guests are persistent, and listing takes time too.
+        transient = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+        wanted = None if names is None else frozenset(names)
+
+        def look(uuid: str) -> GuestFacts | None:
+            domain, state = listed[uuid]
+            return self._facts(
+                domain, state, persistent=uuid not in transient, **{key: uuid in have for key, have in marks.items()}
+            )
+
+        chosen = [uuid for uuid, (domain, _state) in listed.items() if wanted is None or domain.name() in wanted]
+        return {guest.name: guest for guest in side_by_side(look, chosen) if guest is not None}
 
     def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
         saved = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
-        result = []
+        chosen = []
         for uuid, (domain, state) in self._states().items():
             word = "saved" if state == "stopped" and uuid in saved else state
-            if states is not None and word not in states:
-                continue
-            xml = self._xml(domain, "guest", domain.name(), 0)
-            if xml is not None:
-                result.append(read.guest_summary(xml, word))
-        return result
+            if states is None or word in states:
+                chosen.append((domain, word))
+        texts = side_by_side(lambda each: self._xml(each[0], "guest", each[0].name(), 0), chosen)
+        return [read.guest_summary(xml, word) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
         if source not in ("lease", "agent"):
@@ -437,7 +438,8 @@ class Guests(Base):
             if number is not None:
                 numbers.append(number)
         try:
-            yield seen
+            with self._listening():
+                yield seen
         finally:
             for number in numbers:
                 self._call(

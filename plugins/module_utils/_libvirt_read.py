@@ -15,6 +15,8 @@ from ._facts import METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, Vol
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
+# What is fed to a parser at once where only the beginning matters.
+_PIECE = 512
 
 _UNITS = {"b": 1, "bytes": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4, "p": 1024**5, "e": 1024**6}
 
@@ -69,12 +71,33 @@ def capabilities(xml: str) -> dict[str, Any]:
     }
 
 
+def _begun(xml: str, tag: str | None = None) -> ElementTree.Element | None:
+    """Return the root once its first child ``tag`` is read, or its own tag is: not more is parsed than it takes.
+
+    None where there is no such child. What comes behind it may be anything.
+    """
+    parser: Any = ElementTree.XMLPullParser(("start", "end"))
+    root: ElementTree.Element | None = None
+    depth = 0
+    for begin in range(0, len(xml) + 1, _PIECE):
+        parser.feed(xml[begin : begin + _PIECE])
+        if begin + _PIECE > len(xml):
+            parser.close()  # an expat that waits for more gives what it has
+        for event, node in parser.read_events():
+            depth += 1 if event == "start" else -1
+            root = node if root is None else root
+            if tag is None or (event == "end" and depth == 1 and node.tag == tag):
+                return root
+    return None
+
+
 def name_in(xml: str) -> str:
     """Return the name of the object that the XML describes, a question mark where it has none."""
     try:
-        return (ElementTree.fromstring(xml).findtext("name") or "").strip() or "?"
+        root = _begun(xml, "name")
     except ElementTree.ParseError:
         return "?"
+    return ((root.findtext("name") if root is not None else "") or "").strip() or "?"
 
 
 def agent_connected(xml: str) -> bool:
@@ -91,7 +114,8 @@ def _agent(root: ElementTree.Element) -> bool:
 
 def is_live(xml: str) -> bool:
     """Say whether a domain's XML is that of a running guest: it has an id then."""
-    return ElementTree.fromstring(xml).get("id") is not None
+    root = _begun(xml)
+    return root is not None and root.get("id") is not None
 
 
 def guest_summary(xml: str, state: str) -> GuestSummary:

@@ -12,7 +12,7 @@ from . import _libvirt_errors as errors
 from . import _libvirt_read as read
 from ._facts import PoolFacts, VolumeFacts
 from ._libvirt_base import Base
-from ._libvirt_calls import code_of, gone
+from ._libvirt_calls import code_of, gone, side_by_side
 
 
 class Storage(Base):
@@ -47,14 +47,12 @@ class Storage(Base):
             return {}
         # One list and the XML of what matters is less than a look for each name, of which most may not exist.
         listed = self._call("list the volumes of", "pool", pool, self._pool(pool).listAllVolumes, 0)
-        result = {}
-        for volume in listed:
-            if names is not None and volume.name() not in names:
-                continue
-            xml = self._xml(volume, "volume", f"{pool}/{volume.name()}", 0)
-            if xml is not None:
-                result[volume.name()] = read.volume_facts(pool, xml)
-        return result
+        wanted = None if names is None else frozenset(names)
+        chosen = [volume for volume in listed if wanted is None or volume.name() in wanted]
+        texts = side_by_side(lambda volume: self._xml(volume, "volume", f"{pool}/{volume.name()}", 0), chosen)
+        return {
+            volume.name(): read.volume_facts(pool, xml) for volume, xml in zip(chosen, texts) if xml is not None
+        }
 
     def define_pool(self, xml: str) -> None:
         self._call("define", "pool", read.name_in(xml), self._connection.storagePoolDefineXML, xml, 0)

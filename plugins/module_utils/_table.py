@@ -104,8 +104,8 @@ class Field:
             return self.getter(root)
         if not self.at:
             return UNSET
-        attribute = _xml.attribute_of(self.at[0])
-        for element in _xml.find_all(root, self.at[0]):
+        elements, attribute = _xml.nodes(root, self.at[0])
+        for element in elements:
             if attribute is None or attribute in element.attrib:
                 return self.type.read(element, attribute)
         return self.absent
@@ -276,13 +276,13 @@ class Keyed:
         taken: set[int] = set()
         for level, option in enumerate(self.ident):
             last = level == len(self.ident) - 1
+            left = [at for at, entry in enumerate(want) if at not in found and entry.get(option) is not None]
             by_value: dict[Any, list[Spec]] = {}
-            for other in have:
+            for other in have if left else ():
                 if other.get(option) is not None:
                     by_value.setdefault(_hashable(other[option]), []).append(other)
-            for position, entry in enumerate(want):
-                if position in found or entry.get(option) is None:
-                    continue
+            for position in left:
+                entry = want[position]
                 fits = [other for other in by_value.get(_hashable(entry[option]), ()) if id(other) not in taken]
                 if last:
                     # A locator must not steal an element that carries another entry's name.
@@ -301,7 +301,7 @@ class Keyed:
 
 def _hashable(value: Any) -> Any:
     """Return a value of the normal spec as a key: a mapping is equal whatever the order of its words."""
-    return frozenset(value.items()) if isinstance(value, Mapping) else value
+    return frozenset(value.items()) if isinstance(value, dict) else value
 
 
 Value = AnyOf[Field, Union]

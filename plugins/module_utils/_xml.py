@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from xml.etree import ElementTree as ET
@@ -111,11 +111,20 @@ class _Predicate:
 
 @dataclass(frozen=True)
 class _Step:
-    """``plain``: the tag is one that ElementTree itself finds among children, without reading it as a path."""
+    """``plain``: the tag is one that ElementTree finds among children without reading it as a path, which it does in C."""
 
     tag: str
     predicates: tuple[_Predicate, ...]
     plain: bool
+
+
+@dataclass(frozen=True)
+class _Path:
+    """``tags``: the steps, where they are plain and have no predicates."""
+
+    steps: tuple[_Step, ...]
+    attribute: str | None
+    tags: tuple[str, ...] | None
 
 
 _PREDICATE = re.compile(r"\[([^\]='\"]+)(?:=(?:'([^']*)'|\"([^\"]*)\"))?\]")
@@ -143,7 +152,7 @@ def _split(path: str) -> list[str]:
 
 
 @cache
-def _compile(path: str) -> tuple[tuple[_Step, ...], str | None]:
+def _compile(path: str) -> _Path:
     parts = _split(path)
     attribute = parts.pop()[1:] if parts[-1].startswith("@") else None
     if attribute is not None and not _ATTRIBUTE.match(attribute):
@@ -166,7 +175,8 @@ def _compile(path: str) -> tuple[tuple[_Step, ...], str | None]:
             _Predicate(item.group(1), item.group(2) if item.group(2) is not None else item.group(3)) for item in found
         )
         steps.append(_Step(tag, predicates, _PLAIN.match(tag) is not None))
-    return tuple(steps), attribute
+    plain = all(step.plain and not step.predicates for step in steps)
+    return _Path(tuple(steps), attribute, tuple(step.tag for step in steps) if plain else None)
 
 
 def check_path(path: str) -> None:
@@ -179,29 +189,32 @@ def _holds(element: Element, predicate: _Predicate) -> bool:
     return value is not None if predicate.value is None else value == predicate.value
 
 
-def _children(element: Element, step: _Step) -> list[Element]:
-    if step.plain:
-        found = element.findall(step.tag)  # in C
-    else:
-        found = [child for child in element if step.tag in ("*", child.tag)]
-    for predicate in step.predicates:
-        found = [child for child in found if _holds(child, predicate)]
-    return found
+def _children(element: Element, step: _Step) -> Iterator[Element]:
+    for child in element.findall(step.tag) if step.plain else element:
+        if step.tag in ("*", child.tag) and all(_holds(child, predicate) for predicate in step.predicates):
+            yield child
 
 
-def _walk(root: Element, steps: Sequence[_Step]) -> list[Element]:
+def _walk(root: Element, path: _Path) -> list[Element]:
     found = [root]
-    for step in steps:
-        if len(found) == 1:
-            found = _children(found[0], step)
-        else:
+    if path.tags is None:
+        for step in path.steps:
             found = [child for element in found for child in _children(element, step)]
+        return found
+    for tag in path.tags:
+        found = found[0].findall(tag) if len(found) == 1 else [c for element in found for c in element.findall(tag)]
     return found
 
 
 def find_all(root: Element, path: str) -> list[Element]:
     """Return the elements at ``path`` in document order; an ``@attribute`` at its end is not looked at."""
-    return _walk(root, _compile(path)[0])
+    return _walk(root, _compile(path))
+
+
+def nodes(root: Element, path: str) -> tuple[list[Element], str | None]:
+    """Return the elements at ``path`` and the attribute that it ends in, or None."""
+    compiled = _compile(path)
+    return _walk(root, compiled), compiled.attribute
 
 
 def find(root: Element, path: str) -> Element | None:
@@ -212,13 +225,13 @@ def find(root: Element, path: str) -> Element | None:
 
 def attribute_of(path: str) -> str | None:
     """Return the attribute that ``path`` ends in, or None."""
-    return _compile(path)[1]
+    return _compile(path).attribute
 
 
 def read(root: Element, path: str) -> str | None:
     """Return the attribute or the stripped text at ``path``; None where the first element or attribute is missing."""
-    steps, attribute = _compile(path)
-    for element in _walk(root, steps):
+    elements, attribute = nodes(root, path)
+    for element in elements:
         if attribute is None:
             return _text(element)
         if attribute in element.attrib:
@@ -229,8 +242,8 @@ def read(root: Element, path: str) -> str | None:
 def ensure(root: Element, path: str) -> Element:
     """Return the element at ``path``, made with its parents and predicates where it is missing."""
     element = root
-    for step in _compile(path)[0]:
-        found = next(iter(_children(element, step)), None)
+    for step in _compile(path).steps:
+        found = next(_children(element, step), None)
         if found is None and step.tag == "*":
             raise SpecError(f"{path!r} is not there, and what to make for its * cannot be told; name the element")
         if found is None:
@@ -263,7 +276,7 @@ def remove(root: Element, path: str) -> None:
         for element in find_all(root, path):
             element.attrib.pop(attribute, None)
         return
-    _remove(root, doomed, len(_compile(path)[0]))
+    _remove(root, doomed, len(_compile(path).steps))
 
 
 def _remove(element: Element, doomed: set[int], depth: int) -> None:

@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is read of XML by its beginning only."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("xml", "name"),
+    [
+        ("<domain><name>web1</name></domain>", "web1"),
+        ("<?xml version='1.0'?><!-- made by hand --><domain type='kvm'>\n  <name> web1 </name></domain>", "web1"),
+        # The name may stand far behind the beginning, and inside other elements stand names of other things.
+        (f"<domain><title>{LONG}</title><name>web1</name></domain>", "web1"),
+        ("<network><dns><name>other</name></dns><name>lab</name></network>", "lab"),
+        ("<domain><name>a&amp;b &#xe4;</name></domain>", "a&b ä"),
+        (f"<domain id='{LONG}'><name>web1</name></domain>", "web1"),
+        ("<domain><name/></domain>", "?"),
+        ("<domain><devices><name>other</name></devices></domain>", "?"),
+        ("<domain><name>web1", "?"),
+        ("no XML", "?"),
+        ("", "?"),
+    ],
+)
+def test_the_name_of_what_is_defined(xml: str, name: str) -> None:
+    assert read.name_in(xml) == name
+
+
+@pytest.mark.parametrize(
+    ("xml", "live"),
+    [
+        ("<domain type='kvm' id='3'><name>web1</name></domain>", True),
+        ("<domain type='kvm'><name>web1</name><metadata id='3'/></domain>", False),
+        (f"<domain type='{LONG}' id='3'/>", True),
+        ("<domain/>", False),
+    ],
+)
+def test_a_running_guest_has_an_id(xml: str, live: bool) -> None:
+    assert read.is_live(xml) is live
