@@ -178,7 +178,8 @@ class ImageFacts:
 
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
-    images and ``guests`` the names of the guests known to stand on it.
+    images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
+    hold a part of the disk.
     """
 
     path: str
@@ -190,6 +191,7 @@ class ImageFacts:
     record: Mapping[str, str] = field(default_factory=dict)
     overlays: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,9 @@ class Hypervisor(Protocol):
     def upload_volume(self, pool: str, name: str, data: bytes) -> None:
         """Write ``data`` from the start of a volume that exists and is large enough."""
 
+    def upload_file(self, pool: str, name: str, path: str) -> None:
+        """Write a file of the host where this runs into a volume that was just made; its holes stay holes."""
+
     def close(self) -> None:
         """Let go of the connection."""
 

@@ -349,6 +349,28 @@ POOLS: dict[str, Turn] = {
     ),
 }
 
+# volumes
+
+VOLUME: dict[str, Any] = {"name": "data.qcow2", "size": "5GiB"}
+
+
+def volume(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**VOLUME, **(off or {})}, {**VOLUME, **(off or {}), **on}, **more)
+
+
+VOLUMES: dict[str, Turn] = {
+    "name": volume({"name": "other.qcow2"}),
+    "pool": volume({"pool": "fast"}),
+    "state": volume({"state": "absent"}),
+    "format": volume({"format": "raw"}),
+    "size": volume({"size": "6GiB"}),
+    "backing": volume({"backing": "debian-12"}),
+    "source": Turn({"name": "a", "size": "8GiB"}, {"name": "a", "size": "8GiB", "source": "/data/old.qcow2"}, look=asked),
+    "confirm_data_loss": volume(
+        {"confirm_data_loss": ["data.qcow2"]}, {"state": "absent"}, before=(("volume", VOLUME),), look=result
+    ),
+}
+
 # what only looks
 
 TWO = (("guest", WEB), ("guest", {**WEB, "name": "web2"}))
@@ -364,6 +386,7 @@ QUERIES = {
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
+    "volume_info": look({"query": "[].name"}),
 }
 INFO: dict[str, dict[str, Turn]] = {
     # A look is taken once; the second one is asked for.
@@ -374,6 +397,7 @@ INFO: dict[str, dict[str, Turn]] = {
     "host_info": {},
     "network_info": {"name": look({"name": ["dmz"]})},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
+    "volume_info": {"name": look({"name": ["scratch.raw"]}), "pool": look({"pool": ["fast"]})},
 }
 
 # images made of packages; the other options of images need real files
@@ -490,11 +514,12 @@ TURNS: dict[str, Turn] = {
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
+    **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
     **{f"image.bootstrap.{path}": turn for path, turn in BOOTSTRAP.items()},
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
-CONVERGED = ("guest", "network", "pool", "image")
+CONVERGED = ("guest", "network", "pool", "image", "volume")
 # These look at the machine itself.
 CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
@@ -549,7 +574,7 @@ def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(_module, "HAS_LIBVIRT", True)
     monkeypatch.setattr(_module.Libvirt, "connect", connect)
-    needed = {"name": "web1"} if name in ("guest", "network", "pool", "image") else {}
+    needed = {"name": "web1"} if name in CONVERGED else {}
     module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
     for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
         printed = io.StringIO()
