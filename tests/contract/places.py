@@ -83,7 +83,7 @@ class Place:
         """See that a guest never does what it is asked."""
 
     def clear(self) -> None:
-        """Remove every guest, network and pool."""
+        """Remove every guest, network, pool and secret, and the network filters that the tests made."""
         hypervisor = self.hypervisor
         for name, guest in hypervisor.guests().items():
             if guest.active:
@@ -97,6 +97,11 @@ class Place:
             hypervisor.undefine_pool(name)
             if pool.path and Path(pool.path).is_relative_to(self.folder):
                 shutil.rmtree(pool.path, ignore_errors=True)
+        for name in hypervisor.nwfilters():
+            if name.startswith("vf"):
+                hypervisor.undefine_nwfilter(name)
+        for secret in hypervisor.secrets().values():
+            hypervisor.undefine_secret(secret.uuid)
 
 
 class FakePlace(Place):

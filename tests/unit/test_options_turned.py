@@ -88,6 +88,7 @@ def run(name: str, house: House, options: Mapping[str, Any], check: bool = False
 def picture(house: House) -> Any:
     """Return the host without the memory of what was said, in which every word of a user is found."""
     guests, networks, pools, files = house.picture()
+    secrets = {uuid: (secret.definition.text, secret.value) for uuid, secret in house.fake.secret_records.items()}
     trees = {}
     for name in guests:
         trees[name] = house.definition(name)
@@ -97,6 +98,8 @@ def picture(house: House) -> Any:
         networks,
         pools,
         files,
+        house.fake.nwfilters(),
+        secrets,
     )
 
 
@@ -371,6 +374,39 @@ VOLUMES: dict[str, Turn] = {
     ),
 }
 
+# network filters
+
+FILTER: dict[str, Any] = {"name": "web", "rules": []}
+RULE: dict[str, Any] = {"action": "accept", "direction": "in", "protocol": "tcp"}
+BASE = (("nwfilter", {"name": "base"}), ("nwfilter", {"name": "other"}))
+
+
+def nwfilter(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**FILTER, **(off or {})}, {**FILTER, **(off or {}), **on}, **more)
+
+
+def rule(on: Mapping[str, Any]) -> Turn:
+    return nwfilter({"rules": [{**RULE, **on}]}, {"rules": [RULE]})
+
+
+NWFILTERS: dict[str, Turn] = {
+    "name": nwfilter({"name": "mail"}),
+    "state": nwfilter({"state": "absent"}),
+    "chain": nwfilter({"chain": "ipv4"}),
+    "priority": nwfilter({"priority": 5}),
+    "filters[].name": nwfilter({"filters": [{"name": "other"}]}, {"filters": [{"name": "base"}]}, before=BASE),
+    "filters[].parameters": nwfilter(
+        {"filters": [{"name": "base", "parameters": {"IP": "10.0.0.2"}}]}, {"filters": [{"name": "base"}]}, before=BASE
+    ),
+    "rules[].action": rule({"action": "drop"}),
+    "rules[].direction": rule({"direction": "out"}),
+    "rules[].priority": rule({"priority": 1}),
+    "rules[].statematch": rule({"statematch": False}),
+    "rules[].protocol": rule({"protocol": "udp"}),
+    "rules[].attributes": rule({"attributes": {"dstportstart": 22}}),
+    "rules[].negated": rule({"negated": {"srcportstart": 22}}),
+}
+
 # what only looks
 
 TWO = (("guest", WEB), ("guest", {**WEB, "name": "web2"}))
@@ -385,6 +421,7 @@ QUERIES = {
     "guest_info": look({"query": "[].name"}, before=TWO),
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
+    "nwfilter_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
     "volume_info": look({"query": "[].name"}),
 }
@@ -396,6 +433,7 @@ INFO: dict[str, dict[str, Turn]] = {
     "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
     "host_info": {},
     "network_info": {"name": look({"name": ["dmz"]})},
+    "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
     "volume_info": {"name": look({"name": ["scratch.raw"]}), "pool": look({"pool": ["fast"]})},
 }
@@ -515,11 +553,12 @@ TURNS: dict[str, Turn] = {
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
     **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
+    **{f"nwfilter.{path}": turn for path, turn in NWFILTERS.items()},
     **{f"image.bootstrap.{path}": turn for path, turn in BOOTSTRAP.items()},
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
-CONVERGED = ("guest", "network", "pool", "image", "volume")
+CONVERGED = ("guest", "network", "pool", "image", "volume", "nwfilter")
 # These look at the machine itself.
 CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
