@@ -407,6 +407,28 @@ NWFILTERS: dict[str, Turn] = {
     "rules[].negated": rule({"negated": {"srcportstart": 22}}),
 }
 
+# secrets
+
+KEY: dict[str, Any] = {"name": "client.a", "usage": "ceph", "value": "first-value"}
+
+
+def secret(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**KEY, **(off or {})}, {**KEY, **(off or {}), **on}, **more)
+
+
+SECRETS: dict[str, Turn] = {
+    "name": secret({"name": "client.b"}),
+    "state": secret({"state": "absent"}),
+    "usage": secret({"usage": "tls"}),
+    "usage_id": secret({"usage_id": "client.b"}),
+    "description": secret({"description": "For the cluster"}),
+    "ephemeral": secret({"ephemeral": True}),
+    "private": secret({"private": True}),
+    "value": secret({"value": "other-value"}),
+    "value_base64": Turn({"name": "a"}, {"name": "a", "value_base64": "c2VjcmV0"}),
+    "value_policy": secret({"value_policy": "on_create"}, {"value": "other-value"}, before=(("secret", KEY),)),
+}
+
 # what only looks
 
 TWO = (("guest", WEB), ("guest", {**WEB, "name": "web2"}))
@@ -423,6 +445,7 @@ QUERIES = {
     "network_info": look({"query": "[].name"}),
     "nwfilter_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
+    "secret_info": look({"query": "[].usage_id"}),
     "volume_info": look({"query": "[].name"}),
 }
 INFO: dict[str, dict[str, Turn]] = {
@@ -435,6 +458,10 @@ INFO: dict[str, dict[str, Turn]] = {
     "network_info": {"name": look({"name": ["dmz"]})},
     "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
+    "secret_info": {
+        "usage": look({"usage": ["tls"]}, before=(("secret", KEY),)),
+        "usage_id": look({"usage_id": ["other"]}, before=(("secret", KEY),)),
+    },
     "volume_info": {"name": look({"name": ["scratch.raw"]}), "pool": look({"pool": ["fast"]})},
 }
 
@@ -554,11 +581,12 @@ TURNS: dict[str, Turn] = {
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
     **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
     **{f"nwfilter.{path}": turn for path, turn in NWFILTERS.items()},
+    **{f"secret.{path}": turn for path, turn in SECRETS.items()},
     **{f"image.bootstrap.{path}": turn for path, turn in BOOTSTRAP.items()},
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
-CONVERGED = ("guest", "network", "pool", "image", "volume", "nwfilter")
+CONVERGED = ("guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
 CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
