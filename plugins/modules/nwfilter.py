@@ -114,15 +114,15 @@ options:
           - all-ipv6
       attributes:
         description:
-          - What of the protocol must be so, in libvirt's words, such as V({dstportstart: 22}). Numbers may be written as
-            V(0x16) too, masks as V(24) or V(255.255.255.0). A variable is written as V($IP).
+          - What of the protocol must be so, in libvirt's words, such as C(dstportstart) with the value V(22). Numbers may be
+            written as V(0x16) too, masks as V(24) or V(255.255.255.0). A variable is written as V($IP).
           - A word that the protocol does not have is an error; libvirt would leave it out without saying so.
         type: dict
       negated:
         description:
           - What of the protocol must not be so, in the same words.
-          - libvirt negates some attributes only together with another one, such as O(rules[].attributes) C(dstportstart)
-            with C(srcportstart). Where it would turn a rule into another one, it is an error.
+          - libvirt negates some attributes only together with another one, such as C(dstportstart) with C(srcportstart).
+            Where it would turn a rule into another one, that is an error.
         type: dict
 seealso:
   - module: virtfleet.core.nwfilter_info
