@@ -28,7 +28,7 @@ def gather(hypervisor: Hypervisor, files: Files, spec: VolumeSpec) -> Snapshot:
     elsewhere = snap.host.remote and (spec.backing or "").startswith("/")
     snap = replace(snap, volumes=all_volumes(hypervisor, snap.pools.values() if elsewhere else [pool]))
     if not snap.host.remote:
-        snap = _with_files(files, spec, snap, path_of(spec, pool))
+        snap = _with_files(files, spec, snap)
     if present(spec, snap, pool) is None:
         return snap
     if spec.state == "present" and not half_made(spec, snap) and not differences(spec, snap):
@@ -36,16 +36,21 @@ def gather(hypervisor: Hypervisor, files: Files, spec: VolumeSpec) -> Snapshot:
     return _with_users(hypervisor, files, snap, path_of(spec, pool))
 
 
-def _with_files(files: Files, spec: VolumeSpec, snap: Snapshot, path: str) -> Snapshot:
+def wanted_paths(spec: VolumeSpec, snap: Snapshot) -> frozenset[str]:
+    """Return the paths on the host that the plan wants to know; ``snap`` has the pool with its volumes."""
     wanted = set()
     if (spec.pool, spec.name) not in snap.volumes:
         # A file that libvirt has not seen yet must not be written over.
-        wanted.add(path)
+        wanted.add(path_of(spec, snap.pools[spec.pool]))
     if spec.state == "present":
         wanted |= {place for place in (spec.source, spec.backing) if place is not None and place.startswith("/")}
+    return frozenset(wanted)
+
+
+def _with_files(files: Files, spec: VolumeSpec, snap: Snapshot) -> Snapshot:
     paths: dict[str, PathFacts] = {}
     images: dict[str, ImageFacts] = {}
-    for place in sorted(wanted):
+    for place in sorted(wanted_paths(spec, snap)):
         paths[place] = files.path_facts(place)
         facts = files.image_facts(place) if paths[place].kind in ("file", "block") else None
         if facts is not None:
