@@ -172,6 +172,29 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True)
+class NwfilterFacts:
+    """One network filter as libvirt wrote it down."""
+
+    name: str
+    uuid: str
+    xml: str
+
+
+@dataclass(frozen=True)
+class SecretFacts:
+    """One secret without its value. ``usage`` is ``none`` for one that is known by its UUID only.
+
+    ``value`` is what it holds where somebody asked for it; None where nobody did, it holds nothing, or is private.
+    """
+
+    uuid: str
+    usage: str
+    usage_id: str
+    xml: str
+    value: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Lease:
     """One DHCP lease that a network of libvirt gave out. ``expires`` is seconds since the epoch."""
 
@@ -200,7 +223,8 @@ class ImageFacts:
 
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
-    images and ``guests`` the names of the guests known to stand on it.
+    images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
+    hold a part of the disk.
     """
 
     path: str
@@ -212,6 +236,7 @@ class ImageFacts:
     record: Mapping[str, str] = field(default_factory=dict)
     overlays: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -234,7 +259,8 @@ class Accelerator:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name).
+    """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name), secrets by
+    ``usage/usage_id``.
 
     ``networks`` and ``pools`` may be some of those that there are; ``network_names`` and ``pool_names`` are the names of
     all, for messages, where one of those that were asked for is missing. ``accelerator`` is None where libvirt's word
@@ -256,6 +282,8 @@ class Snapshot:
     image_paths: Mapping[str, str] = field(default_factory=dict)
     macs: Collection[str] = frozenset()
     whole: bool = False
+    secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
+    nwfilters: Mapping[str, NwfilterFacts] = field(default_factory=dict)
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Hypervisor over libvirt-python (libvirt 8.0 and later): the only file that imports libvirt.
 
-``_libvirt_guests``, ``_libvirt_networks`` and ``_libvirt_storage`` hold its methods, ``_libvirt_calls`` the way by
-which libvirt is called, ``_libvirt_read`` the reading of XML and ``_libvirt_errors`` what the messages mean. Nothing
-is refused here: what is allowed is the planners' business.
+``_libvirt_guests``, ``_libvirt_networks``, ``_libvirt_storage``, ``_libvirt_nwfilters`` and ``_libvirt_secrets`` hold
+its methods, ``_libvirt_calls`` the way by which libvirt is called, ``_libvirt_read`` the reading of XML and
+``_libvirt_errors`` what the messages mean. Nothing is refused here: what is allowed is the planners' business.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from ._libvirt_agent import AgentCommands
 from ._libvirt_calls import DEBUG, Calls, Late, Trace, code_of, unsupported, within
 from ._libvirt_guests import Guests
 from ._libvirt_networks import Networks
+from ._libvirt_nwfilters import Nwfilters
+from ._libvirt_secrets import Secrets
 from ._libvirt_storage import Storage
 
 # Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds.
@@ -117,7 +119,7 @@ def _woken(timer: int, _opaque: Any) -> None:
 _events = _EventLoop()
 
 
-class Libvirt(Guests, AgentCommands, Networks, Storage):
+class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
     """One connection to a hypervisor. See ``_ports.Hypervisor`` for what each method promises."""
 
     @classmethod

@@ -52,11 +52,13 @@ class Base:
         return self._call("find", kind, name, lookup, name, already=gone if missing_is_fine else None)
 
     def _list(self, kind: str, flags: int) -> list[Any]:
-        """List all of a kind; nothing where the driver has none (embed has neither networks nor pools)."""
+        """List all of a kind; nothing where the driver has none (embed has guests only)."""
         function = {
             "guest": self._connection.listAllDomains,
             "network": self._connection.listAllNetworks,
             "pool": self._connection.listAllStoragePools,
+            "nwfilter": self._connection.listAllNWFilters,
+            "secret": self._connection.listAllSecrets,
         }[kind]
         found = self._call("list", kind + "s", "of " + self._uri, function, flags, already=unsupported)
         return found or []

@@ -22,11 +22,13 @@ VOLUME_EXISTS = 90
 NOT_FOUND = frozenset({42, 43, 49, 50, 53, 57, 62, 66, 72, 80, 99, 103})
 UNSUPPORTED = frozenset({3, 67, 74, 84})
 AGENT_SILENT = frozenset({55, 74, 86, 97, 3})
+# A secret that is private, and a connection that may not ask for values.
+NO_VALUE = frozenset({29, 65, 88})
 _AUTH = frozenset({45, 79, 93})
 _XML = frozenset({27, 35, 92})
 
 # The kinds of objects by the "not found" number of theirs.
-_KINDS = {42: "guest", 43: "network", 49: "pool", 50: "volume", 62: "network filter", 66: "secret"}
+_KINDS = {42: "guest", 43: "network", 49: "pool", 50: "volume", 62: "nwfilter", 66: "secret"}
 
 _LIMIT = 1500
 

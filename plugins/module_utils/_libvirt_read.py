@@ -100,6 +100,25 @@ def name_in(xml: str) -> str:
     return ((root.findtext("name") if root is not None else "") or "").strip() or "?"
 
 
+def filter_in(xml: str) -> str:
+    """Return the name of the network filter that the XML describes, a question mark where it has none."""
+    try:
+        return ElementTree.fromstring(xml).get("name") or "?"
+    except ElementTree.ParseError:
+        return "?"
+
+
+def secret_in(xml: str) -> str:
+    """Return what the secret that the XML describes is for, else its UUID, a question mark where it has neither."""
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return "?"
+    usage = root.find("usage")
+    named = next((node.text or "" for node in usage), "") if usage is not None else ""
+    return (named or root.findtext("uuid") or "?").strip()
+
+
 def agent_connected(xml: str) -> bool:
     """Say whether the live XML of a guest shows the guest agent at its channel."""
     return _agent(ElementTree.fromstring(xml))

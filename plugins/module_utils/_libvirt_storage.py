@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Collection, Mapping, Sequence
+from io import FileIO
+from pathlib import Path
 from typing import Any
 
 from . import _libvirt_errors as errors
 from . import _libvirt_read as read
+from ._errors import HostError
 from ._facts import PoolFacts, VolumeFacts
 from ._libvirt_base import Base
 from ._libvirt_calls import code_of, gone, side_by_side
@@ -122,3 +127,46 @@ class Storage(Base):
 
         self._call("upload to", "volume", what, stream.sendAll, chunk, None)
         self._call("upload to", "volume", what, stream.finish)
+
+    def upload_file(self, pool: str, name: str, path: str) -> None:
+        volume, what = self._volume(pool, name), f"{pool}/{name}"
+        try:
+            # Without a buffer, whose place would not be the descriptor's.
+            with Path(path).open("rb", buffering=0) as file:
+                self._send(volume, what, file)
+        except OSError as error:
+            raise HostError(f"could not upload {path} to volume {what}: {error.strerror}; check the file") from error
+
+    def _send(self, volume: Any, what: str, file: FileIO) -> None:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(0)
+
+        def section(_stream: Any, _opaque: Any) -> list[Any]:
+            return _section(file, length)
+
+        def skip(_stream: Any, size: int, _opaque: Any) -> int:
+            file.seek(size, os.SEEK_CUR)
+            return 0
+
+        def chunk(_stream: Any, size: int, _opaque: Any) -> bytes:
+            return file.read(size) or b""
+
+        stream = self._call("upload to", "volume", what, self._connection.newStream, 0)
+        flags = self._lib.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
+        self._call("upload to", "volume", what, volume.upload, stream, 0, length, flags)
+        self._call("upload to", "volume", what, stream.sparseSendAll, chunk, section, skip, None)
+        self._call("upload to", "volume", what, stream.finish)
+
+
+def _section(file: FileIO, length: int) -> list[Any]:
+    """Return whether there is data where the file stands, and how far this goes on (virStreamSparseSendAll)."""
+    here = file.tell()
+    try:
+        data = os.lseek(file.fileno(), here, os.SEEK_DATA)
+        end = os.lseek(file.fileno(), here, os.SEEK_HOLE) if data == here else data
+    except OSError as error:
+        # ENXIO: a hole up to the end, or the end. What cannot tell its holes, such as a device, is all data.
+        return [error.errno != errno.ENXIO and here < length, length - here]
+    finally:
+        file.seek(here)
+    return [data == here, end - here]

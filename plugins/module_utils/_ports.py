@@ -21,8 +21,10 @@ from ._facts import (
     ImageFacts,
     Lease,
     NetworkFacts,
+    NwfilterFacts,
     PathFacts,
     PoolFacts,
+    SecretFacts,
     VolumeFacts,
 )
 from ._image.bootstrap import Bootstrap
@@ -62,6 +64,15 @@ class Hypervisor(Protocol):
 
     def volumes(self, pool: str, names: Collection[str] | None = None) -> Mapping[str, VolumeFacts]:
         """Return the volumes (all, or those of ``names`` that exist) of an active pool, without refreshing it."""
+
+    def nwfilters(self) -> Mapping[str, NwfilterFacts]:
+        """Return all network filters by name; none where the driver knows none."""
+
+    def secrets(self) -> Mapping[str, SecretFacts]:
+        """Return all secrets by ``usage/usage_id``, without values; none where the driver knows none."""
+
+    def secret_value(self, uuid: str) -> bytes | None:
+        """Return what a secret holds; None where it holds nothing, is private, or this connection may not ask."""
 
     def leases(self, networks: Collection[str] | None = None) -> Sequence[Lease]:
         """Return the present leases of the active networks."""
@@ -197,6 +208,26 @@ class Hypervisor(Protocol):
 
     def upload_volume(self, pool: str, name: str, data: bytes) -> None:
         """Write ``data`` from the start of a volume that exists and is large enough."""
+
+    def upload_file(self, pool: str, name: str, path: str) -> None:
+        """Write a file of the host where this runs into a volume that was just made; its holes stay holes."""
+
+    # network filters and secrets
+
+    def define_nwfilter(self, xml: str) -> None:
+        """Write a network filter; running guests that use it have it at once."""
+
+    def undefine_nwfilter(self, name: str) -> None:
+        """Forget a network filter that no running guest uses."""
+
+    def define_secret(self, xml: str) -> None:
+        """Write a secret's definition; what it holds stays."""
+
+    def set_secret_value(self, uuid: str, value: bytes) -> None:
+        """Put a value into a secret."""
+
+    def undefine_secret(self, uuid: str) -> None:
+        """Forget a secret with what it holds."""
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -56,6 +56,7 @@ class QemuImg:
             backing=info.get("full-backing-filename") or info.get("backing-filename"),
             backing_format=info.get("backing-filename-format"),
             record=read_record(path),
+            others=tuple(_other_files(path, info)),
         )
 
     def create(self, path: str, format: str, size_bytes: int) -> None:

@@ -75,6 +75,7 @@ options:
     default: false
 seealso:
   - module: virtfleet.core.pool_info
+  - module: virtfleet.core.volume
   - module: virtfleet.core.image
 """
 

@@ -26,12 +26,14 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import HostF
 from .fake_fill import MACHINES
 from .fake_guests import FakeGuests
 from .fake_networks import FakeNetworks
+from .fake_nwfilters import FakeNwfilters
+from .fake_secrets import FakeSecrets
 from .fake_storage import FakeStorage
 
 _VERSION = 9_000_000
 
 
-class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage):
+class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage, FakeNwfilters, FakeSecrets):
     """See ``_ports.Hypervisor``. ``guests_boot`` is false for guests without an operating system."""
 
     def __init__(

@@ -101,6 +101,24 @@ class Pool:
     known: set[str] = field(default_factory=set)
 
 
+@dataclass
+class Nwfilter:
+    name: str
+    uuid: str
+    definition: Definition
+
+
+@dataclass
+class Secret:
+    """One secret; ``usage`` is ``none`` for one that is known by its UUID only."""
+
+    uuid: str
+    usage: str
+    usage_id: str
+    definition: Definition
+    value: bytes | None = None
+
+
 class FakeBase:
     """State, faults, and the translation of libvirt's sayings."""
 
@@ -111,6 +129,8 @@ class FakeBase:
         self.guest_records: dict[str, Guest] = {}
         self.network_records: dict[str, Network] = {}
         self.pool_records: dict[str, Pool] = {}
+        self.nwfilter_records: dict[str, Nwfilter] = {}
+        self.secret_records: dict[str, Secret] = {}
         # The host's disk: folders and the images in them. Whoever fakes Files may share it.
         self.folders: dict[str, dict[str, File]] = {}
         self.lease_records: list[Lease] = []
@@ -144,7 +164,8 @@ class FakeBase:
 
     def _before(self, call: str, arguments: tuple[Any, ...]) -> bool:
         """Count a change; raise when it is to fail now; say whether it is to fail afterwards."""
-        self.calls.append((call, arguments))
+        # A value of a secret is in no memory of what was asked.
+        self.calls.append((call, arguments[:1] if call == "set_secret_value" else arguments))
         if self._countdown == 0:
             return False
         self._countdown -= 1

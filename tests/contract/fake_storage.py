@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import PoolFacts, VolumeFacts
 
 from .fake_base import Definition, FakeBase, File, Pool, mutating, not_found, parse, refuser
@@ -187,6 +188,15 @@ class FakeStorage(FakeBase):
         image = self._image(pool, name)
         image.data = data + image.data[len(data) :]
         image.allocation = max(image.allocation, len(data))
+
+    @mutating
+    def upload_file(self, pool: str, name: str, path: str) -> None:
+        image, source = self._image(pool, name), self.file_at(path)
+        if source is None:
+            message = f"could not upload {path} to volume {pool}/{name}: No such file or directory; check the file"
+            raise HostError(message)
+        image.data, image.allocation = source.data, source.allocation
+        image.format, image.capacity = source.format, source.capacity
 
     def _pool(self, name: str) -> Pool:
         pool = self.pool_records.get(name)

@@ -49,6 +49,20 @@ class Place:
         path.chmod(0o666)
         return str(path)
 
+    def sparse(self, name: str) -> str:
+        """Make a file of 64 MiB with some data behind a hole, a hole in the middle and one at the end."""
+        path = self.folder / name
+        with path.open("wb") as handle:
+            for place in (8, 40):
+                handle.seek(place << 20)
+                handle.write(bytes(range(256)) * 4096)
+            handle.truncate(64 << 20)
+        return str(path)
+
+    def content_of(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        return Path(path).read_bytes()
+
     def size(self, path: str) -> int:
         """Return what a guest sees of an image."""
         info = subprocess.run(
@@ -69,7 +83,7 @@ class Place:
         """See that a guest never does what it is asked."""
 
     def clear(self) -> None:
-        """Remove every guest, network and pool."""
+        """Remove every guest, network, pool and secret, and the network filters that the tests made."""
         hypervisor = self.hypervisor
         for name, guest in hypervisor.guests().items():
             if guest.active:
@@ -83,6 +97,11 @@ class Place:
             hypervisor.undefine_pool(name)
             if pool.path and Path(pool.path).is_relative_to(self.folder):
                 shutil.rmtree(pool.path, ignore_errors=True)
+        for name in hypervisor.nwfilters():
+            if name.startswith("vf"):
+                hypervisor.undefine_nwfilter(name)
+        for secret in hypervisor.secrets().values():
+            hypervisor.undefine_secret(secret.uuid)
 
 
 class FakePlace(Place):
@@ -95,6 +114,14 @@ class FakePlace(Place):
         path = str(self.folder / name)
         self.hypervisor.put_file(path, "qcow2", size)
         return path
+
+    def sparse(self, name: str) -> str:
+        path = str(self.folder / name)
+        self.hypervisor.put_file(path, "raw", 64 << 20, allocation=2 << 20, data=b"x")
+        return path
+
+    def content_of(self, path: str) -> bytes:
+        return bytes(self.hypervisor.file_at(path).data)
 
     def size(self, path: str) -> int:
         return int(self.hypervisor.file_at(path).capacity)

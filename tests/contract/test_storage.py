@@ -160,6 +160,28 @@ def test_upload(place: Place, hypervisor: Hypervisor, active: str) -> None:
     assert place.content(active, "seed", path) == b"new" + data[3:]
 
 
+def test_upload_of_a_file(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    source = place.image(place.name("source"), 8 * MIB)
+    hypervisor.create_volume(active, volume("copy", len(place.content_of(source)), kind="raw"))
+    hypervisor.upload_file(active, "copy", source)
+    hypervisor.refresh_pool(active)
+    found = hypervisor.volumes(active)["copy"]
+    assert (found.format, found.capacity_bytes) == ("qcow2", 8 * MIB)
+    assert place.content(active, "copy", found.path) == place.content_of(source)
+    with pytest.raises(HostError, match=rf"{active}/copy.*No such file"):
+        hypervisor.upload_file(active, "copy", source + "-none")
+
+
+def test_holes_of_a_file_stay_holes(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    source = place.sparse(place.name("sparse"))
+    hypervisor.create_volume(active, volume("copy", 64 * MIB, kind="raw"))
+    hypervisor.upload_file(active, "copy", source)
+    hypervisor.refresh_pool(active)
+    found = hypervisor.volumes(active)["copy"]
+    assert (found.format, found.capacity_bytes) == ("raw", 64 * MIB) and found.allocation_bytes < 4 * MIB
+    assert place.content(active, "copy", found.path) == place.content_of(source)
+
+
 def test_what_is_not_there(hypervisor: Hypervisor, active: str) -> None:
     for method, arguments in (
         ("volumes", ()),
@@ -172,6 +194,7 @@ def test_what_is_not_there(hypervisor: Hypervisor, active: str) -> None:
         ("create_volume", (volume("a", MIB),)),
         ("resize_volume", ("a", MIB)),
         ("upload_volume", ("a", b"")),
+        ("upload_file", ("a", "/dev/null")),
     ):
         with pytest.raises(NotFound, match="nosuchpool"):
             getattr(hypervisor, method)("nosuchpool", *arguments)

@@ -88,6 +88,7 @@ def run(name: str, house: House, options: Mapping[str, Any], check: bool = False
 def picture(house: House) -> Any:
     """Return the host without the memory of what was said, in which every word of a user is found."""
     guests, networks, pools, files = house.picture()
+    secrets = {uuid: (secret.definition.text, secret.value) for uuid, secret in house.fake.secret_records.items()}
     trees = {}
     for name in guests:
         trees[name] = house.definition(name)
@@ -97,6 +98,8 @@ def picture(house: House) -> Any:
         networks,
         pools,
         files,
+        house.fake.nwfilters(),
+        secrets,
     )
 
 
@@ -349,6 +352,83 @@ POOLS: dict[str, Turn] = {
     ),
 }
 
+# volumes
+
+VOLUME: dict[str, Any] = {"name": "data.qcow2", "size": "5GiB"}
+
+
+def volume(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**VOLUME, **(off or {})}, {**VOLUME, **(off or {}), **on}, **more)
+
+
+VOLUMES: dict[str, Turn] = {
+    "name": volume({"name": "other.qcow2"}),
+    "pool": volume({"pool": "fast"}),
+    "state": volume({"state": "absent"}),
+    "format": volume({"format": "raw"}),
+    "size": volume({"size": "6GiB"}),
+    "backing": volume({"backing": "debian-12"}),
+    "source": Turn({"name": "a", "size": "8GiB"}, {"name": "a", "size": "8GiB", "source": "/data/old.qcow2"}, look=asked),
+    "confirm_data_loss": volume(
+        {"confirm_data_loss": ["data.qcow2"]}, {"state": "absent"}, before=(("volume", VOLUME),), look=result
+    ),
+}
+
+# network filters
+
+FILTER: dict[str, Any] = {"name": "web", "rules": []}
+RULE: dict[str, Any] = {"action": "accept", "direction": "in", "protocol": "tcp"}
+BASE = (("nwfilter", {"name": "base"}), ("nwfilter", {"name": "other"}))
+
+
+def nwfilter(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**FILTER, **(off or {})}, {**FILTER, **(off or {}), **on}, **more)
+
+
+def rule(on: Mapping[str, Any]) -> Turn:
+    return nwfilter({"rules": [{**RULE, **on}]}, {"rules": [RULE]})
+
+
+NWFILTERS: dict[str, Turn] = {
+    "name": nwfilter({"name": "mail"}),
+    "state": nwfilter({"state": "absent"}),
+    "chain": nwfilter({"chain": "ipv4"}),
+    "priority": nwfilter({"priority": 5}),
+    "filters[].name": nwfilter({"filters": [{"name": "other"}]}, {"filters": [{"name": "base"}]}, before=BASE),
+    "filters[].parameters": nwfilter(
+        {"filters": [{"name": "base", "parameters": {"IP": "10.0.0.2"}}]}, {"filters": [{"name": "base"}]}, before=BASE
+    ),
+    "rules[].action": rule({"action": "drop"}),
+    "rules[].direction": rule({"direction": "out"}),
+    "rules[].priority": rule({"priority": 1}),
+    "rules[].statematch": rule({"statematch": False}),
+    "rules[].protocol": rule({"protocol": "udp"}),
+    "rules[].attributes": rule({"attributes": {"dstportstart": 22}}),
+    "rules[].negated": rule({"negated": {"srcportstart": 22}}),
+}
+
+# secrets
+
+KEY: dict[str, Any] = {"name": "client.a", "usage": "ceph", "value": "first-value"}
+
+
+def secret(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return Turn({**KEY, **(off or {})}, {**KEY, **(off or {}), **on}, **more)
+
+
+SECRETS: dict[str, Turn] = {
+    "name": secret({"name": "client.b"}),
+    "state": secret({"state": "absent"}),
+    "usage": secret({"usage": "tls"}),
+    "usage_id": secret({"usage_id": "client.b"}),
+    "description": secret({"description": "For the cluster"}),
+    "ephemeral": secret({"ephemeral": True}),
+    "private": secret({"private": True}),
+    "value": secret({"value": "other-value"}),
+    "value_base64": Turn({"name": "a"}, {"name": "a", "value_base64": "c2VjcmV0"}),
+    "value_policy": secret({"value_policy": "on_create"}, {"value": "other-value"}, before=(("secret", KEY),)),
+}
+
 # what only looks
 
 TWO = (("guest", WEB), ("guest", {**WEB, "name": "web2"}))
@@ -363,7 +443,10 @@ QUERIES = {
     "guest_info": look({"query": "[].name"}, before=TWO),
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
+    "nwfilter_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
+    "secret_info": look({"query": "[].usage_id"}),
+    "volume_info": look({"query": "[].name"}),
 }
 INFO: dict[str, dict[str, Turn]] = {
     # A look is taken once; the second one is asked for.
@@ -373,7 +456,13 @@ INFO: dict[str, dict[str, Turn]] = {
     "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
     "host_info": {},
     "network_info": {"name": look({"name": ["dmz"]})},
+    "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
+    "secret_info": {
+        "usage": look({"usage": ["tls"]}, before=(("secret", KEY),)),
+        "usage_id": look({"usage_id": ["other"]}, before=(("secret", KEY),)),
+    },
+    "volume_info": {"name": look({"name": ["scratch.raw"]}), "pool": look({"pool": ["fast"]})},
 }
 
 # images made of packages; the other options of images need real files
@@ -490,11 +579,14 @@ TURNS: dict[str, Turn] = {
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
+    **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
+    **{f"nwfilter.{path}": turn for path, turn in NWFILTERS.items()},
+    **{f"secret.{path}": turn for path, turn in SECRETS.items()},
     **{f"image.bootstrap.{path}": turn for path, turn in BOOTSTRAP.items()},
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
-CONVERGED = ("guest", "network", "pool", "image")
+CONVERGED = ("guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
 CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
@@ -549,7 +641,7 @@ def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(_module, "HAS_LIBVIRT", True)
     monkeypatch.setattr(_module.Libvirt, "connect", connect)
-    needed = {"name": "web1"} if name in ("guest", "network", "pool", "image") else {}
+    needed = {"name": "web1"} if name in CONVERGED else {}
     module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
     for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
         printed = io.StringIO()

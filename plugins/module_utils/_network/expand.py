@@ -17,9 +17,10 @@ from .addresses import first_address, full_range, inside
 def uuid_for(host: HostFacts, kind: str, name: str, estate: str | None = None) -> str:
     """Return the UUID of an object made on this host: the mark by which it is known again as ours, or as the estate's.
 
-    Pools never keep metadata, and networks did not always.
+    Pools, secrets and network filters never keep metadata, and networks did not always.
     """
-    return str(uuid.uuid5(uuid.UUID(host.uuid), f"{kind}/{name}" if estate is None else f"{estate}/{kind}/{name}"))
+    owner = "" if estate is None else f"{estate}/"
+    return str(uuid.uuid5(uuid.UUID(host.uuid), f"{owner}{kind}/{name}"))
 
 
 def made_here(host: HostFacts, kind: str, name: str, found: str, estate: str | None) -> bool:

@@ -109,6 +109,7 @@ def test_overlay(files: LocalFiles, tmp_path: Path) -> None:
     facts = files.image_facts(overlay)
     assert facts is not None
     assert (facts.format, facts.virtual_bytes, facts.backing, facts.backing_format) == ("qcow2", 6 * MIB, base, "raw")
+    assert set(facts.others) == {base}
     with pytest.raises(Conflict, match=r"3MiB large: it holds a disk of 4MiB"):
         files.create_overlay(str(tmp_path / "small"), base, "raw", 3 * MIB)
     with pytest.raises(NotFound, match="backing image .* does not exist"):

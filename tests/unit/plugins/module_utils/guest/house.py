@@ -59,14 +59,16 @@ class Files:
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         found = self.fake.file_at(path)
-        return PathFacts(path, found is not None, "block" if path.startswith("/dev/") else "file")
+        size = len(found.data) if found is not None else 0
+        return PathFacts(path, found is not None, "block" if path.startswith("/dev/") else "file", size_bytes=size)
 
     def image_facts(self, path: str) -> ImageFacts | None:
         found = self.fake.file_at(path)
         if found is None:
             return None
         record = self.image_record(path)
-        return ImageFacts(path, found.format, found.capacity, 0, found.backing, record=record)
+        others = (found.backing,) if found.backing else ()
+        return ImageFacts(path, found.format, found.capacity, 0, found.backing, record=record, others=others)
 
     def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         paths = set(candidates)

@@ -1,0 +1,367 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Volumes: what is made, what is grown, and what is never lost without a word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _xml
+from ansible_collections.virtfleet.core.plugins.module_utils._change import Effect, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
+    Conflict,
+    NotFound,
+    SpecError,
+    Unsupported,
+    VirtError,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._volume.options import RUN_OPTIONS, VOLUME_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._volume.spec import parse
+from ansible_collections.virtfleet.core.plugins.module_utils._volume_module import read_volumes, volume_subject
+from tests.unit.plugins.module_utils.converging import Kind, changes, ops
+from tests.unit.plugins.module_utils.guest.house import FAST, GIB, IMAGES, House
+
+VOLUME = Kind({**VOLUME_OPTIONS, **RUN_OPTIONS}, volume_subject)
+NAME = "data.qcow2"
+
+
+def shown(plan: Plan) -> dict[str, tuple[Any, Any, str]]:
+    return changes(VOLUME.made({"name": NAME}), plan)
+
+
+def defined(house: House, devices: str = "", os: str = "") -> None:
+    house.fake.define_guest(
+        "<domain type='qemu'><name>web1</name><memory unit='MiB'>64</memory>"
+        f"<os><type arch='x86_64' machine='q35'>hvm</type>{os}</os><devices>{devices}</devices></domain>"
+    )
+
+
+def disk(source: str) -> str:
+    return f"<disk type='file' device='disk'><source {source}/><target dev='vda' bus='virtio'/></disk>"
+
+
+def test_a_new_volume() -> None:
+    house = House()
+    made = VOLUME.twice(house, name=NAME, size="5GiB")
+    assert ops(made) == ["create_volume"] and made.effect is Effect.LIVE
+    assert [action.key for action in made.actions] == [("volume", f"default/{NAME}")]
+    assert shown(made) == {
+        "format": (None, "qcow2", "live"), "size": (None, "5GiB", "live"), "state": ("absent", "present", "live"),
+    }  # fmt: skip
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.format, found.capacity) == ("qcow2", 5 * GIB)
+    VOLUME.twice(house, name="a.img", size="1GB", pool="fast")
+    found = house.fake.file_at(f"{FAST}/a.img")
+    assert found is not None and (found.format, found.capacity) == ("raw", 1_000_000_000)
+
+
+def test_sizes_are_whole_sectors() -> None:
+    house = House()
+    VOLUME.twice(house, name=NAME, size="1000001B")
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and found.capacity == 1000448
+
+
+@pytest.mark.parametrize("backing", ["debian-12", "debian-12.qcow2", f"{IMAGES}/debian-12.qcow2"])
+def test_an_overlay(backing: str) -> None:
+    house = House()
+    made = VOLUME.twice(house, name=NAME, backing=backing)
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.backing, found.backing_format) == (f"{IMAGES}/debian-12.qcow2", "qcow2")
+    assert found.capacity == 2 * GIB and shown(made)["backing"] == (None, f"{IMAGES}/debian-12.qcow2", "live")
+
+
+def test_an_overlay_on_a_file_elsewhere() -> None:
+    house = House()
+    VOLUME.twice(house, name=NAME, backing="/data/old.qcow2", size="8GiB")
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.backing, found.capacity) == ("/data/old.qcow2", 8 * GIB)
+
+
+def test_what_there_is_counts_only_where_something_was_said_of_it() -> None:
+    house = House()
+    assert VOLUME.plan(house, name="debian-12.qcow2").actions == ()
+    assert VOLUME.plan(house, name="debian-12.qcow2", format="qcow2", size="2GiB").actions == ()
+    assert VOLUME.plan(house, name="debian-12.qcow2", source="/data/old.qcow2").actions == ()
+
+
+def test_growth() -> None:
+    house = House()
+    grown = VOLUME.twice(house, name="debian-12.qcow2", size="3GiB")
+    assert ops(grown) == ["resize_volume"] and shown(grown) == {"size": ("2GiB", "3GiB", "live")}
+
+
+@pytest.mark.parametrize("state", ["running", "saved", "stopped"])
+def test_a_volume_in_use_is_grown_by_its_guest(state: str) -> None:
+    house = House()
+    defined(house, disk(f"file='{IMAGES}/debian-12.qcow2'"))
+    if state != "stopped":
+        house.fake.start_guest("web1")
+    if state == "saved":
+        house.fake.save_guest("web1")
+    if state == "stopped":
+        assert ops(VOLUME.plan(house, name="debian-12.qcow2", size="3GiB")) == ["resize_volume"]
+        return
+    with pytest.raises(Conflict, match=f"web1, which is {state}: give the size to that guest's disk"):
+        VOLUME.plan(house, name="debian-12.qcow2", size="3GiB")
+
+
+LOSSES: list[dict[str, Any]] = [{"size": "1GiB"}, {"format": "raw", "size": "2GiB"}, {"backing": "debian-13"}]
+
+
+@pytest.mark.parametrize("said", LOSSES)
+def test_a_loss_needs_consent(said: dict[str, Any]) -> None:
+    house = House()
+    with pytest.raises(Conflict, match=r"would be lost.*add 'debian-12.qcow2' to confirm_data_loss"):
+        VOLUME.plan(house, name="debian-12.qcow2", **said)
+    made = VOLUME.twice(house, name="debian-12.qcow2", confirm_data_loss=["debian-12.qcow2"], **said)
+    assert made.effect is Effect.DATA_LOSS and ops(made) == ["delete_volume", "create_volume"]
+    assert made.actions[0].action == "replace"
+
+
+def test_removal() -> None:
+    house = House()
+    assert VOLUME.plan(house, name=NAME, state="absent").actions == ()
+    assert VOLUME.plan(house, name=NAME, pool="none", state="absent").actions == ()
+    with pytest.raises(Conflict, match="with all that is in it"):
+        VOLUME.plan(house, name="debian-12.qcow2", state="absent", confirm_data_loss=["fast/debian-12.qcow2"])
+    gone = VOLUME.twice(house, name="debian-12.qcow2", state="absent", confirm_data_loss=["default/debian-12.qcow2"])
+    assert gone.effect is Effect.DATA_LOSS and house.fake.file_at(f"{IMAGES}/debian-12.qcow2") is None
+
+
+@pytest.mark.parametrize(
+    ("devices", "os"),
+    [
+        (disk(f"file='{IMAGES}/debian-12.qcow2'"), ""),
+        (disk("pool='default' volume='debian-12.qcow2'").replace("type='file'", "type='volume'"), ""),
+        ("", f"<kernel>{IMAGES}/debian-12.qcow2</kernel>"),
+    ],
+)
+@pytest.mark.parametrize("said", [{"state": "absent"}, {"size": "1GiB"}])
+def test_what_a_guest_uses_is_not_lost(devices: str, os: str, said: dict[str, Any]) -> None:
+    house = House()
+    defined(house, devices, os)
+    with pytest.raises(Conflict, match="guest web1 uses it"):
+        VOLUME.plan(house, name="debian-12.qcow2", confirm_data_loss=["debian-12.qcow2"], **said)
+
+
+def test_what_another_volume_stands_on_is_not_lost() -> None:
+    house = House()
+    VOLUME.run(house, name="top.qcow2", pool="fast", backing=f"{IMAGES}/debian-12.qcow2")
+    defined(house, disk(f"file='{FAST}/top.qcow2'"))
+    with pytest.raises(Conflict, match=rf"{FAST}/top.qcow2 stands on it \(used by guest web1\)"):
+        VOLUME.plan(house, name="debian-12.qcow2", state="absent", confirm_data_loss=["debian-12.qcow2"])
+
+
+def test_an_overlay_that_libvirt_has_not_seen_counts() -> None:
+    house = House()
+    house.fake.put_file(f"{FAST}/new.qcow2", "qcow2", GIB, backing=f"{IMAGES}/debian-12.qcow2")
+    with pytest.raises(Conflict, match=f"{FAST}/new.qcow2 stands on it"):
+        VOLUME.plan(house, name="debian-12.qcow2", state="absent", confirm_data_loss=["debian-12.qcow2"])
+
+
+def test_a_file_that_libvirt_has_not_seen_is_not_written_over() -> None:
+    house = House()
+    house.fake.put_file(f"{IMAGES}/{NAME}", "qcow2", GIB, data=b"precious")
+    seen = VOLUME.twice(house, name=NAME, source="/data/old.qcow2", size="2GiB")
+    assert ops(seen) == ["refresh_pool", "resize_volume"]
+    assert shown(seen)["pool"] == (None, "default", "live")
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and found.data == b"precious"
+
+
+# content
+
+SOURCE = "/srv/appliance.qcow2"
+
+
+def sourced() -> House:
+    house = House()
+    house.fake.put_file(SOURCE, "qcow2", 4 * GIB, data=b"bytes")
+    return house
+
+
+def test_a_source_is_uploaded_once() -> None:
+    house = sourced()
+    made = VOLUME.twice(house, name=NAME, source=SOURCE, size="6GiB")
+    assert ops(made) == [
+        "create_volume", "create_volume", "upload_file", "refresh_pool", "resize_volume", "delete_volume",
+    ]  # fmt: skip
+    assert shown(made)["format"] == (None, "qcow2", "live") and shown(made)["size"] == (None, "6GiB", "live")
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.format, found.capacity, found.data) == ("qcow2", 6 * GIB, b"bytes")
+    assert house.fake.file_at(f"{IMAGES}/{NAME}.uploading") is None
+    source = house.fake.file_at(SOURCE)
+    assert source is not None
+    source.data = b"later"
+    assert VOLUME.plan(house, name=NAME, source=SOURCE, size="6GiB").actions == ()
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("number", range(1, 7))
+def test_an_interrupted_upload_is_finished(number: int, done: bool) -> None:
+    house = sourced()
+    house.fake.fail_at(number, done=done)
+    (outcome,) = VOLUME.run(house, name=NAME, source=SOURCE, size="6GiB")
+    assert outcome.outcome == "failed"
+    VOLUME.run(house, name=NAME, source=SOURCE, size="6GiB")
+    assert VOLUME.plan(house, name=NAME, source=SOURCE, size="6GiB").actions == ()
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.format, found.capacity, found.data) == ("qcow2", 6 * GIB, b"bytes")
+    assert house.fake.file_at(f"{IMAGES}/{NAME}.uploading") is None
+
+
+def test_a_half_made_volume_needs_its_source_or_goes() -> None:
+    house = sourced()
+    house.fake.fail_at(3)
+    VOLUME.run(house, name=NAME, source=SOURCE)
+    with pytest.raises(Conflict, match="cut short"):
+        VOLUME.plan(house, name=NAME, size="6GiB")
+    VOLUME.twice(house, name=NAME, state="absent", confirm_data_loss=[NAME])
+    assert [name for name in house.fake.folders[IMAGES] if name.startswith(NAME)] == []
+
+
+def test_replaced_by_a_source() -> None:
+    house = sourced()
+    VOLUME.run(house, name=NAME, size="9GiB")
+    VOLUME.twice(house, name=NAME, source=SOURCE, size="5GiB", confirm_data_loss=[NAME])
+    found = house.fake.file_at(f"{IMAGES}/{NAME}")
+    assert found is not None and (found.capacity, found.data) == (5 * GIB, b"bytes")
+
+
+def test_sources_that_are_refused() -> None:
+    house = sourced()
+    house.fake.put_file("/srv/b.vmdk", "vmdk", GIB)
+    house.fake.put_file("/srv/part.qcow2", "qcow2", GIB, backing=SOURCE)
+    with pytest.raises(NotFound, match="there is no file /srv/none"):
+        VOLUME.plan(house, name=NAME, source="/srv/none")
+    with pytest.raises(SpecError, match="is vmdk, not qcow2 or raw"):
+        VOLUME.plan(house, name=NAME, source="/srv/b.vmdk")
+    with pytest.raises(SpecError, match="is qcow2, not raw"):
+        VOLUME.plan(house, name=NAME, source=SOURCE, format="raw")
+    with pytest.raises(SpecError, match="less than the disk in"):
+        VOLUME.plan(house, name=NAME, source=SOURCE, size="1GiB")
+    with pytest.raises(Conflict, match=f"needs the file {SOURCE}"):
+        VOLUME.plan(house, name=NAME, source="/srv/part.qcow2")
+
+
+def test_over_a_remote_uri() -> None:
+    house = House(remote=True)
+    VOLUME.twice(house, name=NAME, backing=f"{FAST}/scratch.raw")
+    with pytest.raises(Unsupported, match=r"data2.*does not reach"):
+        VOLUME.plan(house, name="data2", source="/srv/x")
+    with pytest.raises(Conflict, match=f"{IMAGES}/{NAME} stands on it"):
+        VOLUME.plan(house, name="scratch.raw", pool="fast", state="absent", confirm_data_loss=["scratch.raw"])
+
+
+# what is refused
+
+
+def test_pools_that_cannot_hold_it() -> None:
+    house = House()
+    with pytest.raises(NotFound, match=r"no pool 'defalt', did you mean 'default'\?"):
+        VOLUME.plan(house, name=NAME, pool="defalt", size="1GiB")
+    house.fake.stop_pool("fast")
+    with pytest.raises(Conflict, match=r"pool fast is not active.*state: active"):
+        VOLUME.plan(house, name=NAME, pool="fast", size="1GiB")
+    house.fake.define_pool("<pool type='logical'><name>vg</name><target><path>/dev/vg</path></target></pool>")
+    with pytest.raises(Unsupported, match="of type logical"):
+        VOLUME.plan(house, name=NAME, pool="vg", size="1GiB")
+
+
+def test_backings_that_cannot_be() -> None:
+    house = House()
+    with pytest.raises(NotFound, match=r"no debian-1 in the pool default, did you mean 'debian-1"):
+        VOLUME.plan(house, name=NAME, backing="debian-1")
+    with pytest.raises(NotFound, match="no /srv/none;"):
+        VOLUME.plan(house, name=NAME, backing="/srv/none")
+    with pytest.raises(SpecError, match="less than"):
+        VOLUME.plan(house, name=NAME, backing="debian-12", size="1GiB")
+    with pytest.raises(SpecError, match="cannot stand on itself"):
+        VOLUME.plan(house, name="debian-12.qcow2", backing="debian-12")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "size: is missing"),
+        ({"size": "5"}, "size: '5' is not a size"),
+        ({"size": "0GiB"}, "size: "),
+        ({"name": "a/b"}, "name: "),
+        ({"name": "a.part"}, r"name: 'a.part' ends in \.part"),
+        ({"name": "a.uploading"}, "name: "),
+        ({"pool": "a/b"}, "pool: "),
+        ({"format": "vmdk"}, "format: "),
+        ({"state": "gone"}, "state: "),
+        ({"source": "relative"}, "source: "),
+        ({"backing": "a/b"}, "backing: "),
+        ({"backing": "debian-12", "format": "raw"}, "backing: a raw volume"),
+        ({"backing": "debian-12", "source": "/srv/x"}, "backing: .* not both"),
+    ],
+)
+def test_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        VOLUME.plan(House(), **{"name": NAME, **options})
+
+
+def test_all_complaints_at_once() -> None:
+    with pytest.raises(SpecError) as error:
+        parse({"name": "a/b", "size": "5", "format": "x"})
+    assert [problem.partition(":")[0] for problem in error.value.problems] == ["name", "format", "size"]
+
+
+def test_who_uses_a_volume() -> None:
+    house = House()
+    VOLUME.run(house, name=NAME, backing="debian-12")
+    defined(house, disk(f"file='{IMAGES}/{NAME}'"))
+    (found,) = read_volumes({"name": ["debian-12.qcow2"], "pool": []}, house.ports)["volumes"]
+    assert (found["overlays"], found["guests"]) == ([f"{IMAGES}/{NAME}"], ["web1"])
+    assert (found["pool"], found["size"], found["state"]) == ("default", "2GiB", "present")
+    listed = read_volumes({"name": [], "pool": ["fast"]}, house.ports)["volumes"]
+    assert [item["name"] for item in listed] == ["scratch.raw"]
+
+
+SIZES = st.sampled_from([None, "1GiB", "3GiB", "5GiB"])
+
+
+@settings(max_examples=60)
+@given(
+    words=st.lists(
+        st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["a.qcow2", "b.raw", "debian-12.qcow2"]),
+                "state": st.sampled_from(["present", "present", "absent"]),
+                "size": SIZES,
+                "format": st.sampled_from([None, "qcow2", "raw"]),
+                "backing": st.sampled_from([None, None, "debian-13"]),
+                "source": st.sampled_from([None, None, SOURCE]),
+                "confirm_data_loss": st.sampled_from([[], ["a.qcow2"], ["a.qcow2", "b.raw"]]),
+            }
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_whatever_is_said_is_true_at_once_or_refused_before_anything_is_touched(words: list[dict[str, Any]]) -> None:
+    house = sourced()
+    for said in words:
+        before, asked = house.picture(), len(house.fake.calls)
+        try:
+            VOLUME.twice(house, **said)
+        except VirtError:
+            assert house.picture() == before and len(house.fake.calls) == asked
+
+
+def test_a_source_keeps_its_length_for_the_volume() -> None:
+    """What is written needs room in pools that keep to it."""
+    house = House()
+    house.fake.put_file(SOURCE, "qcow2", 4 * GIB, data=bytes(1000))
+    made = VOLUME.plan(house, name=NAME, source=SOURCE)
+    sizes = [_xml.read(_xml.parse(step.args["xml"]), "capacity") for step in made.actions[0].steps[:2]]
+    assert sizes == ["512", "1000"]
