@@ -28,12 +28,23 @@ from ._image_module import FETCH_OPTIONS
 from ._image_module import TABLES as IMAGE_TABLES
 from ._module import Subject
 from ._network_module import TABLES as NETWORK_TABLES
+from ._nwfilter_module import TABLES as NWFILTER_TABLES
 from ._pool_module import TABLES as POOL_TABLES
 from ._pool_module import numbered
 from ._render import Tables, drift_rows, pending_rows, plan_rows, summary
+from ._secret_module import TABLES as SECRET_TABLES
+from ._volume_module import TABLES as VOLUME_TABLES
 from ._wait import Awaited, wait
 
-TABLES = {**GUEST_TABLES, **NETWORK_TABLES, **POOL_TABLES, **IMAGE_TABLES}
+TABLES = {
+    **GUEST_TABLES,
+    **NETWORK_TABLES,
+    **POOL_TABLES,
+    **IMAGE_TABLES,
+    **VOLUME_TABLES,
+    **SECRET_TABLES,
+    **NWFILTER_TABLES,
+}
 MOST_PARALLEL = 64
 
 ESTATE_OPTIONS: dict[str, Any] = {
@@ -73,8 +84,12 @@ def estate_subject(params: Mapping[str, Any]) -> Subject:
             raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
         return snap
 
+    # A plan is made once before an apply and once after it.
+    planned: list[Plan] = []
+
     def make(snap: Snapshot) -> Plan:
-        return plan(read[0], snap, options)
+        planned.append(plan(read[0], snap, replace(options, written=bool(planned))))
+        return planned[-1]
 
     def gate(snap: Snapshot, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         mark = saved.fingerprint(params["document"], snap.host.uuid, rows)
@@ -104,7 +119,8 @@ def estate_subject(params: Mapping[str, Any]) -> Subject:
         gate,
         params["parallel"],
         params["on_error"] == "stop",
-        _diff,
+        lambda tables, made: _diff(tables, made, estate),
+        estate.places.keys(),
     )
 
 
@@ -116,12 +132,13 @@ def _resolved(ports: Ports, estate: EstateSpec) -> EstateSpec:
     return replace(estate, images=images)
 
 
-def _diff(tables: Tables, made: Plan, objects: int) -> list[dict[str, str]]:
+def _diff(tables: Tables, made: Plan, estate: EstateSpec) -> list[dict[str, str]]:
     """Return the plan as a person reads it, for ``--diff``."""
     if not made.actions:
         return []
     rows = plan_rows(tables, made, None)
-    shown = report.text(rows, summary(tables, made, objects), pending_rows(tables, made), drift_rows(made))
+    counts = summary(tables, made, estate.objects, estate.places.keys())
+    shown = report.text(rows, counts, pending_rows(tables, made), drift_rows(made))
     return [{"prepared": shown}]
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from . import _xml
+from ._errors import VirtError
 from ._estate.owner import forgotten_guests
 from ._estate.spec import EstateSpec, Overcommit
-from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
+from ._facts import ImageFacts, PoolFacts, SecretFacts, Snapshot, VolumeFacts
 from ._guest.needs import Needs, joined, needs
 from ._guest.record import read as read_record
 from ._guest.skeleton import offers_kvm
@@ -21,6 +22,11 @@ from ._image.gather import gather as gather_image
 from ._image.place import DIRECTORY_POOLS, find_place
 from ._image.spec import ImageSpec
 from ._ports import Files, Hypervisor
+from ._secret.plan import reads_value
+from ._volume.gather import with_files, with_users
+from ._volume.plan import differences, half_made, path_of
+from ._volume.plan import present as present_volume
+from ._volume.spec import VolumeSpec
 
 
 def gather_guests(hypervisor: Hypervisor, files: Files, specs: Sequence[GuestSpec], losing: bool = False) -> Snapshot:
@@ -38,12 +44,12 @@ def gather_estate(
     """
     host = hypervisor.host()
     # Who runs in a network, or has disks in a pool that goes, matters where these are changed.
-    whole = prune or bool(estate.networks) or estate.overcommit != Overcommit() or _leaving(estate)
+    whole = prune or bool(estate.networks or estate.nwfilters) or estate.overcommit != Overcommit() or _leaving(estate)
     guests = hypervisor.guests(None if whole else [spec.name for spec in estate.guests])
     leaving = forgotten_guests(estate, guests) if prune and estate.name is not None else []
     wanted = joined(needs(spec, guests.get(spec.name)) for spec in (*estate.guests, *leaving))
     networks = hypervisor.networks(None if prune or estate.networks else wanted.networks)
-    everything = losing or prune or bool(estate.pools or estate.images)
+    everything = losing or prune or bool(estate.pools or estate.images or estate.volumes) or _leaving(estate)
     pools = hypervisor.pools(None if everything else wanted.pools) if everything or wanted.pools else {}
     future = _future(estate, pools)
     snap = Snapshot(
@@ -63,6 +69,11 @@ def gather_estate(
         if losing or prune:
             snap = _with_users(hypervisor, files, snap, (*estate.guests, *leaving))
     snap = _with_images(hypervisor, files, estate, snap, future, prune)
+    snap = _with_volumes(hypervisor, files, estate, snap, future)
+    if estate.secrets or prune:
+        snap = replace(snap, secrets=_secrets(hypervisor, estate))
+    if estate.nwfilters or prune:
+        snap = replace(snap, nwfilters=hypervisor.nwfilters())
     addressed = {
         nic["source"]["network"]
         for spec in estate.guests
@@ -76,7 +87,8 @@ def gather_estate(
 
 
 def _leaving(estate: EstateSpec) -> bool:
-    return any(spec.state == "absent" for kind in (estate.pools, estate.networks, estate.images) for spec in kind)
+    kinds = (estate.pools, estate.networks, estate.images, estate.volumes, estate.secrets, estate.nwfilters)
+    return any(spec.state == "absent" for kind in kinds for spec in kind)
 
 
 def _future(estate: EstateSpec, pools: Mapping[str, PoolFacts]) -> Mapping[str, PoolFacts]:
@@ -105,7 +117,8 @@ def _volumes(
     for name in sorted(pools):
         if not pools[name].active:
             continue
-        named = wanted.volumes_in(pools[name]) if wanted is not None else None
+        every = wanted is None or name in {spec.pool for spec in estate.volumes}
+        named = None if every or wanted is None else wanted.volumes_in(pools[name])
         names = None if named is None else named | images.get(name, set())
         for volume in hypervisor.volumes(name, names).values():
             found[name, volume.name] = volume
@@ -135,6 +148,41 @@ def _with_images(
         images.update(part.images)
         volumes.update(part.volumes)
     return replace(snap, images=images, volumes=volumes)
+
+
+def _with_volumes(
+    hypervisor: Hypervisor, files: Files, estate: EstateSpec, snap: Snapshot, future: Mapping[str, PoolFacts]
+) -> Snapshot:
+    """Add what the plans of the document's own volumes need."""
+    for spec in estate.volumes:
+        pool = future.get(spec.pool)
+        if pool is None or pool.type not in DIRECTORY_POOLS:
+            continue
+        there = replace(snap, pools=future)
+        if not snap.host.remote:
+            there = with_files(files, spec, there)
+        if pool.active and present_volume(spec, there, pool) is not None and _touches(spec, there):
+            there = with_users(hypervisor, files, there, path_of(spec, pool))
+        snap = replace(there, pools=snap.pools)
+    return snap
+
+
+def _touches(spec: VolumeSpec, snap: Snapshot) -> bool:
+    """Say whether a volume that exists will be changed; what cannot be told is for the plan to complain of."""
+    try:
+        return spec.state == "absent" or half_made(spec, snap) or bool(differences(spec, snap))
+    except VirtError:
+        return False
+
+
+def _secrets(hypervisor: Hypervisor, estate: EstateSpec) -> Mapping[str, SecretFacts]:
+    """Return all secrets, with the values of those that the plan compares."""
+    found = dict(hypervisor.secrets())
+    for spec in estate.secrets:
+        facts = found.get(spec.key)
+        if facts is not None and reads_value(spec, facts):
+            found[spec.key] = replace(facts, value=hypervisor.secret_value(facts.uuid))
+    return found
 
 
 def _forgotten_images(

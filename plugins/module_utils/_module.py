@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,7 @@ class Subject:
     before it). ``after`` runs once all is applied, also when nothing had to change: the place to wait.
     ``dry``: it is only planned, as in check mode. ``gate`` sees the plan and its rows before anything is touched, may
     refuse it, and returns values for the result. ``parallel`` and ``stop`` are apply's. ``diff`` makes the diff.
+    ``named`` are the keys (kind, name) of what was asked for, where the number alone would not do.
     """
 
     gather: Callable[[Ports], Snapshot]
@@ -59,7 +60,8 @@ class Subject:
     gate: Callable[[Snapshot, Sequence[Mapping[str, Any]]], Mapping[str, Any]] = lambda snap, rows: {}
     parallel: int = 1
     stop: bool = False
-    diff: Callable[[Tables, Plan, int], list[dict[str, str]]] = lambda tables, plan, objects: diff(tables, plan)
+    diff: Callable[[Tables, Plan], list[dict[str, str]]] = lambda tables, plan: diff(tables, plan)
+    named: Collection[tuple[str, str]] | None = None
 
 
 def main_converge(
@@ -84,7 +86,7 @@ def main_converge(
             plan = wanted.plan(snap)
             report = _Report(wanted, plan)
             if module._diff:
-                report.diff = wanted.diff(wanted.tables, plan, wanted.objects)
+                report.diff = wanted.diff(wanted.tables, plan)
             more = wanted.gate(snap, report.rows())
             if not dry:
                 report.outcomes = apply(plan, ports, _progress(module), wanted.parallel, wanted.stop)
@@ -133,7 +135,7 @@ class _Report:
             "plan": self.rows(),
             "pending": pending_rows(tables, self.pending or self.plan),
             "unmanaged": unmanaged_rows(self.plan),
-            "summary": summary(tables, self.plan, self.subject.objects),
+            "summary": summary(tables, self.plan, self.subject.objects, self.subject.named),
         }
         if "guest" in tables:
             # Only guests keep what was applied last.

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ._change import HIDDEN, UNKNOWN, Action, Change, Outcome, Plan
@@ -88,15 +88,20 @@ def drift_rows(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def summary(tables: Tables, plan: Plan, objects: int) -> dict[str, int]:
+def summary(
+    tables: Tables, plan: Plan, objects: int, named: Collection[tuple[str, str]] | None = None
+) -> dict[str, int]:
     """Return how many actions of each verb there are, and how many of the ``objects`` asked for need none.
 
-    Those are of the kinds that ``tables`` has; volumes and reservations come along with them.
+    Those are of the kinds that ``tables`` has; volumes and reservations come along with them. ``named`` are the keys of
+    what was asked for, where they are known.
     """
     counts: dict[str, int] = {}
     for action in plan.actions:
         counts[action.action] = counts.get(action.action, 0) + 1
     touched = len({action.key for action in plan.actions if action.kind in tables or not tables})
+    if named is not None:
+        return {**counts, "unchanged": len(set(named) - {action.key for action in plan.actions})}
     return {**counts, "unchanged": max(0, objects - touched)}
 
 

@@ -8,8 +8,8 @@ module: estate
 short_description: Keep everything that a virtualization host holds as one document says
 version_added: 0.1.0
 description:
-  - Takes one document with the pools, networks, images and guests of a host, plans all of it at once, says what each change
-    costs, and makes it so over one connection. A thousand guests are one task.
+  - Takes one document with the pools, networks, images, volumes, secrets, network filters and guests of a host, plans all
+    of it at once, says what each change costs, and makes it so over one connection. A thousand guests are one task.
   - Everything that can be checked is checked before anything is touched, and all complaints come at once, each with its
     place in the document, such as C(guests[3].disks[0].size).
   - Objects are made in the order in which they stand on each other; what is independent goes side by side. An object that
@@ -36,9 +36,10 @@ options:
     description:
       - What the host holds, as a mapping. C(version) is V(1). C(name) is the estate's name, V(default) without one; it marks
         what the estate makes as its own.
-      - C(pools), C(networks), C(images) and C(guests) are lists of the options of M(virtfleet.core.pool),
-        M(virtfleet.core.network), M(virtfleet.core.image) and M(virtfleet.core.guest). An image or a guest that names no
-        pool has the document's first. A disk's C(image) is the name of one of the document's images, wherever that lies.
+      - C(pools), C(networks), C(images), C(volumes), C(secrets), C(nwfilters) and C(guests) are lists of the options of
+        M(virtfleet.core.pool), M(virtfleet.core.network), M(virtfleet.core.image), M(virtfleet.core.volume),
+        M(virtfleet.core.secret), M(virtfleet.core.nwfilter) and M(virtfleet.core.guest). An image, a volume or a guest that
+        names no pool has the document's first. A disk's C(image) is the name of one of the document's images, wherever that lies.
       - C(guest_defaults) are words for every guest, C(profiles) are words by a name. A guest lists the profiles that it has
         in C(profiles). The later word counts, in the order C(guest_defaults), profiles, the guest's own. Mappings are
         merged key by key, everything else (a list too) is replaced, and null takes away what was there.
@@ -143,7 +144,10 @@ seealso:
   - module: virtfleet.core.guest
   - module: virtfleet.core.image
   - module: virtfleet.core.network
+  - module: virtfleet.core.nwfilter
   - module: virtfleet.core.pool
+  - module: virtfleet.core.secret
+  - module: virtfleet.core.volume
   - plugin: virtfleet.core.plan_markdown
     plugin_type: filter
   - plugin: virtfleet.core.plan_text
@@ -208,7 +212,7 @@ plan:
   elements: dict
   contains:
     kind:
-      description: C(pool), C(network), C(image), C(volume) or C(guest).
+      description: C(pool), C(network), C(image), C(volume), C(secret), C(nwfilter) or C(guest).
       type: str
     name:
       description: The object's name; a volume's is C(pool/name).

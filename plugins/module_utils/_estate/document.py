@@ -16,11 +16,17 @@ from .._guest.spec import parse as parse_guest
 from .._image.options import IMAGE_WORDS
 from .._image.spec import ImageSpec, read_spec
 from .._network.options import NETWORK_OPTIONS
-from .._network.spec import NetworkSpec, check_name
+from .._network.spec import check_name
 from .._network.spec import parse as parse_network
+from .._nwfilter.options import NWFILTER_OPTIONS
+from .._nwfilter.spec import parse as parse_nwfilter
+from .._secret.options import SECRET_OPTIONS
+from .._secret.spec import parse as parse_secret
 from .._storage.options import POOL_OPTIONS
-from .._storage.spec import PoolSpec
 from .._storage.spec import parse as parse_pool
+from .._volume.options import VOLUME_OPTIONS
+from .._volume.spec import VolumeSpec
+from .._volume.spec import parse as parse_volume
 from . import shape
 from .merge import has_number, merged, numbered
 from .spec import EstateSpec, Key, Overcommit
@@ -47,6 +53,9 @@ DOCUMENT: Mapping[str, Any] = {
     "pools": {"type": "list", "elements": "dict", "options": POOL_OPTIONS},
     "networks": {"type": "list", "elements": "dict", "options": NETWORK_OPTIONS},
     "images": {"type": "list", "elements": "dict", "options": IMAGE_WORDS},
+    "volumes": {"type": "list", "elements": "dict", "options": VOLUME_OPTIONS},
+    "secrets": {"type": "list", "elements": "dict", "options": SECRET_OPTIONS},
+    "nwfilters": {"type": "list", "elements": "dict", "options": NWFILTER_OPTIONS},
     "guests": {"type": "list", "elements": "dict", "options": GUEST_WORDS},
 }
 
@@ -79,16 +88,24 @@ class _Reader:
                 self.complain(str(name), f"no such section{shape.hint(str(name), DOCUMENT)}")
         self._version(document.get("version"))
         name = self._take("name", document.get("name", DEFAULT_NAME), check_name)
-        pools = self._section(document, "pools", "pool", self._pool)
+        pools = self._section(document, "pools", "pool", lambda given, path: self._take(path, given, parse_pool))
         first = next((pool.name for pool in pools if pool.state != "absent"), None)
-        networks = self._section(document, "networks", "network", self._network)
+        networks = self._section(document, "networks", "network", lambda given, path: self._take(path, given, parse_network))
         images = self._section(document, "images", "image", lambda given, path: self._image(given, path, first, name))
+        volumes = self._section(document, "volumes", "volume", lambda given, path: self._volume(given, path, first))
+        secrets = self._section(document, "secrets", "secret", lambda given, path: self._take(path, given, parse_secret))
+        nwfilters = self._section(
+            document, "nwfilters", "nwfilter", lambda given, path: self._take(path, given, parse_nwfilter)
+        )
         guests, waits = self._guests(document, first)
         found = EstateSpec(
             name,
             tuple(replace(pool, estate=name) for pool in pools),
             tuple(replace(network, estate=name) for network in networks),
             tuple(images),
+            tuple(volumes),
+            tuple(replace(secret, estate=name) for secret in secrets),
+            tuple(replace(nwfilter, estate=name) for nwfilter in nwfilters),
             tuple(replace(guest, estate=name) for guest in guests),
             self._overcommit(document.get("overcommit")),
             waits,
@@ -133,7 +150,7 @@ class _Reader:
             before = len(self.problems)
             given = shape.mapping(options, entry, path, self.complain)
             spec = read(given, path) if len(self.problems) == before else None
-            if spec is not None and self._once(kind, spec.name, path):
+            if spec is not None and self._once(kind, spec.key if isinstance(spec, VolumeSpec) else spec.name, path):
                 found.append(spec)
         return found
 
@@ -145,12 +162,10 @@ class _Reader:
         self.places[kind, name] = path
         return True
 
-    def _pool(self, given: dict[str, Any], path: str) -> PoolSpec | None:
-        found: PoolSpec | None = self._take(path, given, parse_pool)
-        return found
-
-    def _network(self, given: dict[str, Any], path: str) -> NetworkSpec | None:
-        found: NetworkSpec | None = self._take(path, given, parse_network)
+    def _volume(self, given: dict[str, Any], path: str, pool: str | None) -> VolumeSpec | None:
+        if pool is not None:
+            given.setdefault("pool", pool)
+        found: VolumeSpec | None = self._take(path, given, parse_volume)
         return found
 
     def _image(self, given: dict[str, Any], path: str, pool: str | None, estate: str | None) -> ImageSpec | None:

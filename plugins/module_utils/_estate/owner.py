@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an estate owns: what it made itself, known by the marks that it left, and never what it only found.
 
-A guest carries the estate's name in its metadata, an image in its record. Pools and networks have the UUID that follows
-from the estate's name, kind and name.
+A guest carries the estate's name in its metadata, an image in its record. Pools, networks, secrets and network filters have
+the UUID that follows from the estate's name, kind and name.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .._guest.spec import GuestSpec
 from .._image.spec import ImageSpec
 from .._network.expand import uuid_for
 from .._network.spec import NetworkSpec
+from .._nwfilter.spec import NwfilterSpec
+from .._secret.spec import SecretSpec
 from .._storage.spec import PoolSpec
 from .spec import EstateSpec
 
@@ -45,6 +47,8 @@ def forgotten(estate: EstateSpec, snap: Snapshot, consent: Sequence[str]) -> Est
     host = snap.host
     pools = {pool.name for pool in estate.pools}
     networks = {network.name for network in estate.networks}
+    secrets = {secret.key for secret in estate.secrets}
+    nwfilters = {nwfilter.name for nwfilter in estate.nwfilters}
     paths = set(snap.image_paths.values())
     return replace(
         estate,
@@ -64,6 +68,18 @@ def forgotten(estate: EstateSpec, snap: Snapshot, consent: Sequence[str]) -> Est
             )
             for path, facts in sorted(snap.images.items())
             if path not in paths and facts.record.get("estate") == estate.name
+        ),
+        # Nothing tells whose a volume is.
+        volumes=(),
+        secrets=tuple(
+            SecretSpec(facts.usage_id, "absent", facts.usage, facts.usage_id, estate=estate.name)
+            for key, facts in sorted(snap.secrets.items())
+            if key not in secrets and facts.uuid == uuid_for(host, "secret", key, estate.name)
+        ),
+        nwfilters=tuple(
+            NwfilterSpec(name, "absent", estate=estate.name)
+            for name, facts in sorted(snap.nwfilters.items())
+            if name not in nwfilters and facts.uuid == uuid_for(host, "nwfilter", name, estate.name)
         ),
         guests=tuple(forgotten_guests(estate, snap.guests)),
     )

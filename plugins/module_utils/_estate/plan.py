@@ -18,7 +18,7 @@ from typing import TypeVar
 from .. import _xml
 from .._change import Action, Change, Drift, Effect, Plan, Step, worst
 from .._errors import Conflict, NotFound, SpecError, Unsupported
-from .._facts import ImageFacts, NetworkFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
+from .._facts import ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
@@ -31,12 +31,19 @@ from .._network.plan import plan as plan_network
 from .._network.plugged import defined_with, running_in
 from .._network.reservations import Reservation, reserve
 from .._network.spec import NetworkSpec
+from .._nwfilter.plan import includes
+from .._nwfilter.plan import plan as plan_nwfilter
+from .._nwfilter.spec import NwfilterSpec
+from .._secret.plan import plan as plan_secret
+from .._secret.spec import SecretSpec
 from .._storage.plan import plan as plan_pool
 from .._storage.spec import PoolSpec
 from .._table import observe
 from .._units import show_size
+from .._volume.plan import plan as plan_volume
+from .._volume.spec import VolumeSpec
 from .owner import forgotten
-from .predict import image_after, network_after, ops, pool_after, volume_of
+from .predict import image_after, network_after, nwfilter_after, ops, pool_after, volume_after, volume_of
 from .spec import EstateSpec, Key
 from .words import bounded, located
 
@@ -44,15 +51,19 @@ from .words import bounded, located
 _RATHER_RESTART = 5
 
 
-Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec)
+Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the user allows; ``prune``: what the estate owns and the document does not name any more goes."""
+    """What the user allows; ``prune``: what the estate owns and the document does not name any more goes.
+
+    ``written``: the plan was carried out just now, so values of secrets that nobody can read back hold.
+    """
 
     guest: GuestOptions = field(default_factory=GuestOptions)
     prune: bool = False
+    written: bool = False
 
 
 def plan(estate: EstateSpec, snap: Snapshot, options: Options) -> Plan:
@@ -70,6 +81,7 @@ class _There:
     paths: dict[str, PathFacts]
     images: dict[str, ImageFacts]
     image_paths: dict[str, str]
+    nwfilters: dict[str, NwfilterFacts]
 
 
 class _Planner:
@@ -80,7 +92,13 @@ class _Planner:
         self.macs = {mac for guest in estate.guests for mac in _given_macs(guest)} | set(snap.macs)
         self.running = dict(snap.guests)
         self.there = _There(
-            dict(snap.networks), dict(snap.pools), dict(snap.volumes), dict(snap.paths), dict(snap.images), {}
+            dict(snap.networks),
+            dict(snap.pools),
+            dict(snap.volumes),
+            dict(snap.paths),
+            dict(snap.images),
+            {},
+            dict(snap.nwfilters),
         )
         self.snap = replace(
             snap,
@@ -91,6 +109,7 @@ class _Planner:
             paths=self.there.paths,
             images=self.there.images,
             image_paths=self.there.image_paths,
+            nwfilters=self.there.nwfilters,
             macs=self.macs,
         )
         self.problems: list[str] = []
@@ -103,7 +122,7 @@ class _Planner:
         self.made_by: dict[str, Key] = {}
 
     def plan(self) -> Plan:
-        first = [*self._pools(), *self._images()]
+        first = [*self._secrets(), *self._nwfilters(), *self._pools(), *self._images(), *self._volumes()]
         doomed = EstateSpec()
         if self.options.prune:
             doomed = forgotten(self.estate, self.snap, sorted(self.options.guest.consent))
@@ -140,6 +159,47 @@ class _Planner:
         self.unmanaged.update(made.unmanaged)
         self.drift.update(made.drift)
         return made
+
+    def _secrets(self) -> Iterable[Action]:
+        for spec in self.estate.secrets:
+            if spec.state != "absent":
+                made = self._part("secret", spec.name, partial(plan_secret, spec, self.snap, self.options.written))
+                yield from made.actions if made is not None else ()
+
+    def _nwfilters(self) -> Iterable[Action]:
+        """Plan each filter after those that it includes, wherever in the document they are."""
+        left = [spec for spec in self.estate.nwfilters if spec.state != "absent"]
+        while left:
+            names = {spec.name for spec in left}
+            ready = [spec for spec in left if not names & set(spec.includes)] or left
+            for spec in ready:
+                made = self._part("nwfilter", spec.name, partial(plan_nwfilter, spec, self.snap))
+                facts = nwfilter_after(made, self.snap.nwfilters.get(spec.name)) if made is not None else None
+                if facts is not None:
+                    self.there.nwfilters[spec.name] = facts
+                needs = tuple(("nwfilter", name) for name in spec.includes)
+                yield from (replace(action, needs=needs) for action in (made.actions if made is not None else ()))
+            left = [spec for spec in left if spec not in ready]
+
+    def _volumes(self) -> Iterable[Action]:
+        for spec in self.estate.volumes:
+            if spec.state == "absent":
+                continue
+            consent = self.options.guest.consent
+            made = self._part("volume", spec.key, partial(plan_volume, spec, self.snap, consent))
+            if made is None:
+                continue
+            key = (spec.pool, spec.name)
+            facts = volume_after(spec, self.snap.pools[spec.pool], made, self.snap.volumes.get(key))
+            needs: list[Key] = [("pool", spec.pool)]
+            for action in made.actions:
+                bases = {change.after for change in action.changes if change.path == ("backing",)}
+                needs += [self.made_by[base] for base in bases if base in self.made_by]
+                yield replace(action, needs=(*action.needs, *needs))
+            if facts is not None:
+                self.there.volumes[key] = facts
+                self.there.paths[facts.path] = PathFacts(facts.path, True)
+                self.made_by[facts.path] = ("volume", spec.key)
 
     def _pools(self) -> Iterable[Action]:
         for spec in self.estate.pools:
@@ -287,11 +347,34 @@ class _Planner:
             found += self._gone_image(image, doomed, before, deleted)
         for network in (*_absent(self.estate.networks), *doomed.networks):
             found += self._gone_network(network, before)
+        for volume in _absent(self.estate.volumes):
+            made = self._part(
+                "volume", volume.key, partial(plan_volume, volume, self.snap, self.options.guest.consent)
+            )
+            deleted |= {(volume.pool, volume.name)} if made is not None else set()
+            found += _after(made, before)
+        for nwfilter in self._outer_first([*_absent(self.estate.nwfilters), *doomed.nwfilters]):
+            made = self._part("nwfilter", nwfilter.name, partial(plan_nwfilter, nwfilter, self.snap))
+            self.there.nwfilters.pop(nwfilter.name, None)
+            found += _after(made, before)
         before = (*before, *(action.key for action in found))
+        for secret in (*_absent(self.estate.secrets), *doomed.secrets):
+            found += _after(self._part("secret", secret.name, partial(plan_secret, secret, self.snap)), before)
         for key in deleted:
             self.there.volumes.pop(key, None)
         for pool in (*_absent(self.estate.pools), *doomed.pools):
             found += self._gone_pool(pool, pool in doomed.pools, before)
+        return found
+
+    def _outer_first(self, specs: list[NwfilterSpec]) -> list[NwfilterSpec]:
+        """Return network filters in an order in which each goes before those that it includes."""
+        inner = includes(self.snap)
+        found: list[NwfilterSpec] = []
+        while specs:
+            held = {name for spec in specs for name in inner.get(spec.name, ())}
+            free = [spec for spec in specs if spec.name not in held] or specs
+            found += free
+            specs = [spec for spec in specs if spec not in free]
         return found
 
     def _gone_image(
@@ -317,14 +400,14 @@ class _Planner:
             return []
         if path in volumes:
             deleted.add(volumes[path])
-        return [replace(action, needs=(*action.needs, *before)) for action in made.actions]
+        return _after(made, before)
 
     def _gone_network(self, spec: NetworkSpec, before: Sequence[Key]) -> list[Action]:
         facts = self.snap.networks.get(spec.name)
         if facts is not None and self._still_used(spec, facts):
             return []
         made = self._part("network", spec.name, partial(plan_network, spec, self.snap))
-        return [replace(action, needs=(*action.needs, *before)) for action in made.actions] if made is not None else []
+        return _after(made, before)
 
     def _still_used(self, spec: NetworkSpec, facts: NetworkFacts) -> bool:
         """Complain where guests that stay want a network that goes, and tell whether there are any."""
@@ -355,7 +438,7 @@ class _Planner:
                 self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
                 return []
         made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap))
-        return [_forgiving(replace(action, needs=(*action.needs, *before))) for action in made.actions] if made else []
+        return [_forgiving(action) for action in _after(made, before)]
 
     # the host's room
 
@@ -391,6 +474,11 @@ class _Planner:
         have = observe(GUEST, _xml.parse(facts.xml)) if facts is not None else {}
         whole = {**have, **(spec.values if spec is not None else {})}
         return whole.get("memory", 0), whole.get("vcpus", 1)
+
+
+def _after(made: Plan | None, before: Sequence[Key]) -> list[Action]:
+    """Return the actions of a part, each after those of ``before``."""
+    return [] if made is None else [replace(action, needs=(*action.needs, *before)) for action in made.actions]
 
 
 def _merged(own: Plan, reserved: Action | None) -> list[Action]:

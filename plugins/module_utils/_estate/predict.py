@@ -15,9 +15,11 @@ from pathlib import PurePosixPath
 
 from .. import _xml
 from .._change import Plan
-from .._facts import ImageFacts, NetworkFacts, PoolFacts, VolumeFacts
+from .._facts import ImageFacts, NetworkFacts, NwfilterFacts, PoolFacts, VolumeFacts
 from .._image.place import Place
 from .._image.spec import BOOTSTRAP_BYTES, ImageSpec
+from .._volume.plan import path_of
+from .._volume.spec import VolumeSpec
 
 
 def ops(plan: Plan) -> list[str]:
@@ -82,6 +84,27 @@ def image_after(spec: ImageSpec, place: Place, plan: Plan, images: Mapping[str, 
     if size is None and place.backing is not None and place.backing in images:
         size = images[place.backing].virtual_bytes
     return ImageFacts(place.path, spec.made_format, size or 0, 0, place.backing)
+
+
+def nwfilter_after(plan: Plan, facts: NwfilterFacts | None) -> NwfilterFacts | None:
+    """Return a network filter as it will be."""
+    xml = defined(plan, "define_nwfilter")
+    if xml is None:
+        return facts
+    root = _xml.parse(xml)
+    return NwfilterFacts(root.get("name") or "", _xml.read(root, "uuid") or "", xml)
+
+
+def volume_after(spec: VolumeSpec, pool: PoolFacts, plan: Plan, facts: VolumeFacts | None) -> VolumeFacts | None:
+    """Return a volume as it will be; what it is made of says its size, where the user did not."""
+    if spec.state == "absent":
+        return None
+    path = facts.path if facts is not None else path_of(spec, pool)
+    if facts is not None and not plan.actions:
+        return facts
+    size = spec.size_bytes or (facts.capacity_bytes if facts is not None else 0)
+    form = facts.format if facts is not None and spec.format is None else spec.made_format
+    return VolumeFacts(pool.name, spec.name, path, "qcow2" if spec.backing else form, size, 0)
 
 
 def volume_of(image: ImageFacts, pool: PoolFacts) -> VolumeFacts:

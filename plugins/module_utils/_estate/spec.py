@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from .._guest.spec import GuestSpec
 from .._image.spec import ImageSpec
 from .._network.spec import NetworkSpec
+from .._nwfilter.spec import NwfilterSpec
+from .._secret.spec import SecretSpec
 from .._storage.spec import PoolSpec
+from .._volume.spec import VolumeSpec
 
 Key = tuple[str, str]
 
@@ -37,6 +40,9 @@ class EstateSpec:
     pools: tuple[PoolSpec, ...] = ()
     networks: tuple[NetworkSpec, ...] = ()
     images: tuple[ImageSpec, ...] = ()
+    volumes: tuple[VolumeSpec, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
+    nwfilters: tuple[NwfilterSpec, ...] = ()
     guests: tuple[GuestSpec, ...] = ()
     overcommit: Overcommit = Overcommit()
     waits: Mapping[str, str] = field(default_factory=dict)
@@ -49,4 +55,5 @@ class EstateSpec:
     @property
     def objects(self) -> int:
         """Return how many objects the document names."""
-        return len(self.pools) + len(self.networks) + len(self.images) + len(self.guests)
+        kinds = (self.pools, self.networks, self.images, self.volumes, self.secrets, self.nwfilters, self.guests)
+        return sum(len(kind) for kind in kinds)

@@ -64,18 +64,19 @@ def _skeleton(spec: NwfilterSpec, snap: Snapshot) -> Element:
 
 
 def _check_includes(spec: NwfilterSpec, snap: Snapshot) -> None:
-    includes = _includes(snap)
-    missing = [name for name in spec.includes if name not in includes]
+    known = includes(snap)
+    missing = [name for name in spec.includes if name not in known]
     if missing:
         raise NotFound(
-            f"nwfilter {spec.name}: filters: there is no filter {missing[0]!r}{close(missing[0], includes)}; make it first"
+            f"nwfilter {spec.name}: filters: there is no filter {missing[0]!r}{close(missing[0], known)}; make it first"
         )
     for name in spec.includes:
-        if spec.name in _reached(name, includes):
+        if spec.name in _reached(name, known):
             raise SpecError(f"nwfilter {spec.name}: filters: {name} includes {spec.name} already, so that neither could end")
 
 
-def _includes(snap: Snapshot) -> dict[str, set[str]]:
+def includes(snap: Snapshot) -> dict[str, set[str]]:
+    """Return for each filter the names of those that it includes."""
     return {
         name: {include.name for include in read_filters(_xml.parse(facts.xml))} for name, facts in snap.nwfilters.items()
     }
@@ -96,7 +97,7 @@ def _reached(name: str, edges: Mapping[str, set[str]]) -> set[str]:
 
 
 def _filters_with(name: str, snap: Snapshot) -> list[str]:
-    return sorted(other for other, included in _includes(snap).items() if name in included)
+    return sorted(other for other, included in includes(snap).items() if name in included)
 
 
 def _guests_with(names: set[str], guests: Mapping[str, GuestFacts]) -> list[str]:
@@ -112,7 +113,7 @@ def filters_of(guest: GuestFacts) -> set[str]:
 def _explained(name: str, snap: Snapshot, changes: list[Change]) -> list[Change]:
     """Say of each change whom it reaches at once."""
     above: dict[str, set[str]] = {}
-    for other, included in _includes(snap).items():
+    for other, included in includes(snap).items():
         for each in included:
             above.setdefault(each, set()).add(other)
     running = {guest.name: guest for guest in snap.guests.values() if guest.active}

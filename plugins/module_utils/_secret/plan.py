@@ -51,7 +51,8 @@ def _private(facts: SecretFacts) -> bool:
 
 
 def _creation(spec: SecretSpec, snap: Snapshot) -> Plan:
-    uuid = uuid_for(snap.host, KIND, spec.name, spec.estate)
+    # An estate knows its own again by what it is for: no secret keeps the name.
+    uuid = uuid_for(snap.host, KIND, spec.name if spec.estate is None else spec.key, spec.estate)
     other = next((facts for facts in snap.secrets.values() if facts.uuid == uuid), None)
     if other is not None:
         raise Conflict(

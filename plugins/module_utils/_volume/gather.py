@@ -28,12 +28,12 @@ def gather(hypervisor: Hypervisor, files: Files, spec: VolumeSpec) -> Snapshot:
     elsewhere = snap.host.remote and (spec.backing or "").startswith("/")
     snap = replace(snap, volumes=all_volumes(hypervisor, snap.pools.values() if elsewhere else [pool]))
     if not snap.host.remote:
-        snap = _with_files(files, spec, snap)
+        snap = with_files(files, spec, snap)
     if present(spec, snap, pool) is None:
         return snap
     if spec.state == "present" and not half_made(spec, snap) and not differences(spec, snap):
         return snap
-    return _with_users(hypervisor, files, snap, path_of(spec, pool))
+    return with_users(hypervisor, files, snap, path_of(spec, pool))
 
 
 def wanted_paths(spec: VolumeSpec, snap: Snapshot) -> frozenset[str]:
@@ -47,9 +47,9 @@ def wanted_paths(spec: VolumeSpec, snap: Snapshot) -> frozenset[str]:
     return frozenset(wanted)
 
 
-def _with_files(files: Files, spec: VolumeSpec, snap: Snapshot) -> Snapshot:
-    paths: dict[str, PathFacts] = {}
-    images: dict[str, ImageFacts] = {}
+def with_files(files: Files, spec: VolumeSpec, snap: Snapshot) -> Snapshot:
+    paths: dict[str, PathFacts] = dict(snap.paths)
+    images: dict[str, ImageFacts] = dict(snap.images)
     for place in sorted(wanted_paths(spec, snap)):
         paths[place] = files.path_facts(place)
         facts = files.image_facts(place) if paths[place].kind in ("file", "block") else None
@@ -58,9 +58,11 @@ def _with_files(files: Files, spec: VolumeSpec, snap: Snapshot) -> Snapshot:
     return replace(snap, paths=paths, images=images)
 
 
-def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot, path: str) -> Snapshot:
+def with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot, path: str) -> Snapshot:
     volumes = all_volumes(hypervisor, snap.pools.values())
-    snap = replace(snap, guests=hypervisor.guests(), volumes=volumes)
+    if not snap.whole:
+        snap = replace(snap, guests=hypervisor.guests())
+    snap = replace(snap, volumes={**snap.volumes, **volumes})
     if snap.host.remote:
         return snap
     overlays, names = find_users(files, [path], snap.pools, snap.guests, volumes).of(path)

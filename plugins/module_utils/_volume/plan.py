@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from .. import _xml
-from .._change import Action, Change, Effect, Plan, Step, worst
+from .._change import UNKNOWN, Action, Change, Effect, Plan, Step, worst
 from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import image_names
@@ -173,17 +174,24 @@ def _making(spec: VolumeSpec, snap: Snapshot) -> tuple[list[Change], list[Step]]
                 f"volume {spec.key}: size: {show_size(size)} is less than {base.path} has, on which it stands "
                 f"({show_size(_size_of(base))})"
             )
+    later = base is not None and not _size_of(base)
     if size is None:
         raise SpecError(
             f"volume {spec.key}: size: is missing; a volume that does not exist needs a size, a backing or a source"
         )
     made = "qcow2" if base is not None else spec.made_format
-    changes = [Change(("format",), None, made, Effect.LIVE), Change(("size",), None, show_size(size), Effect.LIVE)]
+    shown = UNKNOWN if later and spec.size_bytes is None else show_size(size)
+    changes = [Change(("format",), None, made, Effect.LIVE), Change(("size",), None, shown, Effect.LIVE)]
     if base is not None:
         changes.append(Change(("backing",), None, base.path, Effect.LIVE))
     want = VolumeWant(
         spec.pool, spec.name, "", made, size, base.path if base else None, base.format if base else None
     )
+    if later and base is not None:
+        # The same plan makes what it stands on.
+        pool = base.pool if isinstance(base, VolumeFacts) else None
+        arguments = {"volume": replace(want, size_bytes=spec.size_bytes), "base_pool": pool}
+        return changes, [Step("create_volume_on", arguments, f"make the volume {spec.key}")]
     return changes, [_create(want, size)]
 
 

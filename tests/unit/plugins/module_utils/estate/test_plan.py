@@ -386,3 +386,54 @@ def test_what_differs_in_the_running_guest_only() -> None:
     given["guests"][0].update(vcpus=4)
     hall.make(given)
     assert hall.planned(given).drift == {}
+
+
+# volumes, secrets, network filters
+
+
+def test_the_other_kinds() -> None:
+    hall = Hall()
+    given = document(
+        volumes=[
+            {"name": "shared.qcow2", "size": "1GiB"},
+            {"name": "top.qcow2", "backing": "small"},
+        ],
+        secrets=[{"name": "ceph", "usage": "ceph", "value": "hush-hush"}],
+        nwfilters=[
+            {"name": "outer", "filters": [{"name": "inner"}]},
+            {"name": "inner", "rules": [{"action": "drop", "direction": "in", "protocol": "tcp"}]},
+        ],
+        images=[{"name": "small", "source": "/data/old.qcow2"}],
+    )
+    given["guests"].append({"name": "user", "disks": [{"volume": "images/shared.qcow2"}]})
+    plan, outcomes = hall.make(given)
+    assert failures(outcomes) == []
+    made = names(plan)
+    assert made[:3] == ["secret ceph", "nwfilter inner", "nwfilter outer"]
+    assert changes(plan, "volume", "images/top.qcow2")["size"] == (None, UNKNOWN, "live")
+    assert hall.fake.volumes("images")["top.qcow2"].capacity_bytes == 7 * GIB
+    assert "hush-hush" not in str(rows(plan))
+    assert hall.planned(given).actions == ()
+    rest = document(images=given["images"])
+    gone = hall.planned(rest, prune=True)
+    assert names(gone) == ["guest user", "nwfilter outer", "nwfilter inner", "secret ceph"]
+    # A volume is nobody's mark: it stays until it is named.
+    _plan, outcomes = hall.make(rest, prune=True)
+    assert failures(outcomes) == []
+    assert "shared.qcow2" in hall.fake.volumes("images")
+    absent = {**rest, "volumes": [{"name": name, "state": "absent"} for name in ("shared.qcow2", "top.qcow2")]}
+    assert refused(hall, absent)[0].startswith("volumes[0] (images/shared.qcow2): volume images/shared.qcow2 (")
+    _plan, outcomes = hall.make(absent, confirm_data_loss=["shared.qcow2", "top.qcow2"])
+    assert failures(outcomes) == []
+    assert "shared.qcow2" not in hall.fake.volumes("images")
+
+
+def test_a_filter_that_somebody_includes_is_not_removed() -> None:
+    hall = Hall()
+    given = {
+        "version": 1,
+        "nwfilters": [{"name": "outer", "filters": [{"name": "inner"}]}, {"name": "inner"}],
+    }
+    hall.make(given)
+    (found,) = refused(hall, {"version": 1, "nwfilters": [{"name": "outer"}, {"name": "inner", "state": "absent"}]})
+    assert found.startswith("nwfilters[1]")
