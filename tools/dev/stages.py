@@ -175,6 +175,11 @@ def sanity_of(name: str, *skipped: str) -> Callable[[Workshop], list[Step]]:
     return steps
 
 
+def folders_of(folder: str) -> list[str]:
+    """Return the folders to name to pytest: found below `tests`, their conftest files would come too late for plugins."""
+    return [UNIT, CONTRACT, LAB, INTEGRATION] if folder == "tests" else [folder]
+
+
 def pytest_of(name: str, folder: str, *options: str) -> Callable[[Workshop], list[Step]]:
     """Return a stage that runs a folder of tests under a pair."""
 
@@ -182,7 +187,7 @@ def pytest_of(name: str, folder: str, *options: str) -> Callable[[Workshop], lis
         venv = venvs.ensure(shop.root, shop.pair(name))
         junit = shop.results / f"{folder.replace('/', '-')}-{name}{''.join(options).replace(' ', '')}.xml"
         cache = f"cache_dir=.pytest_cache/{name}"
-        command = [str(venv / "bin" / "python"), "-m", "pytest", folder, "-q", "-o", cache, f"--junit-xml={junit}"]
+        command = [str(venv / "bin" / "python"), "-m", "pytest", *folders_of(folder), "-q", "-o", cache, f"--junit-xml={junit}"]
         return [Step("pytest", (*command, *options, *shop.args), shop.root, shop.environment(venv), junit)]
 
     return steps

@@ -44,6 +44,15 @@ def test_a_word_names_a_stage_or_a_family() -> None:
         stages.chosen("units")
 
 
+def test_every_conftest_with_plugins_is_named_to_pytest() -> None:
+    root = Path(stages.__file__).resolve().parents[2]
+    wanted = {
+        str(file.parent.relative_to(root)) for file in root.glob("tests/*/conftest.py") if "pytest_plugins" in file.read_text()
+    }
+    assert wanted <= set(stages.folders_of("tests"))
+    assert stages.folders_of(stages.UNIT) == [stages.UNIT]
+
+
 def test_the_run_goes_on_after_a_failure(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
     rows = _run(shop, _stage("bad", "print('the reason'); raise SystemExit(3)"), _stage("good", "pass"))
     assert (rows["bad"].state, rows["bad"].reason) == ("failed", "python (exit 3)")
