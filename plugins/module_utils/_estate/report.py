@@ -19,6 +19,7 @@ _COSTS = {
     "data_loss": "data is lost",
 }
 _LONGEST = 120
+_MARKUP = frozenset("\\`*_[]<>|#@&")
 
 
 def text(rows: Sequence[Row], summary: Mapping[str, int], pending: Sequence[Row] = (), drift: Sequence[Row] = ()) -> str:
@@ -108,6 +109,4 @@ def markdown(
 def _cell(value: Any) -> str:
     """Return a text that cannot end a table's cell, begin markup, or call somebody: some of it is a guest's own words."""
     plain = " ".join("".join(letter if letter.isprintable() else " " for letter in str(value)).split())
-    for letter in "\\`*_[]<>|#@":
-        plain = plain.replace(letter, f"&#{ord(letter)};")
-    return plain
+    return "".join(f"&#{ord(letter)};" if letter in _MARKUP else letter for letter in plain)
