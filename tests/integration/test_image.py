@@ -294,6 +294,37 @@ def test_how_it_is_fetched(play: Player, furnished: Host, pool: Path, name: str,
     assert "the server was silent for 1 s" in slow
 
 
+def test_how_a_document_fetches_its_images(
+    play: Player, furnished: Host, pool: Path, name: str, web: Web
+) -> None:
+    web.serve("disk.raw", b"\x01" + os.urandom(MIB - 1))
+    closed, login = f"{web.url}/closed/disk.raw", {"url_username": "reader", "url_password": "s3cret-word"}
+    mirror = furnished.folder / f"{name}.mirror"
+    mirror.mkdir()
+    (mirror / "away.raw").write_bytes(b"\x01" * MIB)
+
+    def document(*sources: str) -> dict[str, Any]:
+        images = [{"name": f"{name}{number}", "source": source} for number, source in enumerate(sources)]
+        return {"version": 1, "name": name, "images": images}
+
+    results = tried(
+        play,
+        task("plain", "estate", document=document(closed), headers={"X-Token": "s3cret-token"}, **login),
+        task("trusted", "estate", document=document(f"{web.secure_url}/disk.raw"), validate_certs=False, prune=True,
+             confirm_data_loss=[f"{name}0"]),
+        task("mirrored", "estate", document=document("https://images.invalid/away.raw"), mirror=str(mirror),
+             confirm_data_loss=[f"{name}0"]),
+        bad("slow", "estate", document=document(closed, f"{web.url}/slow/disk.raw"), timeout=1,
+            confirm_data_loss=[f"{name}0"], **login),
+        task("gone", "estate", document={"version": 1, "name": name}, prune=True,
+             confirm_data_loss=[f"{name}0", f"{name}1"]),
+    )  # fmt: skip
+    assert "s3cret" not in json.dumps(dict(results.named("plain").values))
+    assert [row["action"] for row in results.named("mirrored")["plan"]] == ["replace"]
+    assert "the server was silent for 1 s" in failures(results)[0]
+    assert not list(pool.glob(f"{name}*"))
+
+
 def test_a_killed_import_leaves_the_old_image(
     play: Player, furnished: Host, pool: Path, name: str, web: Web, tmp_path: Path
 ) -> None:

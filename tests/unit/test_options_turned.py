@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.virtfleet.core.plugins.module_utils import _module, _xml
+from ansible_collections.virtfleet.core.plugins.module_utils import _lock, _module, _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
 from tests.unit.plugins.module_utils.guest.house import FAST, GIB, House
 
@@ -81,6 +81,8 @@ def run(name: str, house: House, options: Mapping[str, Any], check: bool = False
         patch.setattr(_module, "_ports", ports)
         patch.setattr(_module, "_local_files", lambda _module: house.ports.files)
         patch.setattr(_module, "PROGRESS", Path(os.devnull))
+        # No lock on the machine's own hypervisor.
+        patch.setattr(_lock, "PLACE", Path(os.devnull) / "locks")
         module.main()
     return dict(json.loads(printed.getvalue().splitlines()[-1]))
 
@@ -92,7 +94,8 @@ def picture(house: House) -> Any:
     trees = {}
     for name in guests:
         trees[name] = house.definition(name)
-        _xml.remove(trees[name], "metadata/virtfleet:guest/virtfleet:applied")
+        for told in ("applied", "waiting"):
+            _xml.remove(trees[name], f"metadata/virtfleet:guest/virtfleet:{told}")
     return (
         {name: (facts.state, facts.autostart, _xml.to_text(trees[name])) for name, facts in guests.items()},
         networks,
@@ -194,6 +197,13 @@ def _silent(house: House) -> None:
     house.fake.silent.add("web1")
 
 
+def _retitled(house: House) -> None:
+    """Give the guest another title by hand."""
+    root = house.definition()
+    _xml.write(root, "title", "by hand")
+    house.fake.define_guest(_xml.to_text(root))
+
+
 def _stubborn(house: House) -> None:
     house.fake.stubborn.add("web1")
 
@@ -275,6 +285,60 @@ GUEST: dict[str, Turn] = {
     "stop_timeout": guest({"stop_timeout": "7s"}, {"state": "stopped"}, before=RUNNING, look=asked),
     "force_stop": guest({"force_stop": True}, {"state": "stopped"}, before=RUNNING, prepare=_stubborn, look=result),
     "confirm_data_loss": guest({"confirm_data_loss": ["web1"]}, {"state": "absent"}, before=MADE),
+    "restart_policy": guest({"restart_policy": "if_needed"}, {"machine": "pc"}, before=RUNNING, look=asked),
+    "drift": guest({"drift": "report"}, {"title": "ours"}, before=(("guest", {**WEB, "title": "ours"}),), prepare=_retitled),
+}
+
+# whole hosts
+
+ALL: dict[str, Any] = {"version": 1, "guests": [WEB]}
+BEFORE = (("estate", {"document": {**ALL, "guests": [{**WEB, "disks": [DISK]}]}}),)
+BOOTED = (("estate", {"document": {**ALL, "guests": [{**WEB, "disks": [DISK], "state": "running"}]}}),)
+
+
+def estate(on: Mapping[str, Any], words: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    """Turn an option of the estate, on a document of one guest with these words."""
+    off = {"document": {**ALL, "guests": [{**WEB, **(words or {})}]}}
+    return Turn(off, {**off, **on}, **more)
+
+
+def _away(house: House) -> None:
+    """Let the first change fail."""
+    house.fake.fail_at(1)
+
+
+ESTATE: dict[str, Turn] = {
+    "document": estate({"document": {**ALL, "guests": [{**WEB, "vcpus": 2}]}}),
+    "mode": estate({"mode": "plan"}),
+    "saved_plan": estate({"saved_plan": {"plan": [], "fingerprint": {"version": 0}}}, look=result),
+    "prune": estate({"prune": True, "document": {"version": 1}}, before=BEFORE),
+    "on_error": Turn(
+        {"document": {**ALL, "guests": [WEB, {**WEB, "name": "web2"}]}, "parallel": 1},
+        {"document": {**ALL, "guests": [WEB, {**WEB, "name": "web2"}]}, "parallel": 1, "on_error": "stop"},
+        prepare=_away,
+        look=result,
+    ),
+    "parallel": estate({"parallel": 0}, look=result),
+    "wait_for": estate(
+        {"wait_for": "agent", "wait_timeout": "0.05s"}, {"state": "running"}, before=BOOTED, prepare=_silent, look=result
+    ),
+    "wait_timeout": Turn(
+        {"document": {**ALL, "guests": [{**WEB, "state": "running"}]}, "wait_for": "agent", "wait_timeout": "0.05s"},
+        {"document": {**ALL, "guests": [{**WEB, "state": "running"}]}, "wait_for": "agent", "wait_timeout": "0.1s"},
+        BOOTED,
+        prepare=_silent,
+        look=result,
+    ),
+    "stop_timeout": estate({"stop_timeout": "7s"}, {"state": "stopped"}, before=BOOTED, look=asked),
+    "force_stop": estate({"force_stop": True}, {"state": "stopped"}, before=BOOTED, prepare=_stubborn, look=result),
+    "restart_policy": estate({"restart_policy": "if_needed"}, {"machine": "pc"}, before=BOOTED, look=asked),
+    "drift": estate(
+        {"drift": "report"},
+        {"title": "ours"},
+        before=(("estate", {"document": {**ALL, "guests": [{**WEB, "title": "ours"}]}}),),
+        prepare=_retitled,
+    ),
+    "confirm_data_loss": estate({"confirm_data_loss": ["web1"]}, {"state": "absent"}, before=BEFORE),
 }
 
 # networks
@@ -544,6 +608,10 @@ ELSEWHERE: dict[str, str] = {
     "image.checksum": _IMAGES + "test_import_from_a_file",
     "image.backing": _IMAGES + "test_overlay",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
+    **{
+        f"estate.{name}": _IMAGES + "test_how_a_document_fetches_its_images"
+        for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "timeout")
+    },
     "image.headers": _IMAGES + "test_how_it_is_fetched",
     "image.url_username": _IMAGES + "test_how_it_is_fetched",
     "image.url_password": _IMAGES + "test_how_it_is_fetched",
@@ -576,6 +644,7 @@ ELSEWHERE: dict[str, str] = {
 }
 
 TURNS: dict[str, Turn] = {
+    **{f"estate.{path}": turn for path, turn in ESTATE.items()},
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
@@ -586,7 +655,7 @@ TURNS: dict[str, Turn] = {
     **{f"{name}.{path}": turn for name, turns in INFO.items() for path, turn in turns.items()},
     **{f"{name}.query": turn for name, turn in QUERIES.items()},
 }
-CONVERGED = ("guest", "network", "pool", "image", "volume", "nwfilter", "secret")
+CONVERGED = ("estate", "guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
 CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
@@ -641,7 +710,9 @@ def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(_module, "HAS_LIBVIRT", True)
     monkeypatch.setattr(_module.Libvirt, "connect", connect)
-    needed = {"name": "web1"} if name in CONVERGED else {}
+    needed: dict[str, Any] = {"name": "web1"} if name in CONVERGED else {}
+    if name == "estate":
+        needed = {"document": {"version": 1}}
     module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
     for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
         printed = io.StringIO()
