@@ -404,7 +404,8 @@ class _Convergence:
         waiting = [change for change in waiting if change.path not in {other.path for other, _steps in back}]
         if writes:
             tree = self.tree
-            records.write(tree, replace(new_record, waiting=tuple(".".join(change.path) for change in waiting)))
+            if waiting:
+                records.write(tree, replace(new_record, waiting=tuple(".".join(change.path) for change in waiting)))
             live = None if stop_first or wanted == "stopped" else self.live
             table_changes = [c for c in defining if c.path[0] not in ("xml_overlay", "cloud_init")]
             done = steps(GUEST, table_changes, context, tree, live)
@@ -577,6 +578,7 @@ class _Convergence:
             devices=tuple(devices),
             seed=digest,
             applied=applied,
+            waiting=(),
         )
 
     def _autostart_step(self, change: Change) -> Step:
