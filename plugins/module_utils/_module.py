@@ -46,7 +46,7 @@ class Subject:
     ``objects`` is the number of things asked for. ``result`` gets a Snapshot taken after the run (in check mode
     before it). ``after`` runs once all is applied, also when nothing had to change: the place to wait.
     ``dry``: it is only planned, as in check mode. ``gate`` sees the plan and its rows before anything is touched, may
-    refuse it, and returns values for the result. ``parallel`` and ``stop`` are apply's. ``diff`` makes the diff.
+    refuse it, and returns values for the result. ``parallel`` and ``stop`` are apply's. ``show_diff`` makes the diff.
     ``named`` are the keys (kind, name) of what was asked for, where the number alone would not do.
     """
 
@@ -60,7 +60,7 @@ class Subject:
     gate: Callable[[Snapshot, Sequence[Mapping[str, Any]]], Mapping[str, Any]] = lambda snap, rows: {}
     parallel: int = 1
     stop: bool = False
-    diff: Callable[[Tables, Plan], list[dict[str, str]]] = lambda tables, plan: diff(tables, plan)
+    show_diff: Callable[[Tables, Plan], list[dict[str, str]]] = diff
     named: Collection[tuple[str, str]] | None = None
 
 
@@ -86,7 +86,7 @@ def main_converge(
             plan = wanted.plan(snap)
             report = _Report(wanted, plan)
             if module._diff:
-                report.diff = wanted.diff(wanted.tables, plan)
+                report.diff = wanted.show_diff(wanted.tables, plan)
             more = wanted.gate(snap, report.rows())
             if not dry:
                 report.outcomes = apply(plan, ports, _progress(module), wanted.parallel, wanted.stop)

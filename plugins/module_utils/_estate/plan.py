@@ -15,21 +15,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from .. import _xml
-from .._change import Action, Change, Drift, Effect, Plan, Step, worst
+from .._change import Action, Change, Drift, Plan
 from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
 from .._guest.spec import GuestSpec
-from .._guest.table import GUEST
 from .._image.place import find_place
 from .._image.plan import plan as plan_image
 from .._image.spec import ImageSpec
 from .._network.plan import plan as plan_network
-from .._network.plugged import defined_with, running_in
-from .._network.reservations import Reservation, reserve
+from .._network.plugged import defined_with
 from .._network.spec import NetworkSpec
 from .._nwfilter.plan import includes
 from .._nwfilter.plan import plan as plan_nwfilter
@@ -38,18 +35,14 @@ from .._secret.plan import plan as plan_secret
 from .._secret.spec import SecretSpec
 from .._storage.plan import plan as plan_pool
 from .._storage.spec import PoolSpec
-from .._table import observe
-from .._units import show_size
 from .._volume.plan import plan as plan_volume
 from .._volume.spec import VolumeSpec
+from .networks import joined
 from .owner import forgotten
-from .predict import image_after, network_after, nwfilter_after, ops, pool_after, volume_after, volume_of
+from .predict import image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
+from .room import overcommitted
 from .spec import EstateSpec, Key
 from .words import bounded, located
-
-# A live update of a reservation costs about half a second: from this many on a network that nobody runs in is restarted.
-_RATHER_RESTART = 5
-
 
 Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
 
@@ -118,7 +111,7 @@ class _Planner:
         self.unmanaged: dict[Key, tuple[str, ...]] = {}
         self.drift: dict[Key, tuple[Drift, ...]] = {}
         self.networks: dict[str, Plan] = {}
-        self.wishes: list[tuple[str, Wishes]] = []
+        self.wishes: list[Wishes] = []
         self.made_by: dict[str, Key] = {}
 
     def plan(self) -> Plan:
@@ -129,9 +122,10 @@ class _Planner:
         self._networks()
         goes = [*self._guests(doomed.guests), *self._guests(g for g in self.estate.guests if g.state == "absent")]
         stays = self._guests(guest for guest in self.estate.guests if guest.state != "absent")
-        networks = self._joined_networks({network.name for network in (*_absent(self.estate.networks), *doomed.networks)})
+        leaving = {network.name for network in (*_absent(self.estate.networks), *doomed.networks)}
+        networks = joined(self.networks, self.wishes, self.snap, leaving, self.problems)
         last = self._removals(doomed, goes)
-        self._overcommitted(doomed)
+        self.problems += overcommitted(self.estate, self.snap)
         if self.problems:
             raise SpecError(bounded(self.problems))
         return Plan(
@@ -263,7 +257,7 @@ class _Planner:
     def _guest(self, spec: GuestSpec) -> Plan:
         made, wishes = plan_apart(spec, self.snap, self.options.guest)
         if wishes.wanted or wishes.gone:
-            self.wishes.append((spec.name, wishes))
+            self.wishes.append(wishes)
         if spec.name not in self.snap.guests:
             self.macs.update(_made_macs(made))
         return made
@@ -279,57 +273,6 @@ class _Planner:
             pools = {entry["pool"] for entry in spec.disks or () if entry.get("pool")} | {spec.pool or ""}
             needs += [("pool", pool) for pool in sorted(pools) if pool]
         return replace(action, needs=(*action.needs, *needs)) if needs else action
-
-    # what guests want of networks
-
-    def _joined_networks(self, leaving: set[str]) -> list[Action]:
-        """Return the actions on networks that stay, each with the reservations of all guests in one redefine."""
-        wanted: dict[str, list[Reservation]] = {}
-        gone: dict[str, set[str]] = {}
-        soon: set[str] = set()
-        for _guest, wishes in self.wishes:
-            for network, items in wishes.wanted.items():
-                wanted.setdefault(network, []).extend(items)
-                soon |= {item.mac.lower() for item in items} if wishes.soon else set()
-            for network, macs in wishes.gone.items():
-                gone.setdefault(network, set()).update(macs)
-        found = []
-        for network in dict.fromkeys((*self.networks, *wanted, *gone)):
-            if network in leaving:
-                continue
-            own = self.networks.get(network, Plan())
-            facts = self.snap.networks.get(network)
-            reserved = None
-            if facts is not None and (network in wanted or network in gone):
-                # One that is started by the plan runs as it will be defined.
-                fresh = replace(facts, live_xml=None) if "start_network" in ops(own) else facts
-                items, back = wanted.get(network, []), gone.get(network, set())
-                reserved = self._reserved(network, fresh, items, back, soon | back)
-            found += _merged(own, reserved)
-        return found
-
-    def _reserved(
-        self, network: str, facts: NetworkFacts, wanted: Sequence[Reservation], gone: set[str], soon: set[str]
-    ) -> Action | None:
-        try:
-            found = reserve(facts, wanted, gone, soon)
-        except SpecError as error:
-            self.problems += error.problems
-            return None
-        except Conflict as error:
-            self.problems += str(error).split("; could not reserve")
-            return None
-        updates = [step for step in found.steps if step.op == "update_network"] if found is not None else []
-        if found is None or len(updates) < _RATHER_RESTART or not self.snap.whole or running_in(facts, self.snap.guests):
-            return found
-        why = f"quicker than {len(updates)} updates, and no guest runs in it"
-        change = Change(("state",), "active", "active (restarted)", Effect.LIVE, why)
-        steps = (
-            *(step for step in found.steps if step.op != "update_network"),
-            Step("stop_network", {"name": network}, f"stop network {network}"),
-            Step("start_network", {"name": network}, f"start network {network}"),
-        )
-        return replace(found, changes=(*found.changes, change), steps=steps)
 
     # what goes
 
@@ -440,60 +383,10 @@ class _Planner:
         made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap))
         return [_forgiving(action) for action in _after(made, before)]
 
-    # the host's room
-
-    def _overcommitted(self, doomed: EstateSpec) -> None:
-        """Complain where the running guests together have more of the host than was allowed."""
-        limits = self.estate.overcommit
-        if limits.memory is None and limits.vcpus is None:
-            return
-        memory = vcpus = 0
-        specs = {guest.name: guest for guest in self.estate.guests}
-        for name in {*specs, *self.snap.guests}:
-            size, count = self._share(specs.get(name), name)
-            memory, vcpus = memory + size, vcpus + count
-        host = self.snap.host
-        if limits.memory is not None and memory > host.memory_bytes * limits.memory:
-            self.problems.append(
-                f"overcommit.memory: the running guests would have {show_size(memory)}, more than {limits.memory:g} times the "
-                f"host's {show_size(host.memory_bytes)}; run fewer guests, give them less, or raise the ratio"
-            )
-        if limits.vcpus is not None and vcpus > host.cpus * limits.vcpus:
-            self.problems.append(
-                f"overcommit.vcpus: the running guests would have {vcpus} CPUs, more than {limits.vcpus:g} times the host's "
-                f"{host.cpus}; run fewer guests, give them fewer, or raise the ratio"
-            )
-
-    def _share(self, spec: GuestSpec | None, name: str) -> tuple[int, int]:
-        """Return memory and CPUs of a guest that will run, nothing of one that will not."""
-        facts = self.snap.guests.get(name)
-        state = spec.state if spec is not None else "present"
-        runs = state in ("running", "paused") or (state == "present" and facts is not None and facts.active)
-        if not runs:
-            return 0, 0
-        have = observe(GUEST, _xml.parse(facts.xml)) if facts is not None else {}
-        whole = {**have, **(spec.values if spec is not None else {})}
-        return whole.get("memory", 0), whole.get("vcpus", 1)
-
 
 def _after(made: Plan | None, before: Sequence[Key]) -> list[Action]:
     """Return the actions of a part, each after those of ``before``."""
     return [] if made is None else [replace(action, needs=(*action.needs, *before)) for action in made.actions]
-
-
-def _merged(own: Plan, reserved: Action | None) -> list[Action]:
-    """Return a network's own action with the reservations of guests in it: in its redefine, and live after its steps."""
-    if reserved is None:
-        return list(own.actions)
-    if not own.actions:
-        return [reserved]
-    (action,) = own.actions
-    defines = [step for step in reserved.steps if step.op == "define_network"]
-    rest = [step for step in reserved.steps if step.op != "define_network"]
-    steps = [defines.pop() if step.op == "define_network" and defines else step for step in action.steps]
-    changes = (*action.changes, *reserved.changes)
-    effect = worst(change.effect for change in changes)
-    return [replace(action, effect=effect, changes=changes, steps=(*defines, *steps, *rest))]
 
 
 def _forgiving(action: Action) -> Action:
