@@ -49,9 +49,9 @@ def test_a_second_run_waits_and_says_for_whom(place: Path) -> None:
     said: list[str] = []
     process = holder(place)
     try:
-        with pytest.raises(Timeout, match=rf"process {process.pid}\) and did not end within 0.3 s; nothing was touched"):
-            with one_at_a_time(URI, said.append, 0.3):
-                pass
+        told = rf"process {process.pid}\) and did not end within 0.3 s; nothing was touched"
+        with pytest.raises(Timeout, match=told), one_at_a_time(URI, said.append, 0.3):
+            pass
         assert said == [f"waits for another run on {URI} (process {process.pid})"]
         with one_at_a_time("qemu:///system?socket=/other", said.append, 0.3):
             pass
