@@ -152,16 +152,26 @@ def _beneath(path: str, child: Element, others: Sequence[Element]) -> Iterator[s
 
 def _too_many(path: str, holder: Element, other: Element) -> Iterator[str]:
     for device in holder:
-        if device.tag in ("disk", "interface") or any(_xml.contains(item, device) for item in other):
+        if device.tag in ("disk", "interface") or any(_alike(item, device) for item in other):
             continue
         kind = device.get("type")
         if device.tag == "controller" and not any(c.tag == "controller" and c.get("type") == kind for c in other):
             # Nothing hangs on it, and nothing takes its number.
             continue
-        if _xml.sibling(other, device) is None:
-            named = _selector(device)
-            if named is not None:
-                yield f"{path}/{named}"
+        twin = _xml.sibling(other, device)
+        named = _selector(device if twin is None else Element(device.tag, {} if kind is None else {"type": kind}))
+        if named is not None and twin is None:
+            yield f"{path}/{named}"
+        elif named is not None and twin is not None:
+            yield from (f"{path}/{named}/@{name}" for name in device.attrib if name not in twin.attrib)
+
+
+def _alike(item: Element, device: Element) -> bool:
+    """Tell whether one of two devices says no more than the other; a number that only one has is no difference."""
+    if "index" not in device.attrib and "index" in item.attrib:
+        item = _xml.clone(item)
+        del item.attrib["index"]
+    return _xml.contains(item, device) or _xml.contains(device, item)
 
 
 def _selector(element: Element) -> str | None:

@@ -58,18 +58,19 @@ def say_guest(facts: GuestFacts, snap: Snapshot, known_emulators: Collection[str
     # The second time its disks and nics are left alone.
     for lists in (True, False):
         try:
-            entry, left = _Guest(facts, root, snap, known_emulators).say(lists)
+            guest = _Guest(facts, root, snap, known_emulators)
+            entry, left = guest.say(lists)
             reason = unsettled(plan(parse(entry), snap, Options()))
         except VirtError as error:
             reason = sentence(error, _KIND, facts.name)
         if reason is None:
-            return Said(entry, (*hidden, *left))
+            return Said(entry, (*hidden, *left), frozenset(guest.bases))
         reasons.append(reason)
     return _unsaid(facts.name, root, hidden, reasons[0])
 
 
 def _unsaid(name: str, root: Element, hidden: tuple[Left, ...], why: str) -> Said:
-    return Said(None, (*hidden, Left(_KIND, name, ".", _xml.to_text(root), why)))
+    return Said(None, (*hidden, Left(_KIND, name, "", _xml.to_text(root), why)))
 
 
 @dataclass
@@ -87,6 +88,7 @@ class _Guest:
         self.record = read_record(root)
         self.left: list[Left] = []
         self.unsaid: set[str] = set()
+        self.bases: set[str] = set()
         self.why: dict[str, str] = {}
 
     def say(self, lists: bool) -> tuple[dict[str, Any], list[Left]]:
@@ -231,6 +233,7 @@ class _Guest:
         image = self.snap.images.get(base)
         if below is None and image is None:
             return None
+        self.bases.add(base)
         words: dict[str, Any] = {"image": self._image_word(volume.pool, base)}
         capacity = below.capacity_bytes if below is not None else image.virtual_bytes if image is not None else 0
         if volume.capacity_bytes != capacity:

@@ -36,10 +36,11 @@ class Left:
 
 @dataclass(frozen=True)
 class Said:
-    """One object: its entry in the document, None where it has none, and what is left."""
+    """One object: its entry in the document, None where it has none, what is left, and the images that it names."""
 
     entry: dict[str, Any] | None
     left: tuple[Left, ...] = ()
+    bases: frozenset[str] = frozenset()
 
 
 def unsettled(made: Plan) -> str | None:
