@@ -24,6 +24,8 @@ from tools.dev import apt
 HERE = Path(__file__).parent
 # Stands in the files for the folder of whichever host printed them.
 FOLDER = "/srv/images"
+# The networks that they name.
+NETWORKS = ("default", "lab")
 
 XEN = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
 <guest><os_type>xen</os_type><arch name='x86_64'><wordsize>64</wordsize>
@@ -206,7 +208,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
         "",
         f"--osinfo debian11 --import {DISK},driver.cache=writethrough,driver.error_policy=stop --network none "
         "--tpm backend.type=emulator,backend.version=2.0,model=tpm-tis --vsock cid.address=77 "
-        "--watchdog i6300esb,action=poweroff --panic pvpanic --rng /dev/urandom,rate.bytes=1024,rate.period=1000 "
+        "--watchdog i6300esb,action=poweroff --panic model=isa --rng /dev/urandom,rate.bytes=1024,rate.period=1000 "
         "--sound usb --graphics vnc,password=geheim,port=5999,listen=127.0.0.1 --video vga --clock offset=localtime "
         "--pm suspend_to_mem.enabled=on --boot menu=on,useserial=on,rebootTimeout=5000",
     ),
@@ -241,7 +243,7 @@ def main(wanted: Sequence[str]) -> None:
     try:
         for image in ("virtio-win.iso", "netinst.iso"):
             (host.folder / image).touch()
-        networks = 'for n in default lab; do virsh net-define /dev/stdin <<< "<network><name>$n</name></network>"; done'
+        networks = f'for n in {" ".join(NETWORKS)}; do virsh net-define /dev/stdin <<< "<network><name>$n</name></network>"; done'
         volume = "virsh vol-create-as default web.qcow2 1M --format qcow2"
         pool = f"virsh pool-define-as default dir --target {host.folder} && virsh pool-start default && {volume}"
         host.exec(["bash", "-c", f"{networks}; {pool}"])
