@@ -81,7 +81,8 @@ def capture(snap: Snapshot, choice: Choice) -> tuple[dict[str, Any], list[dict[s
     guests = [say_guest(snap.guests[name], snap, known) for name in choice.chosen("guests", snap.guests)]
     spoken = _reserved(guests, snap)
     networks = [
-        say_network(snap.networks[name], snap, spoken.get(name, ())) for name in choice.chosen("networks", snap.networks)
+        say_network(snap.networks[name], snap, spoken.get(name, ()))
+        for name in choice.chosen("networks", snap.networks)
     ]
     bases = {path for said in guests for path in said.bases}
     images = say_images(bases, snap, [entry["name"] for entry in _entries(pools)])

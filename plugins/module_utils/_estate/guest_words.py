@@ -43,7 +43,9 @@ _CEILINGS = ("memory_max", "vcpus_max")
 OVERLAID_WHY = "no option says it; xml_overlay keeps it"
 REMOVED_WHY = "a new guest would have it; xml_overlay keeps it out"
 NOT_LAID_WHY = "no option says it, and an overlay cannot tell it from its like: a guest made anew would lack it"
-SEED_WHY = "the content of the cloud-init seed is not kept on the host; give cloud_init again where the guest is made anew"
+SEED_WHY = (
+    "the content of the cloud-init seed is not kept on the host; give cloud_init again where the guest is made anew"
+)
 
 
 def say_guest(facts: GuestFacts, snap: Snapshot, known_emulators: Collection[str] = ()) -> Said:

@@ -84,7 +84,7 @@ def _texts(value: Any) -> list[str]:
 @given(DOCUMENTS)
 def test_what_is_written_is_what_is_read(document: dict[str, Any]) -> None:
     text = document_yaml(document)
-    read = yaml.load(text, _Loader)  # noqa: S506
+    read = yaml.load(text, _Loader)
     assert read == document
     assert document_yaml(document) == text
     assert text.startswith("---\n") and text.endswith("\n")
@@ -125,7 +125,11 @@ def test_ansible_reads_it_back_as_it_was(tmp_path: Path) -> None:
     read = "{{ (lookup('file', here ~ '/evil.json') | from_json) | virtfleet.core.document_yaml(variable='estate') }}"
     target = str(tmp_path / "host_vars/hv1/estate.yml")
     _play(tmp_path, interpreter, {"content": read, "dest": target, "mode": "0644"})
-    _play(tmp_path, interpreter, {"content": "{{ estate | to_json }}", "dest": str(tmp_path / "back.json"), "mode": "0644"})
+    _play(
+        tmp_path,
+        interpreter,
+        {"content": "{{ estate | to_json }}", "dest": str(tmp_path / "back.json"), "mode": "0644"},
+    )
     assert json.loads((tmp_path / "back.json").read_text()) == EVIL
     assert not list(tmp_path.rglob("pwned"))
 
@@ -134,7 +138,14 @@ def _play(folder: Path, variables: dict[str, str], copy: dict[str, str]) -> None
     play = {"hosts": "hv1", "gather_facts": False, "tasks": [{"ansible.builtin.copy": copy}]}
     (folder / "play.yml").write_text(json.dumps([play]))
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "inventory", "-e", json.dumps(variables), "play.yml"],
+        [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            "-i",
+            "inventory",
+            "-e",
+            json.dumps(variables),
+            "play.yml",
+        ],
         cwd=folder,
         env={**os.environ, "ANSIBLE_HOME": str(folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"},
         capture_output=True,

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,7 +105,7 @@ def test_nothing_derived_is_in_a_document(name: str) -> None:
     assert said.entry is not None
     for item in said.entry.get("xml_overlay", ()):
         text = item.get("xml", "")
-        assert "<address type=\"pci\"" not in text
+        assert '<address type="pci"' not in text
         assert "<alias" not in text
         assert 'controller type="pci"' not in text
         assert "<emulator>" not in text

@@ -42,9 +42,7 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
     ),
     "isolated": (
         "<bridge name='br-lab' stp='off' delay='0'/><mtu size='9000'/><domain name='lab.test' localOnly='yes'/>"
-        + LAN.format(
-            f"<dhcp>{SOME}<host mac='{MAC}' name='web' ip='10.9.0.11'/></dhcp>"
-        ),
+        + LAN.format(f"<dhcp>{SOME}<host mac='{MAC}' name='web' ip='10.9.0.11'/></dhcp>"),
         {
             "forward": "none",
             "cidr": "10.9.0.0/24",
@@ -67,7 +65,9 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
     ),
     "two-ranges": (
         f"<forward mode='nat'/>{BRIDGE}"
-        + LAN.format("<dhcp><range start='10.9.0.10' end='10.9.0.20'/><range start='10.9.0.30' end='10.9.0.40'/></dhcp>"),
+        + LAN.format(
+            "<dhcp><range start='10.9.0.10' end='10.9.0.20'/><range start='10.9.0.30' end='10.9.0.40'/></dhcp>"
+        ),
         {"cidr": "10.9.0.0/24"},
         ['<dhcp><range start="10.9.0.10" end="10.9.0.20" /><range start="10.9.0.30" end="10.9.0.40" /></dhcp>'],
     ),
@@ -77,7 +77,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         [],
     ),
     "ipv6": (
-        f"<forward mode='nat'/>{BRIDGE}" + LAN.format(f"<dhcp>{RANGE}</dhcp>")
+        f"<forward mode='nat'/>{BRIDGE}"
+        + LAN.format(f"<dhcp>{RANGE}</dhcp>")
         + "<ip family='ipv6' address='fd00:9::1' prefix='64'><dhcp><range start='fd00:9::10' end='fd00:9::ff'/></dhcp></ip>",
         {"cidr": "10.9.0.0/24"},
         [
@@ -86,7 +87,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         ],
     ),
     "tftp": (
-        f"<forward mode='nat'/>{BRIDGE}" + LAN.format(f"<tftp root='/srv/tftp'/><dhcp>{RANGE}<bootp file='pxe.0'/></dhcp>"),
+        f"<forward mode='nat'/>{BRIDGE}"
+        + LAN.format(f"<tftp root='/srv/tftp'/><dhcp>{RANGE}<bootp file='pxe.0'/></dhcp>"),
         {"cidr": "10.9.0.0/24"},
         ['<ip><tftp root="/srv/tftp" /><dhcp><bootp file="pxe.0" /></dhcp></ip>'],
     ),
@@ -104,7 +106,11 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
     "routed": ("<forward mode='route' dev='eth1'/>" + BRIDGE + LAN.format(f"<dhcp>{RANGE}</dhcp>"), None, []),
     "open": ("<forward mode='open'/>" + BRIDGE + LAN.format(""), None, []),
     "bridged": ("<forward mode='bridge'/><bridge name='br0'/>", None, []),
-    "ovs": ("<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/><vlan><tag id='7'/></vlan>", None, []),
+    "ovs": (
+        "<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/><vlan><tag id='7'/></vlan>",
+        None,
+        [],
+    ),
     "macvtap": ("<forward mode='private' dev='eth0'><interface dev='eth0'/></forward>", None, []),
     "passthrough": ("<forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>", None, []),
 }
@@ -162,7 +168,9 @@ def test_a_network_as_libvirt_has_it(path: Any) -> None:
 def test_what_runs_and_what_starts_with_the_host(active: bool, autostart: bool, words: dict[str, Any]) -> None:
     facts = known("lan", NETWORKS["nat"][0], active=active, autostart=autostart)
     assert say_network(facts, Snapshot(HOST, networks={"lan": facts})).entry == {
-        "name": "lan", "cidr": "10.9.0.0/24", **words,
+        "name": "lan",
+        "cidr": "10.9.0.0/24",
+        **words,
     }
     root = replace(pool("default", active), autostart=autostart, xml=_pool_xml())
     entry = say_pool(root, Snapshot(HOST, pools={"default": root})).entry
@@ -255,7 +263,10 @@ def test_a_pool_of_each_kind(name: str) -> None:
 
 def test_two_pools_in_one_place_are_left() -> None:
     one = replace(pool("a"), xml=_pool_xml(), path="/x")
-    both = {"a": replace(one, path="/var/lib/virtfleet/images"), "b": replace(one, name="b", path="/var/lib/virtfleet/images")}
+    both = {
+        "a": replace(one, path="/var/lib/virtfleet/images"),
+        "b": replace(one, name="b", path="/var/lib/virtfleet/images"),
+    }
     said = say_pool(both["a"], Snapshot(HOST, pools=both))
     assert said.entry is None and "directory of pool b" in said.left[0].why
 
@@ -277,14 +288,24 @@ SUM = "a" * 64
 @pytest.mark.parametrize(
     ("name", "record", "entry"),
     [
-        ("debian-12.qcow2", {"source": "https://x.test/d.qcow2", "sha256": SUM}, {"name": "debian-12", "checksum": f"sha256:{SUM}"}),
+        (
+            "debian-12.qcow2",
+            {"source": "https://x.test/d.qcow2", "sha256": SUM},
+            {"name": "debian-12", "checksum": f"sha256:{SUM}"},
+        ),
         ("debian-12.qcow2", {"source": "https://x.test/d.qcow2"}, {"name": "debian-12"}),
-        ("odd.img", {"source": "https://x.test/d.qcow2", "sha512": 2 * SUM}, {"name": "odd.img", "checksum": f"sha512:{2 * SUM}"}),
+        (
+            "odd.img",
+            {"source": "https://x.test/d.qcow2", "sha512": 2 * SUM},
+            {"name": "odd.img", "checksum": f"sha512:{2 * SUM}"},
+        ),
         ("debian-12.qcow2", {}, None),
         ("debian-12.qcow2", {"bootstrap": "0123"}, None),
     ],
 )
-def test_an_image_whose_record_tells_where_it_is_from(name: str, record: dict[str, str], entry: dict[str, Any] | None) -> None:
+def test_an_image_whose_record_tells_where_it_is_from(
+    name: str, record: dict[str, str], entry: dict[str, Any] | None
+) -> None:
     path, snap = image(name, record)
     found = [said.entry for said in say_images([path], snap, ["default"])]
     assert found == ([] if entry is None else [{**entry, "pool": "default", "source": "https://x.test/d.qcow2"}])

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
-from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.capture import Choice, capture, survey
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.derived import cleaned, without_secrets
