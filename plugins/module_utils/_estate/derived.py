@@ -10,6 +10,7 @@ kept, also where it looks like a default.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -57,6 +58,10 @@ SECRETS = (
     ("devices/graphics", "connected"),
 )
 _SECRET_ELEMENTS = ("devices/disk/source/cookies",)
+# Free words for QEMU and for the guest's firmware, where people put what has no element: taken out whole if any of them
+# looks like a secret.
+_FREE_WORDS = ("qemu:commandline", "sysinfo")
+_TELLTALE = re.compile(r"passw(or)?d|secret|token|private.?key|credential", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,11 @@ def without_secrets(root: Element) -> tuple[Element, list[Secret]]:
         if _xml.find_all(tree, path):
             found.append(Secret(path))
             _xml.remove(tree, path)
+    for path in _FREE_WORDS:
+        for element in _xml.find_all(tree, path):
+            if any(_TELLTALE.search(word) for node in element.iter() for word in (node.text or "", *node.attrib.values())):
+                found.append(Secret(path))
+                tree.remove(element)
     return tree, found
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, assume, given, settings
@@ -203,3 +204,45 @@ def test_guests_that_cannot_be_said_are_left_whole() -> None:
     assert "disks" not in document["guests"][0]
     settled(house, document)
     assert any("elsewhere.qcow2" in left["xml"] for left in residue)
+
+
+def test_over_a_remote_uri_nothing_is_asked_of_files() -> None:
+    house = House(remote=True)
+    options = {"memory": "1GiB", "disks": [{"image": "debian-12"}, {"cdrom": "/iso/netinst.iso"}], "accel": "tcg"}
+    made(house, "web1", options)
+    house.files = None  # type: ignore[assignment]
+    document, _residue = captured(house)
+    assert document["guests"][0]["disks"] == [{"image": "debian-12"}, {"cdrom": "/iso/netinst.iso"}]
+    settled(house, document)
+
+
+def test_a_disk_whose_file_is_gone_is_left_as_it_is() -> None:
+    house = House()
+    made(house, "web1", {"memory": "1GiB", "nics": [{"network": "lab"}]})
+    disk = "<disk type='file' device='cdrom'><source file='/gone.iso'/><target dev='sda' bus='sata'/></disk></devices>"
+    house.fake.define_guest(_xml.to_text(house.definition()).replace("</devices>", disk))
+    document, residue = captured(house)
+    assert "disks" not in document["guests"][0]
+    assert "/gone.iso does not exist" in next(left["why"] for left in residue if "gone.iso" in left["xml"])
+    settled(house, document)
+
+
+def test_a_transient_guest_is_left() -> None:
+    house = House()
+    made(house, "web1", {"memory": "1GiB"})
+    snap = survey(house.fake, house.files, Choice())  # type: ignore[arg-type]
+    gone = replace(snap, guests={"web1": replace(snap.guests["web1"], persistent=False)})
+    document, residue = capture(gone, Choice())
+    assert "guests" not in document
+    assert [(left["kind"], left["at"]) for left in residue] == [("guest", "")]
+    assert "transient" in residue[0]["why"]
+
+
+def test_a_name_that_no_document_can_hold_is_left() -> None:
+    house = House()
+    made(house, "web1", {"memory": "1GiB"})
+    snap = survey(house.fake, house.files, Choice())  # type: ignore[arg-type]
+    name = "w" * 201
+    facts = replace(snap.guests["web1"], name=name)
+    document, residue = capture(replace(snap, guests={name: facts}), Choice())
+    assert "guests" not in document and "too long" in residue[0]["why"]
