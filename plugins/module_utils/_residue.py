@@ -60,6 +60,10 @@ def _held(at: str, holder: Element, other: Element, located: Mapping[str, str]) 
         path = located.get(child.tag)
         twin = None if path is None else _twin(other, child, path)
         mark = "" if path is None else _xml.read(child, path) or ""
+        less = _less(other, child) if path is None else None
+        if less is not None:
+            yield from _beyond(f"{at}/{_selector(less)}", child, list(less))
+            continue
         if path is None or twin is None or "'" in mark:
             yield Residue(at, _text(child))
             continue
@@ -69,6 +73,14 @@ def _held(at: str, holder: Element, other: Element, located: Mapping[str, str]) 
             _xml.write(part, path, mark)
             yield Residue(at, _text(part))
         yield from _beyond(f"{at}/{child.tag}[{path}='{mark}']", child, list(twin))
+
+
+def _less(other: Element, child: Element) -> Element | None:
+    """Return the one element that ``child`` only adds something to; None where that is not plain."""
+    if _xml.sibling(other, child) is not None:
+        return None
+    found = [item for item in other if _xml.contains(child, item) and item.attrib == child.attrib]
+    return found[0] if len(found) == 1 and len(found[0]) and _selector(found[0]) is not None else None
 
 
 def _unmatched(parent: Element, other: Element) -> list[Element]:

@@ -330,6 +330,10 @@ def _device(same_tag: Sequence[Element], fragment: Element) -> Element | None:
     keys = [path for path in _DEVICE_KEYS if read(fragment, path) is not None]
     if fragment.tag == "controller" and "index" in fragment.attrib:
         keys += ["@type", "@index"]
+        # A USB 2 controller and its companions for slower devices are one by number, and each of its own model.
+        companion = read(fragment, "master/@startport") is not None
+        keys += ["@model"] if companion else []
+        same_tag = [c for c in same_tag if (read(c, "master/@startport") is not None) == companion]
     if fragment.tag in _ONE_DEVICE:
         only = _ONE_DEVICE[fragment.tag]
         return next((c for c in same_tag if only is None or c.get(only) == fragment.get(only)), None)

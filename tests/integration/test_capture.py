@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.capture import Choice, capture, survey
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.derived import cleaned, without_secrets
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import Snapshot
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
 from ansible_collections.virtfleet.core.plugins.module_utils._gather import gather_guests
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.plan import Options
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.plan import plan as plan_guest
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import parse as parse_guest
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._network.plan import plan as plan_network
 from ansible_collections.virtfleet.core.plugins.module_utils._network.spec import parse as parse_network
+from ansible_collections.virtfleet.core.plugins.module_utils._residue import missing
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.plan import plan as plan_pool
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.spec import parse as parse_pool
+from ansible_collections.virtfleet.core.plugins.module_utils._table import located
+from ansible_collections.virtfleet.core.plugins.module_utils._xml import parse as parse_xml
 from tests.integration.playing import Player, task
 from tests.lab import Host
 from tests.unit.plugins.module_utils.estate.unfold import unfolded
@@ -40,6 +49,8 @@ FOREIGN = [
 ]
 ROUTED = """<network><name>cap-routed</name><forward mode='route'/><bridge name='capr0'/>
 <ip address='10.88.0.1' netmask='255.255.255.0'/></network>"""
+# A controller that a new guest has for disks to be plugged in; to keep it out would be a line for every guest.
+IDLE = '<controller type="scsi" index="0" model="virtio-scsi" />'
 NAT = """<network><name>cap-nat</name><forward mode='nat'/><bridge name='capn0'/>
 <dns><forwarder addr='9.9.9.9'/></dns><ip address='10.89.0.1' netmask='255.255.255.0'><dhcp>
 <range start='10.89.0.100' end='10.89.0.199'/><host mac='52:54:00:89:00:01' name='printer' ip='10.89.0.9'/>
@@ -158,6 +169,39 @@ def _unsettled(host: Host, document: dict[str, Any]) -> dict[str, Any]:
     finally:
         hypervisor.close()
     return {key: actions for key, actions in found.items() if actions}
+
+
+def test_a_guest_made_anew_from_its_entry_is_the_same(inhabited: Host) -> None:
+    """With all that libvirt fills in by itself: what is derived comes out the same, what is not stands in the document."""
+    hypervisor, files = Libvirt.connect(inhabited.uri), LocalFiles(run_command)
+    problems: dict[str, Any] = {}
+    try:
+        choice = Choice(guests=tuple(FOREIGN))
+        document, residue = capture(survey(hypervisor, files, choice), replace(choice, profiles=False))
+        for entry in document["guests"]:
+            name = entry["name"]
+            before = hypervisor.guests([name])[name]
+            hypervisor.undefine_guest(name)
+            spec = parse_guest(entry)
+            snap = gather_guests(hypervisor, files, [spec])
+            try:
+                outcomes = apply(plan_guest(spec, snap, Options()), Ports(hypervisor, files))
+                failed = [outcome.error for outcome in outcomes if outcome.outcome != "done"]
+            except SpecError as error:
+                failed = [str(error)]
+            if failed:
+                problems[name] = failed
+                hypervisor.define_guest(before.xml)
+                continue
+            after = hypervisor.guests([name])[name]
+            one, two = (cleaned(without_secrets(parse_xml(facts.xml))[0]) for facts in (before, after))
+            lost = [piece.xml for piece in missing(one, two, located(GUEST))]
+            gained = [piece.xml for piece in missing(two, one, located(GUEST)) if piece.xml != IDLE]
+            if lost or gained:
+                problems[name] = {"lost": lost, "gained": gained}
+    finally:
+        hypervisor.close()
+    assert problems == {}
 
 
 def test_the_guide_from_an_existing_host_to_a_first_change(

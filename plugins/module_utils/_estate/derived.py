@@ -86,7 +86,9 @@ def without_secrets(root: Element) -> tuple[Element, list[Secret]]:
             _xml.remove(tree, path)
     for path in _FREE_WORDS:
         for element in _xml.find_all(tree, path):
-            if any(_TELLTALE.search(word) for node in element.iter() for word in (node.text or "", *node.attrib.values())):
+            if any(
+                _TELLTALE.search(word) for node in element.iter() for word in (node.text or "", *node.attrib.values())
+            ):
                 found.append(Secret(path))
                 tree.remove(element)
     return tree, found
@@ -236,6 +238,9 @@ def _device(device: Element) -> None:
             for model in target.findall("model"):
                 if model.get("name") in ("isa-serial", "pl011"):
                     target.remove(model)
+    elif device.tag == "console" and _xml.read(device, "target/@type") != "serial":
+        # libvirt counts them.
+        _xml.remove(device, "target/@port")
     elif device.tag == "vsock":
         cid = device.find("cid")
         if cid is not None and cid.get("auto") == "yes":

@@ -37,6 +37,8 @@ _KIND = "guest"
 _TYPES = ("kvm", "qemu", "xen")
 _STATES = ("running", "paused")
 _ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
+# What cannot be said without another option.
+_NEEDED = {"initrd": "kernel", "cmdline": "kernel"}
 # They follow the option below them, so they are looked at when that is settled.
 _CEILINGS = ("memory_max", "vcpus_max")
 
@@ -123,7 +125,7 @@ class _Guest:
             value = self.have.get(name, UNSET)
             if value is UNSET:
                 continue
-            word = self._word(name, row, value)
+            word = None if _NEEDED.get(name) in self.unsaid else self._word(name, row, value)
             if word is None:
                 self.unsaid.add(name)
             else:

@@ -41,6 +41,22 @@ MISSING: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         [(".", '<clock><timer name="rtc" track="guest" /></clock>')],
     ),
     "a device": ("<devices><tpm model='x'/></devices>", "", [("devices", '<tpm model="x" />')]),
+    "more in a device": (
+        "<devices><rng model='virtio'><rate bytes='9'/><backend model='random'>/r</backend></rng></devices>",
+        "<devices><rng model='virtio'><backend model='random'>/r</backend></rng></devices>",
+        [("devices/rng[@model='virtio'][backend/@model='random'][backend='/r']", '<rate bytes="9" />')],
+    ),
+    "USB 2": (
+        "<devices><controller type='usb' index='0' model='ich9-ehci1'/>"
+        "<controller type='usb' index='0' model='ich9-uhci1'><master startport='0'/></controller>"
+        "<controller type='usb' index='0' model='ich9-uhci2'><master startport='2'/></controller></devices>",
+        "<devices/>",
+        [
+            ("devices", '<controller type="usb" index="0" model="ich9-ehci1" />'),
+            ("devices", '<controller type="usb" index="0" model="ich9-uhci1"><master startport="0" /></controller>'),
+            ("devices", '<controller type="usb" index="0" model="ich9-uhci2"><master startport="2" /></controller>'),
+        ],
+    ),
     "two alike": (
         "<devices><hub type='usb'/><hub type='usb'/></devices>",
         "<devices><hub type='usb'/></devices>",
