@@ -177,7 +177,7 @@ def test_a_guest_made_anew_from_its_entry_is_the_same(inhabited: Host) -> None:
     problems: dict[str, Any] = {}
     try:
         choice = Choice(guests=tuple(FOREIGN))
-        document, residue = capture(survey(hypervisor, files, choice), replace(choice, profiles=False))
+        document, _residue = capture(survey(hypervisor, files, choice), replace(choice, profiles=False))
         for entry in document["guests"]:
             name = entry["name"]
             before = hypervisor.guests([name])[name]
@@ -247,7 +247,7 @@ def test_the_guide_from_an_existing_host_to_a_first_change(
     }
     (tmp_path / "first.yml").write_text(json.dumps([{"hosts": "hypervisors", "gather_facts": False, "tasks": [loop]}]))
     changed = [
-        player.command(["ansible-playbook", "-i", str(inventory), str(tmp_path / "first.yml")]) for _ in range(2)
+        player.command(["ansible-playbook", "-i", str(inventory), str(tmp_path / "first.yml")]) for _run in range(2)
     ]
     assert [done.returncode for done in changed] == [0, 0], changed[0].stdout + changed[0].stderr
     assert ["changed=1" in changed[0].stdout, "changed=0" in changed[1].stdout] == [True, True], changed[0].stdout
