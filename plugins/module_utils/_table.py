@@ -24,6 +24,7 @@ from typing import Union as AnyOf
 
 from . import _xml
 from ._change import HIDDEN, UNSET, Change, Effect, Step
+from ._residue import Residue, missing
 from ._types import Type
 from ._xml import Element
 
@@ -327,14 +328,6 @@ class Table:
         raise KeyError(name)
 
 
-@dataclass(frozen=True)
-class Residue:
-    """A piece of XML that no row covers, with the path of its parent: an entry of ``xml_overlay``."""
-
-    at: str
-    xml: str
-
-
 # observe
 
 
@@ -630,39 +623,41 @@ def show_spec(table: Table, spec: Mapping[str, Any]) -> Spec:
 
 
 def capture(table: Table, root: Element, defaults: Spec) -> tuple[Spec, list[Residue]]:
-    """Return the shortest spec of ``root``, leaving out what ``defaults`` says already, and what has no row."""
-    spec = {name: value for name, value in observe(table, root).items() if defaults.get(name, UNSET) != value}
-    rest = _xml.clone(root)
-    residue: list[Residue] = []
+    """Return the shortest spec of ``root``, leaving out what ``defaults`` says already, and what has no row.
+
+    The residue is exact: every piece stands in ``root``, none of it is what a row would write, and laid over what spec and
+    defaults come to it brings back the whole.
+    """
+    whole = observe(table, root)
+    spec = {name: value for name, value in whole.items() if defaults.get(name, UNSET) != value}
+    made = Element(root.tag)
     for entry in table.entries:
         if isinstance(entry, Keyed):
-            for element in entry.elements(rest):
+            for item in whole[entry.name]:
+                _append(made, entry.at, build(entry, item))
+        elif entry.name in whole:
+            entry.write(made, whole[entry.name])
+    return spec, missing(root, made, located(table))
+
+
+def located(table: Table) -> dict[str, str]:
+    """Return the paths of the lists' elements, each with the path of what tells its elements apart."""
+    return {entry.at: entry.locate for entry in table.entries if isinstance(entry, Keyed)}
+
+
+def cover(table: Table, root: Element, made: Element, options: Iterable[str]) -> None:
+    """Write into ``made`` what rows read in ``root``: the values of ``options``, and of the entries that both trees have.
+
+    What a value is spelled like differs from what a row writes; after this only what has no row tells the trees apart.
+    """
+    for entry in table.entries:
+        if isinstance(entry, Keyed):
+            for element in entry.elements(root):
                 mark = _xml.read(element, entry.locate)
-                _claim(entry.item, element)
-                if (len(element) or element.attrib) and mark is not None:
-                    _xml.write(element, entry.locate, mark)
-                    residue.append(Residue(entry.at.rpartition("/")[0] or ".", _xml.to_text(element).strip()))
-                next(node for node in rest.iter() if element in list(node)).remove(element)
-    _claim(table, rest)
-    for child in rest:
-        if child.tag == "devices":
-            residue.extend(Residue("devices", _xml.to_text(device).strip()) for device in child)
-        elif child.attrib or len(child) or (child.text or "").strip():
-            residue.append(Residue(".", _xml.to_text(child).strip()))
-    return spec, residue
-
-
-def _claim(table: Table, root: Element) -> None:
-    """Remove the leaves that rows cover."""
-    for entry in table.entries:
-        if isinstance(entry, Keyed):
-            continue
-        paths: tuple[str, ...] = ()
-        if isinstance(entry, Field):
-            paths = entry.at
-        else:
-            form = entry.form(root)
-            if form is not None:
-                paths = (*entry.arms[form].row.at, *entry.arms[form].marks)
-        for path in paths:
-            _xml.remove(root, path)
+                twin = next((e for e in entry.elements(made) if _xml.read(e, entry.locate) == mark), None)
+                if twin is not None:
+                    cover(entry.item, element, twin, [row.name for row in entry.item.entries])
+        elif entry.name in options:
+            value = entry.read(root)
+            if value is not UNSET:
+                entry.write(made, value)

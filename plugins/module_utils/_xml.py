@@ -325,23 +325,29 @@ def lay(root: Element, overlay: Overlay) -> None:
 
 
 def _merge_child(parent: Element, fragment: Element) -> None:
-    sibling = _sibling(parent, fragment)
-    if sibling is None:
+    place = sibling(parent, fragment)
+    if place is None:
         parent.append(clone(fragment))
         return
-    sibling.attrib.update(fragment.attrib)
+    place.attrib.update(fragment.attrib)
     if _text(fragment):
-        sibling.text = fragment.text
+        place.text = fragment.text
     for child in fragment:
-        if not any(contains(other, child) for other in sibling):
-            _merge_child(sibling, child)
+        if not any(contains(other, child) for other in place):
+            _merge_child(place, child)
 
 
-def _sibling(parent: Element, fragment: Element) -> Element | None:
+def keys_of(fragment: Element) -> list[str]:
+    """Return the attributes by which an element that is no device is told from its siblings of the same tag."""
+    return [key for key in _KEYS if key in fragment.attrib] if fragment.tag not in _ONCE else []
+
+
+def sibling(parent: Element, fragment: Element) -> Element | None:
+    """Return the child of ``parent`` that a fragment is merged into; None where it is appended."""
     same_tag = [child for child in parent if child.tag == fragment.tag]
     if parent.tag == "devices":
         return _device(same_tag, fragment)
-    keys = [key for key in _KEYS if key in fragment.attrib] if fragment.tag not in _ONCE else []
+    keys = keys_of(fragment)
     if keys:
         return next((c for c in same_tag if all(c.get(key) == fragment.get(key) for key in keys)), None)
     return same_tag[0] if len(same_tag) == 1 else None
@@ -352,6 +358,10 @@ def _device(same_tag: Sequence[Element], fragment: Element) -> Element | None:
     keys = [path for path in _DEVICE_KEYS if read(fragment, path) is not None]
     if fragment.tag == "controller" and "index" in fragment.attrib:
         keys += ["@type", "@index"]
+        # A USB 2 controller and its companions for slower devices are one by number, and each of its own model.
+        companion = read(fragment, "master/@startport") is not None
+        keys += ["@model"] if companion else []
+        same_tag = [c for c in same_tag if (read(c, "master/@startport") is not None) == companion]
     if fragment.tag in _ONE_DEVICE:
         only = _ONE_DEVICE[fragment.tag]
         return next((c for c in same_tag if only is None or c.get(only) == fragment.get(only)), None)

@@ -38,6 +38,11 @@ _JOINERS = "\u200c\u200d"
 _BREAKS = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 
 
+def marked(text: str) -> Any:
+    """Return a text as it is, for an Ansible variable that is never a template."""
+    return _marked(text)
+
+
 def clean_text(text: str) -> str:
     """Return one line of at most 4 KiB without control characters, terminal sequences and bidi overrides."""
     # Nothing of what is cut off later needs to be looked at: a guest may give megabytes.

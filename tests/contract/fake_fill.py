@@ -412,7 +412,8 @@ def _fill_graphics(devices: Element) -> None:
             rest = {key: value for key, value in graphics.attrib.items() if key not in ("type", "port", "autoport")}
             graphics.attrib = {"type": "vnc", "port": "-1", "autoport": "yes", **rest}
         if graphics.get("type") in ("vnc", "spice") and graphics.find("listen") is None:
-            SubElement(graphics, "listen", type="address")
+            where = graphics.get("listen")
+            SubElement(graphics, "listen", type="address", **({} if where is None else {"address": where}))
     if devices.find("graphics") is not None and devices.find("video") is None:
         SubElement(SubElement(devices, "video"), "model", type="cirrus")
     for number, video in enumerate(devices.iterfind("video")):

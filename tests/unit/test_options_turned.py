@@ -502,8 +502,12 @@ def look(on: Mapping[str, Any], **more: Any) -> Turn:
     return Turn({}, on, look=result, **more)
 
 
+# Alike, so that they share something.
+ALIKE = (("guest", {**WEB, "vcpus": 2}), ("guest", {**WEB, "vcpus": 2, "name": "web2"}))
+
 QUERIES = {
     "accelerator_info": look({"query": "verdict"}),
+    "capture": look({"query": "guests[].name"}, before=TWO),
     "guest_info": look({"query": "[].name"}, before=TWO),
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
@@ -516,6 +520,13 @@ INFO: dict[str, dict[str, Turn]] = {
     # A look is taken once; the second one is asked for.
     "accelerator_info": {
         "fresh": Turn({}, {"fresh": True}, (("accelerator_info", {}),), look=lambda house, found: house.files.looks)
+    },
+    "capture": {
+        "guests": look({"guests": ["*2"]}, before=TWO),
+        "networks": look({"networks": ["dm?"]}),
+        "pools": look({"pools": []}),
+        "profiles": look({"profiles": False}, before=ALIKE),
+        "minimum": look({"minimum": 3}, before=ALIKE),
     },
     "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
     "host_info": {},

@@ -30,7 +30,7 @@ from .._volume.spec import parse as parse_volume
 from . import shape
 from .merge import has_number, merged, numbered
 from .spec import EstateSpec, Key, Overcommit
-from .words import bounded, has_path
+from .complaints import bounded, has_path
 
 VERSION = 1
 DEFAULT_NAME = "default"

@@ -42,7 +42,7 @@ from .owner import forgotten
 from .predict import image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
 from .room import overcommitted
 from .spec import EstateSpec, Key
-from .words import bounded, located
+from .complaints import bounded, located
 
 Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
 

@@ -75,6 +75,16 @@ SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
         [],
     ),
     "passwords": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
+    "one-network": (
+        "tcg x86_64 q35 bios",
+        "1024/1024",
+        "2/2",
+        [ROOT],
+        [LAN, "e1000e network", LAN],
+    ),
+    "safeguards": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
+    "shared": ("tcg x86_64 q35 bios", "1024/1024", "1/1", [ROOT], []),
+    "tuned": ("tcg x86_64 q35 bios", "1024/1024", "4/4", [ROOT], []),
     "pxe": ("tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1", ["hda ide disk file"], ["virtio bridge"]),
     "s390x": ("tcg s390x s390-ccw-virtio bios", "1024/1024", "2/2", [ROOT], [LAN]),
     "test-driver": ("test i686 - bios", "1024/1024", "1/1", ["hda ide disk file"], ["e1000 network"]),
@@ -106,7 +116,7 @@ def definition(name: str) -> Element:
 
 def test_all_kinds_are_here() -> None:
     assert set(SEEN) == set(KINDS) == {path.stem for path in HERE.glob("*.xml")}
-    assert len(SEEN) >= 20
+    assert len(SEEN) >= 30
 
 
 def _arm(entry: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the definitions beside this file again: `python -m tests.unit.plugins.module_utils.guest.virtinst.make`.
+"""Make the definitions beside this file again: `python -m tests.unit.plugins.module_utils.guest.virtinst.make [NAME ...]`.
 
 virt-install prints them against the libvirt of a lab host; those of other hypervisors and architectures against
 capabilities written here, by the way in which virt-install tests itself.
@@ -13,14 +13,19 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import Host
+from tools.dev import apt
 
 HERE = Path(__file__).parent
 # Stands in the files for the folder of whichever host printed them.
 FOLDER = "/srv/images"
+# The networks that they name.
+NETWORKS = ("default", "lab")
 
 XEN = """<capabilities><host><cpu><arch>x86_64</arch></cpu></host>
 <guest><os_type>xen</os_type><arch name='x86_64'><wordsize>64</wordsize>
@@ -188,20 +193,63 @@ KINDS: dict[str, tuple[str, str, str]] = {
         LXC,
         "--container --osinfo generic --init /sbin/init --filesystem /srv/root,/ --network network=default,mac={mac}",
     ),
+    "tuned": (
+        "qemu",
+        "",
+        f"--osinfo debian11 --import {DISK},driver.iothread=1,driver.queues=2 --network none --vcpus 4 --cpu "
+        "host-passthrough,check=none,migratable=off,cache.mode=passthrough,numa.cell0.id=0,numa.cell0.cpus=0-1,"
+        "numa.cell0.memory=524288,numa.cell1.id=1,numa.cell1.cpus=2-3,numa.cell1.memory=524288 --iothreads 2 "
+        "--numatune 0,mode=strict --memtune hard_limit=4194304 --blkiotune weight=200 "
+        "--cputune emulatorpin.cpuset=0,shares=2048,iothreadpin0.iothread=1,iothreadpin0.cpuset=0 "
+        "--memorybacking hugepages.page0.size=2,hugepages.page0.unit=MiB,nosharepages=yes,locked=yes",
+    ),
+    "safeguards": (
+        "qemu",
+        "",
+        f"--osinfo debian11 --import {DISK},driver.cache=writethrough,driver.error_policy=stop --network none "
+        "--tpm backend.type=emulator,backend.version=2.0,model=tpm-tis --vsock cid.address=77 "
+        "--watchdog i6300esb,action=poweroff --panic model=isa --rng /dev/urandom,rate.bytes=1024,rate.period=1000 "
+        "--sound usb --graphics vnc,password=geheim,port=5999,listen=127.0.0.1 --video vga --clock offset=localtime "
+        "--pm suspend_to_mem.enabled=on --boot menu=on,useserial=on,rebootTimeout=5000",
+    ),
+    "one-network": (
+        "qemu",
+        "",
+        f"--osinfo debian11 --import {DISK} --network network=lab,model=virtio,mac=52:54:00:00:02:01,"
+        "driver.name=vhost,driver.queues=4 --network network=lab,model=e1000e,mac=52:54:00:00:02:02,"
+        "target.dev=web0,trustGuestRxFilters=yes --network network=lab,model=virtio,mac=52:54:00:00:02:03,"
+        "rom.bar=off --memballoon virtio,autodeflate=on --controller usb,model=ehci",
+    ),
+    "shared": (
+        "qemu",
+        "",
+        f"--osinfo debian11 --import {DISK},discard=unmap,iotune.total_iops_sec=500,serial=R1 --network none "
+        "--xml ./devices/hostdev/@mode=subsystem --xml ./devices/hostdev/@type=usb "
+        "--xml ./devices/hostdev/source/vendor/@id=0x1234 --xml ./devices/hostdev/source/product/@id=0xbeef "
+        "--shmem name=shm0,model.type=ivshmem-plain,size=8,size.unit=M "
+        "--memory currentMemory=1024,memory=1024,maxMemory=4096,maxMemory.slots=4 "
+        "--memdev dimm,target.size=512,target.node=0 --cpu numa.cell0.id=0,numa.cell0.cpus=0,numa.cell0.memory=524288 "
+        "--vcpus 1 --filesystem type=mount,accessmode=mapped,source.dir=/opt,target.dir=opt,readonly=yes "
+        "--metadata title=Shared --features kvm.hidden.state=on,pmu=off",
+    ),
 }
 
 
-def main() -> None:
+def main(wanted: Sequence[str]) -> None:
+    """Print those of ``wanted`` anew, or all."""
+    apt.ensure(["virtinst"])
     host = Host(f"virtinst-{os.getpid()}")
     host.up()
     try:
         for image in ("virtio-win.iso", "netinst.iso"):
             (host.folder / image).touch()
-        networks = 'for n in default lab; do virsh net-define /dev/stdin <<< "<network><name>$n</name></network>"; done'
+        networks = f'for n in {" ".join(NETWORKS)}; do virsh net-define /dev/stdin <<< "<network><name>$n</name></network>"; done'
         volume = "virsh vol-create-as default web.qcow2 1M --format qcow2"
         pool = f"virsh pool-define-as default dir --target {host.folder} && virsh pool-start default && {volume}"
         host.exec(["bash", "-c", f"{networks}; {pool}"])
         for number, name in enumerate(KINDS):
+            if wanted and name not in wanted:
+                continue
             (HERE / f"{name}.xml").write_text(_printed(host, name, number))
     finally:
         host.down()
@@ -239,4 +287,4 @@ def _elsewhere(driver: str, capabilities: str, words: list[str]) -> subprocess.C
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

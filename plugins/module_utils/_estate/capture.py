@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole host in one document, whose plan on that host is empty, and what the document does not say in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .. import _xml
+from .._errors import Unsupported
+from .._facts import GuestFacts, ImageFacts, Snapshot
+from .._image.gather import all_volumes
+from .._network.tree import hosts, read_tree
+from .._ports import Files, Hypervisor
+from .derived import emulators
+from .guest_words import say_guest
+from .network_words import say_network
+from .shorten import shorten
+from .storage_words import say_images, say_pool
+from .words import Left, Said
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is captured: patterns of names for each kind, whether profiles are proposed, and from how many guests on."""
+
+    guests: tuple[str, ...] = ("*",)
+    networks: tuple[str, ...] = ("*",)
+    pools: tuple[str, ...] = ("*",)
+    profiles: bool = True
+    minimum: int = 2
+
+    def chosen(self, kind: str, names: Iterable[str]) -> list[str]:
+        """Return those names of a kind that a pattern fits, in order."""
+        patterns: tuple[str, ...] = getattr(self, kind)
+        return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
+def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
+    """Read in bulk what the plans of a captured document need."""
+    host = hypervisor.host()
+    if host.driver == "lxc":
+        raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+    guests = hypervisor.guests()
+    pools = hypervisor.pools()
+    snap = Snapshot(host, guests, hypervisor.networks(), pools, all_volumes(hypervisor, pools.values()))
+    if host.remote:
+        return snap
+    chosen = [guests[name] for name in choice.chosen("guests", guests)]
+    paths = sorted({path for guest in chosen for path in _paths(guest)})
+    seen = {path: files.path_facts(path) for path in paths}
+    volumes = {volume.path: volume for volume in snap.volumes.values()}
+    images: dict[str, ImageFacts] = {}
+    bases = {volume.backing for volume in volumes.values() if volume.backing is not None}
+    for path in [*(path for path in paths if seen[path].exists and seen[path].kind == "file"), *sorted(bases)]:
+        image = files.image_facts(path) if path not in volumes or path in bases else None
+        if image is not None:
+            images[path] = image
+    return replace(snap, paths=seen, images=images)
+
+
+def _paths(guest: GuestFacts) -> set[str]:
+    """Return the paths that a guest's definition names: of disks, kernel and initrd."""
+    root = _xml.parse(guest.xml)
+    sources = _xml.find_all(root, "devices/disk/source")
+    found = {source.get(attribute) for source in sources for attribute in ("file", "dev")}
+    found |= {_xml.read(root, "os/kernel"), _xml.read(root, "os/initrd")}
+    return {path for path in found if path and path.startswith("/")}
+
+
+def capture(snap: Snapshot, choice: Choice) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return the document, and what it does not say in words: ``[{kind, name, at, xml, why}]``."""
+    known = emulators(snap.host.capabilities_xml)
+    pools = [say_pool(snap.pools[name], snap) for name in choice.chosen("pools", snap.pools)]
+    guests = [say_guest(snap.guests[name], snap, known) for name in choice.chosen("guests", snap.guests)]
+    spoken = _reserved(guests, snap)
+    networks = [
+        say_network(snap.networks[name], snap, spoken.get(name, ()))
+        for name in choice.chosen("networks", snap.networks)
+    ]
+    bases = {path for said in guests for path in said.bases}
+    images = say_images(bases, snap, [entry["name"] for entry in _entries(pools)])
+    document: dict[str, Any] = {"version": VERSION}
+    for kind, said in (("pools", pools), ("networks", networks), ("images", images)):
+        if _entries(said):
+            document[kind] = _entries(said)
+    entries = _entries(guests)
+    if entries:
+        document.update(shorten(entries, choice.minimum) if choice.profiles else {"guests": entries})
+    left: list[Left] = [piece for said in (*pools, *networks, *images, *guests) for piece in said.left]
+    return document, [piece.row() for piece in left]
+
+
+def _entries(said: Sequence[Said]) -> list[dict[str, Any]]:
+    return [item.entry for item in said if item.entry is not None]
+
+
+def _reserved(guests: Sequence[Said], snap: Snapshot) -> Mapping[str, Collection[str]]:
+    """Return by network the macs whose reservations are said as a nic's address."""
+    found: dict[str, set[str]] = {}
+    for entry in _entries(guests):
+        said = {(nic["network"], nic["address"]) for nic in entry.get("nics", ()) if "address" in nic}
+        for network, address in said:
+            for host in hosts(read_tree(snap.networks[network].xml)):
+                if host.address == address and host.mac is not None:
+                    found.setdefault(network, set()).add(host.mac)
+    return found

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Guests that other tools made, captured: nothing to change here, nothing dropped, and nothing in it that is derived."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.virtfleet.core.plugins.module_utils import _xml
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.derived import cleaned, emulators, without_secrets
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.guest_words import NOT_LAID_WHY, say_guest
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestFacts, Snapshot
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
+from ansible_collections.virtfleet.core.plugins.module_utils._residue import missing
+from ansible_collections.virtfleet.core.plugins.module_utils._table import located
+from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element, Overlay
+from tests.contract.fake import FakeHypervisor
+from tests.unit.plugins.module_utils.guest.test_virtinst import SEEN, definition
+from tests.unit.plugins.module_utils.guest.world import (
+    FOLDER,
+    HOST,
+    RECORDED,
+    XEN,
+    defined,
+    facts,
+    network,
+    planned,
+    snapshot,
+)
+
+# A host that can run them all.
+ANY = replace(
+    HOST,
+    domain_types={**HOST.domain_types, "s390x": ("qemu",)},
+    machines={**HOST.machines, ("s390x", "qemu"): ("s390-ccw-virtio", "s390-ccw-virtio-7.2")},
+)
+GUESTS = [name for name in SEEN if name not in ("lxc", "test-driver")]
+PAIRS = sorted(path.name.removesuffix(".out.xml")[6:] for path in RECORDED.glob("guest-*.out.xml"))
+
+
+CAPABILITIES = "<capabilities><guest><arch><emulator>/usr/lib/xen-4.17/bin/qemu-system-i386</emulator></arch></guest></capabilities>"
+
+
+def house(guest: GuestFacts, root: Element) -> Snapshot:
+    """Return a host with the guest, and with every network and file that it names."""
+    host = XEN if root.get("type") == "xen" else ANY
+    snap = snapshot(guest, host=host)
+    names = {node.get("network", "") for node in _xml.find_all(root, "devices/interface/source")} - {""}
+    more = {name: network(name, 60 + number) for number, name in enumerate(sorted(names - set(snap.networks)))}
+    return replace(snap, networks={**snap.networks, **more})
+
+
+def known(name: str) -> tuple[Element, Snapshot]:
+    """Return a definition as libvirt gives it, and its host."""
+    path = RECORDED / f"guest-{name}.out.xml"
+    text = path.read_text().replace("@FOLDER@", FOLDER) if name in PAIRS else _filled(definition(name))
+    root = _xml.parse(text)
+    return root, house(facts(text), root)
+
+
+def _filled(root: Element) -> str:
+    if root.get("type") != "qemu" or _xml.read(root, "os/type/@arch") != "x86_64":
+        return _xml.to_text(root)
+    fake = FakeHypervisor()
+    fake.define_guest(_xml.to_text(root))
+    (guest,) = fake.guests().values()
+    return guest.xml
+
+
+def lost(root: Element, entry: dict[str, Any], snap: Snapshot) -> list[str]:
+    """Return what of a guest one made anew from its entry would lack, whatever libvirt makes itself aside."""
+    bare = replace(snap, guests={})
+    made = _xml.parse(_filled(defined(planned(entry, bare))))
+    plain, _secrets = without_secrets(root)
+    return [piece.xml for piece in missing(cleaned(plain), cleaned(made, numbered=True), located(GUEST))]
+
+
+@pytest.mark.parametrize("name", [*GUESTS, *PAIRS])
+def test_a_captured_guest_has_nothing_to_change_and_lacks_nothing(name: str) -> None:
+    root, snap = known(name)
+    (guest,) = snap.guests.values()
+    said = say_guest(guest, snap)
+    assert said.entry is not None, said.left
+    assert planned(said.entry, snap).actions == ()
+    # Each overlay stands in the guest as it is.
+    for item in said.entry.get("xml_overlay", ()):
+        overlay = Overlay(item.get("remove") or item["at"], item.get("xml"))
+        assert _xml.satisfied(root, overlay), item
+    # Guests of Xen are read, and not made yet.
+    if root.get("type") != "xen":
+        unlaid = [left.xml for left in said.left if left.why == NOT_LAID_WHY]
+        assert lost(root, said.entry, snap) == unlaid
+
+
+@pytest.mark.parametrize("name", [*GUESTS, *PAIRS])
+def test_nothing_derived_is_in_a_document(name: str) -> None:
+    _root, snap = known(name)
+    (guest,) = snap.guests.values()
+    said = say_guest(guest, snap, emulators(CAPABILITIES))
+    assert said.entry is not None
+    for item in said.entry.get("xml_overlay", ()):
+        text = item.get("xml", "")
+        assert '<address type="pci"' not in text
+        assert "<alias" not in text
+        assert 'controller type="pci"' not in text
+        assert "<emulator>" not in text
+        assert "dynamic" not in text
+        assert "geheim" not in text and "secret" not in text.replace("secret type", "")
+        assert "\n" not in text
