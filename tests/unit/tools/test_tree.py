@@ -26,7 +26,7 @@ def test_lanes_may_make_the_link_at_once(tmp_path: Path, monkeypatch: pytest.Mon
         meet.wait(10)
 
     monkeypatch.setattr(Path, "symlink_to", slowly)
-    lanes = [threading.Thread(target=lambda: made.append(tree.collections_path(tmp_path))) for _ in range(2)]
+    lanes = [threading.Thread(target=lambda: made.append(tree.collections_path(tmp_path))) for _lane in range(2)]
     for lane in lanes:
         lane.start()
     for lane in lanes:
