@@ -131,6 +131,8 @@ def play_task(task: Mapping[str, Any], env: Mapping[str, str], python: Path = Pa
         )
         results = [json.loads(line)["result"] for line in record.read_text(encoding="utf-8").splitlines()]
     # What was given comes back beside the result.
-    returned = sum(len(json.dumps({name: result[name] for name in result if name != "invocation"})) for result in results)
+    returned = sum(
+        len(json.dumps({name: result[name] for name in result if name != "invocation"})) for result in results
+    )
     changed = sum(bool(result.get("changed")) for result in results)
     return Cost(cost.seconds, cost.cpu_seconds, cost.peak_bytes, changed, returned)

@@ -20,8 +20,18 @@ PEER_LIMIT = 50
 # Above this, calls are not counted: they are as many a guest as below.
 TRACE_LIMIT = 1000
 
-HEAD = ("what", "how", "guests", "s", "ms a guest", "times the bare script", "CPU s", "libvirt calls a guest", "peak",
-        "returned")
+HEAD = (
+    "what",
+    "how",
+    "guests",
+    "s",
+    "ms a guest",
+    "times the bare script",
+    "CPU s",
+    "libvirt calls a guest",
+    "peak",
+    "returned",
+)
 WORK = ("first definition", "nothing to do", "one field changed on each")
 
 

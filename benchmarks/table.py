@@ -29,7 +29,12 @@ class Table:
 
     def text(self) -> str:
         """Return the table as Markdown; the first column is words, the others are figures."""
-        lines = [f"## {self.title}", "", f"| {' | '.join(self.head)} |", f"|{'---|' * 2}{'---:|' * (len(self.head) - 2)}"]
+        lines = [
+            f"## {self.title}",
+            "",
+            f"| {' | '.join(self.head)} |",
+            f"|{'---|' * 2}{'---:|' * (len(self.head) - 2)}",
+        ]
         lines += [f"| {' | '.join(row)} |" for row in self.rows]
         notes = [line for sentence in self.notes for line in ("", sentence)]
         return "\n".join([*lines, *notes])
