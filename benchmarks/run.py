@@ -2,23 +2,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What keeping guests costs beside the least that libvirt asks for, as ratios, on a private libvirtd.
+"""What keeping guests costs beside the least that libvirt asks for, and beside other means, on a private libvirtd.
 
-For each number of guests: the first definition, a run with nothing to do, and one option changed on each, by the code of
-the module ``guest`` in one process; beside it a bare loop over libvirt-python that defines the same XML, or reads it.
-Ansible's own start of a task is the same for every module, and is not in it.
+    make bench                  50 and 1000 guests, 300 reservations, 20 clones; some minutes
+    make bench ARGS=guests      one of these (guests, reservations, clones), or several
+    make bench ARGS=linear      10 to 5000 guests
+    make bench ARGS=images      images of packages
+
+All that is compared is measured in one run. The tables are printed and kept in build/bench.md.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
+import platform
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,119 +30,72 @@ sys.path.insert(0, str(collections_path(ROOT)))
 
 import libvirt
 
-from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply
-from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
-from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import guest_subject
-from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
-from benchmarks import images
-from tests.lab import Host, packages
+from benchmarks import clones, guests, images, reservations
+from benchmarks.table import Table
+from tests.lab import Host, net, packages
 
-NUMBERS = (10, 50, 200)
+NUMBERS = (50, 1000)
+LINEAR = (10, 100, 1000, 5000)
 
-
-def run_command(argv: Sequence[str], **_options: Any) -> tuple[int, str, str]:
-    """Run a program as AnsibleModule.run_command does."""
-    done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
-
-
-def converge(uri: str, names: Sequence[str], **options: Any) -> int:
-    """Make each guest true, as one task of the module each; return how many changed."""
-    changed = 0
-    for name in names:
-        hypervisor = Libvirt.connect(uri)
-        ports = Ports(hypervisor, LocalFiles(run_command))
-        given = {"name": name, "memory": "64MiB", **options}
-        known = {**GUEST_OPTIONS, **RUN_OPTIONS}
-        subject = guest_subject({option: given.get(option, spec.get("default")) for option, spec in known.items()})
-        plan = subject.plan(subject.gather(ports))
-        apply(plan, ports)
-        changed += bool(plan.actions)
-        hypervisor.close()
-    return changed
+WORK: dict[str, Callable[[Host], Table]] = {
+    "guests": lambda host: guests.measure(host.uri, NUMBERS),
+    "reservations": lambda host: reservations.measure(host.uri),
+    "clones": clones.measure,
+    "linear": lambda host: guests.measure(host.uri, LINEAR, with_peer=False),
+}
+DEFAULT = ("guests", "reservations", "clones")
 
 
-def define_bare(uri: str, definitions: Sequence[str]) -> None:
-    connection = libvirt.open(uri)
-    for xml in definitions:
-        connection.defineXML(xml)
-    connection.close()
-
-
-def read_bare(uri: str) -> list[str]:
-    connection = libvirt.open(uri)
-    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    found = [domain.XMLDesc(flags) for domain in connection.listAllDomains()]
-    connection.close()
-    return found
-
-
-def remove_all(uri: str) -> None:
-    connection = libvirt.open(uri)
-    for domain in connection.listAllDomains():
-        domain.undefine()
-    connection.close()
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, int]:
-    """Return the seconds that ``work`` takes, and the libvirt calls that it makes through the collection."""
-    with tempfile.NamedTemporaryFile() as trace:
-        os.environ["VIRTFLEET_DEBUG"] = trace.name
-        began = time.perf_counter()
-        work()
-        seconds = time.perf_counter() - began
-        del os.environ["VIRTFLEET_DEBUG"]
-        return seconds, Path(trace.name).read_bytes().count(b"\n")
-
-
-def measure(uri: str, number: int) -> list[tuple[str, int, float, float, float]]:
-    """Return rows of (what, guests, seconds a guest, calls a guest, times the bare loop)."""
-    names = [f"bench{at:04d}" for at in range(number)]
-    first, first_calls = timed(lambda: converge(uri, names))
-    nothing, nothing_calls = timed(lambda: converge(uri, names))
-    one, one_calls = timed(lambda: converge(uri, names, title="changed"))
-    reading, _calls = timed(lambda: read_bare(uri))
-    definitions = read_bare(uri)
-    remove_all(uri)
-    defining, _calls = timed(lambda: define_bare(uri, definitions))
-    remove_all(uri)
-    rows = (
-        ("first definition", first, first_calls, defining),
-        ("nothing to do", nothing, nothing_calls, reading),
-        ("one option changed", one, one_calls, reading + defining),
+def machine() -> str:
+    """Return on what and when the figures were taken."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.machine(),
     )
-    return [(what, number, spent / number, calls / number, spent / bare) for what, spent, calls, bare in rows]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    load = os.getloadavg()[0]
+    version = libvirt.getVersion()
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} x {model}, {memory} GiB, {system}, libvirt client "
+        f"{version // 1000000}.{version // 1000 % 1000}.{version % 1000}, Python {platform.python_version()}, "
+        f"load {load:.1f} when it began."
+    )
 
 
-def main() -> int:
-    """Print the table, and keep it in build/bench.md; with the word ``images``, that of images of packages."""
-    if sys.argv[1:] == ["images"]:
+def main(words: list[str]) -> int:
+    """Print the tables that the words ask for, and keep them."""
+    if words == ["images"]:
         return images.main()
+    unknown = [word for word in words if word not in WORK]
+    if unknown:
+        print(f"there is no benchmark {unknown[0]}; there are {', '.join((*WORK, 'images'))}", file=sys.stderr)
+        return 2
     if os.geteuid() != 0:
         print("the benchmarks need root, for a private libvirtd in namespaces of its own", file=sys.stderr)
         return 2
     packages.ensure(print)
-    lines = [
-        "| what | guests | ms a guest | libvirt calls a guest | times a bare loop |",
-        "|---|---:|---:|---:|---:|",
-    ]
+    text = [machine()]
     host = Host(f"bench-{os.getpid()}")
     try:
         host.up()
-        for number in NUMBERS:
-            print(f"{number} guests ...", flush=True)
-            for what, guests, seconds, calls, ratio in measure(host.uri, number):
-                lines.append(f"| {what} | {guests} | {seconds * 1000:.1f} | {calls:.1f} | {ratio:.1f} |")
+        connection = libvirt.open(host.uri)
+        connection.networkDefineXML(net.nat(guests.NETWORK, "10.76.0.0/16", "virbr76"))
+        connection.close()
+        text += [WORK[word](host).text() for word in words or DEFAULT]
     finally:
         host.down()
-    table = "\n".join(lines)
-    print(table)
+    page = "\n\n".join(text)
+    print(f"\n{page}")
     target = ROOT / "build" / "bench.md"
     target.parent.mkdir(exist_ok=True)
-    target.write_text(table + "\n", encoding="utf-8")
+    target.write_text(f"{page}\n", encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     packages.add_argument("packages", nargs="+")
     verbs.add_parser("docs", help="make the site of the guides and the reference")
     bench = verbs.add_parser("bench", help="run the benchmarks; those that take minutes by name only")
-    bench.add_argument("names", nargs="*", help="images")
+    bench.add_argument("names", nargs="*", help="guests, reservations, clones; linear, images")
     lab = verbs.add_parser("lab", help="start, enter and end a private libvirtd")
     lab.add_argument("words", nargs=argparse.REMAINDER)
     verbs.add_parser("summary", help="print the stages' table and the closing line")

@@ -20,7 +20,9 @@ from tools.dev.pythons import Pair
 from tools.dev.tree import cache_dir
 
 # What each kind of environment holds beside its ansible-core; files in tools/requirements.
-KINDS = {"test": ("test",), "lint": ("lint",), "docs": ("docs",)}
+KINDS = {"test": ("test",), "lint": ("lint",), "docs": ("docs",), "peers": ("peers",)}
+# They build libvirt-python.
+_BUILT = ("test", "peers")
 
 
 def ensure(root: Path, pair: Pair, kind: str = "test") -> Path:
@@ -68,7 +70,7 @@ def _headers(python: Path) -> Path:
 
 def _make(venv: Path, pair: Pair, kind: str, requirements: list[str]) -> None:
     """Make an environment aside and rename it into place."""
-    if kind == "test":
+    if kind in _BUILT:
         try:
             apt.ensure(system_packages(pair))
         except NeedsRoot as error:

@@ -164,3 +164,16 @@ def test_two_wanted_with_one_address() -> None:
 def test_networks_that_give_nothing(ip: str, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         reserve(network(f"<network><name>lab</name>{ip}</network>"), [Reservation(TWO, "10.20.0.12")])
+
+
+def test_what_holds_already_is_nothing_to_do_whoever_has_the_name() -> None:
+    live = XML.replace("</dhcp>\n  </ip>\n  <dnsmasq", f"<host mac='{TWO}' ip='10.20.0.12'/></dhcp>\n  </ip>\n  <dnsmasq")
+    both = network(live, live)
+    # The second nic of a guest has no name of its own: the first has it.
+    wanted = [Reservation(ONE, "10.20.0.11", "one"), Reservation(TWO.upper(), "10.20.0.12", "one")]
+    assert reserve(both, wanted) is None
+    assert reserve(both, wanted, gone_macs=[THREE]) is None
+    assert reserve(both, wanted, gone_macs=[TWO]) is None, "what is wanted is not gone"
+    assert updates(reserve(both, wanted[:1], gone_macs=[TWO]))[0][0] == "delete"
+    assert updates(reserve(both, [Reservation(TWO, "10.20.0.12", "two")]))[-1][0] == "add-last"
+    assert updates(reserve(network(live, XML), wanted)) != [], "it is written, and not given out yet"
