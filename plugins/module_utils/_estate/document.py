@@ -28,9 +28,9 @@ from .._volume.options import VOLUME_OPTIONS
 from .._volume.spec import VolumeSpec
 from .._volume.spec import parse as parse_volume
 from . import shape
+from .complaints import bounded, has_path
 from .merge import has_number, merged, numbered
 from .spec import EstateSpec, Key, Overcommit
-from .complaints import bounded, has_path
 
 VERSION = 1
 DEFAULT_NAME = "default"

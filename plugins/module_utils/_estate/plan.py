@@ -37,12 +37,12 @@ from .._storage.plan import plan as plan_pool
 from .._storage.spec import PoolSpec
 from .._volume.plan import plan as plan_volume
 from .._volume.spec import VolumeSpec
+from .complaints import bounded, located
 from .networks import joined
 from .owner import forgotten
 from .predict import image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
 from .room import overcommitted
 from .spec import EstateSpec, Key
-from .complaints import bounded, located
 
 Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
 

@@ -63,7 +63,7 @@ def test_a_new_secret() -> None:
 def test_an_estate_is_in_the_uuid() -> None:
     host = House().fake.host()
     (action,) = plan(replace(parse(KEY), estate="prod"), Snapshot(host)).actions
-    want = str(uuid.uuid5(uuid.UUID(host.uuid), "prod/secret/client.a"))
+    want = str(uuid.uuid5(uuid.UUID(host.uuid), "prod/secret/ceph/client.a"))
     assert _xml.read(_xml.parse(action.steps[0].args["xml"]), "uuid") == want
 
 
