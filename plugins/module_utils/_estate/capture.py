@@ -19,6 +19,7 @@ from .._ports import Files, Hypervisor
 from .derived import emulators
 from .guest_words import say_guest
 from .network_words import say_network
+from .other_words import is_shipped, say_nwfilter, say_secret
 from .shorten import shorten
 from .storage_words import say_images, say_pool
 from .words import Left, Said
@@ -49,7 +50,15 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
         raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
     guests = hypervisor.guests()
     pools = hypervisor.pools()
-    snap = Snapshot(host, guests, hypervisor.networks(), pools, all_volumes(hypervisor, pools.values()))
+    snap = Snapshot(
+        host,
+        guests,
+        hypervisor.networks(),
+        pools,
+        all_volumes(hypervisor, pools.values()),
+        secrets=hypervisor.secrets(),
+        nwfilters=hypervisor.nwfilters(),
+    )
     if host.remote:
         return snap
     chosen = [guests[name] for name in choice.chosen("guests", guests)]
@@ -87,13 +96,22 @@ def capture(snap: Snapshot, choice: Choice) -> tuple[dict[str, Any], list[dict[s
     bases = {path for said in guests for path in said.bases}
     images = say_images(bases, snap, [entry["name"] for entry in _entries(pools)])
     document: dict[str, Any] = {"version": VERSION}
-    for kind, said in (("pools", pools), ("networks", networks), ("images", images)):
+    secrets = [say_secret(facts, snap) for _key, facts in sorted(snap.secrets.items())]
+    nwfilters = [say_nwfilter(facts, snap) for name, facts in sorted(snap.nwfilters.items()) if not is_shipped(name)]
+    kinds = (
+        ("pools", pools),
+        ("networks", networks),
+        ("images", images),
+        ("secrets", secrets),
+        ("nwfilters", nwfilters),
+    )
+    for kind, said in kinds:
         if _entries(said):
             document[kind] = _entries(said)
     entries = _entries(guests)
     if entries:
         document.update(shorten(entries, choice.minimum) if choice.profiles else {"guests": entries})
-    left: list[Left] = [piece for said in (*pools, *networks, *images, *guests) for piece in said.left]
+    left: list[Left] = [piece for _kind, every in (*kinds, ("guests", guests)) for said in every for piece in said.left]
     return document, [piece.row() for piece in left]
 
 

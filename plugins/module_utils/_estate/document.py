@@ -29,7 +29,7 @@ from .._volume.spec import VolumeSpec
 from .._volume.spec import parse as parse_volume
 from . import shape
 from .complaints import bounded, has_path
-from .merge import has_number, merged, numbered
+from .merge import has_number, layered, numbered
 from .spec import EstateSpec, Key, Overcommit
 
 VERSION = 1
@@ -224,16 +224,15 @@ class _Reader:
         path: str,
     ) -> dict[str, Any]:
         """Return a guest's own words over those of its profiles, over the defaults."""
-        whole = dict(defaults)
+        layers = []
         for position, name in enumerate(given.pop("profiles", None) or ()):
             if name not in profiles:
                 self.complain(f"{path}.profiles[{position}]", f"there is no profile {name}{shape.hint(name, profiles)}")
             else:
-                whole = merged(whole, profiles[name])
+                layers.append(profiles[name])
         if given.get("name") is None:
             self.complain(f"{path}.name", "is missing")
-        found: dict[str, Any] = _without_nulls(merged(whole, given))
-        return found
+        return layered(defaults, layers, given)
 
     def _counted(self, whole: dict[str, Any], path: str) -> list[dict[str, Any]]:
         count = whole.pop("count", None)
@@ -289,7 +288,3 @@ class _Reader:
                         self.complain(f"{path}.{option}", f"{value} is {other}'s too, and here {guest.name}'s; give each its own")
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
-    return value

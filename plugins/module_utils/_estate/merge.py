@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # ``{n}``, ``{n:03}``: the number of a guest, with so many digits at least.
@@ -30,6 +30,21 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
         else:
             found[name] = value
     return found
+
+
+def layered(defaults: Mapping[str, Any], profiles: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a guest's own words over those of its profiles in their order, over the defaults."""
+    whole: Mapping[str, Any] = defaults
+    for upper in (*profiles, own):
+        whole = merged(whole, upper)
+    found: dict[str, Any] = _without_nulls(whole)
+    return found
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return value
 
 
 def numbered(entry: Mapping[str, Any], number: int) -> dict[str, Any]:

@@ -21,11 +21,17 @@ _RATHER_RESTART = 5
 
 
 def joined(
-    plans: Mapping[str, Plan], wishes: Iterable[Wishes], snap: Snapshot, leaving: Collection[str], problems: list[str]
+    plans: Mapping[str, Plan],
+    wishes: Iterable[Wishes],
+    snap: Snapshot,
+    leaving: Collection[str],
+    problems: list[str],
+    patient: bool,
 ) -> list[Action]:
     """Return the actions on networks that stay: their own ``plans``, with what guests wish for in the same redefine.
 
-    ``snap`` has the networks as they will be; ``problems`` gets what stands against a wish.
+    ``snap`` has the networks as they will be; ``problems`` gets what stands against a wish. ``patient``: a running network
+    hears only of guests that run or are about to; of the others it learns by their start, or its own.
     """
     wanted: dict[str, list[Reservation]] = {}
     gone: dict[str, set[str]] = {}
@@ -47,7 +53,7 @@ def joined(
             # One that is started by the plan runs as it will be defined.
             fresh = replace(facts, live_xml=None) if "start_network" in ops(own) else facts
             items, back = wanted.get(network, []), gone.get(network, set())
-            reserved = _reserved(fresh, items, back, soon | back, snap, problems)
+            reserved = _reserved(fresh, items, back, soon | back if patient else None, snap, problems)
         found += _merged(own, reserved)
     return found
 
@@ -56,7 +62,7 @@ def _reserved(
     facts: NetworkFacts,
     wanted: Sequence[Reservation],
     gone: Collection[str],
-    soon: Collection[str],
+    soon: Collection[str] | None,
     snap: Snapshot,
     problems: list[str],
 ) -> Action | None:

@@ -123,7 +123,9 @@ class _Planner:
         goes = [*self._guests(doomed.guests), *self._guests(g for g in self.estate.guests if g.state == "absent")]
         stays = self._guests(guest for guest in self.estate.guests if guest.state != "absent")
         leaving = {network.name for network in (*_absent(self.estate.networks), *doomed.networks)}
-        networks = joined(self.networks, self.wishes, self.snap, leaving, self.problems)
+        networks = joined(
+            self.networks, self.wishes, self.snap, leaving, self.problems, patient=self.estate.name is not None
+        )
         last = self._removals(doomed, goes)
         self.problems += overcommitted(self.estate, self.snap)
         if self.problems:

@@ -16,6 +16,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.capture import Choice, capture, survey
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.derived import cleaned, without_secrets
+from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import estate_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
 from ansible_collections.virtfleet.core.plugins.module_utils._network.plan import plan as plan_network
 from ansible_collections.virtfleet.core.plugins.module_utils._network.spec import parse as parse_network
@@ -23,6 +24,8 @@ from ansible_collections.virtfleet.core.plugins.module_utils._residue import mis
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.plan import plan as plan_pool
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.spec import parse as parse_pool
 from ansible_collections.virtfleet.core.plugins.module_utils._table import located
+from tests.unit.plugins.module_utils.estate.hall import Hall, parameters
+from tests.unit.plugins.module_utils.estate.hall import document as estate_document
 from tests.unit.plugins.module_utils.estate.unfold import unfolded
 from tests.unit.plugins.module_utils.guest.house import House, rows
 from tests.unit.plugins.module_utils.guest.options import FOREIGN, guests
@@ -54,6 +57,9 @@ def settled(house: House, document: dict[str, Any]) -> None:
     for guest in unfolded(document):
         plan = house.plan(**guest)
         assert rows(plan) == [], (guest, rows(plan))
+    subject = estate_subject(parameters(document))
+    whole = subject.plan(subject.gather(house.ports))
+    assert whole.actions == (), rows(whole)
     snap = survey(house.fake, house.files, Choice())  # type: ignore[arg-type]
     assert all(plan_network(parse_network(entry), snap).actions == () for entry in document["networks"])
     assert all(plan_pool(parse_pool(entry), snap).actions == () for entry in document["pools"])
@@ -246,3 +252,22 @@ def test_a_name_that_no_document_can_hold_is_left() -> None:
     facts = replace(snap.guests["web1"], name=name)
     document, residue = capture(replace(snap, guests={name: facts}), Choice())
     assert "guests" not in document and "too long" in residue[0]["why"]
+
+
+def test_a_whole_estate_comes_back_as_a_document_with_nothing_to_do() -> None:
+    hall = Hall()
+    made = estate_document(
+        secrets=[{"name": "ceph", "usage": "ceph", "value": "hush-hush", "private": True}, {"name": "open", "value": "hush"}],
+        nwfilters=[
+            {"name": "inner", "rules": [{"action": "drop", "direction": "in", "protocol": "tcp"}]},
+            {"name": "outer", "filters": [{"name": "inner"}], "chain": "ipv4"},
+        ],
+    )
+    hall.make(made)
+    document, residue = captured(hall)
+    assert "hush" not in str(document)
+    assert [entry["name"] for entry in document["secrets"]] == ["ceph", "open"]
+    assert [entry["name"] for entry in document["nwfilters"]] == ["inner", "outer"]
+    assert {entry["name"] for entry in document["guests"]} == {"web1", "web2", "web3", "db1"}
+    assert [row for row in residue if row["kind"] in ("secret", "nwfilter")] == []
+    settled(hall, document)

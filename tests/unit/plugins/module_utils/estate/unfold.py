@@ -2,30 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a short document means: its guests with all that they inherit, by the rules of the document."""
+"""What a short document means: its guests with all that they inherit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.merge import layered
+
 
 def unfolded(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the guests: defaults, then profiles in order, then the guest's own; mappings merge, all else replaces."""
+    """Return the guests as the estate reads them."""
     found = []
     for guest in document.get("guests", ()):
-        made: dict[str, Any] = {}
-        layers = [document["profiles"][name] for name in guest.get("profiles", ())]
-        for layer in (document.get("guest_defaults", {}), *layers, guest):
-            made = _merged(made, layer)
-        made.pop("profiles", None)
-        found.append({name: value for name, value in made.items() if value is not None})
+        own = {name: value for name, value in guest.items() if name != "profiles"}
+        profiles = [document["profiles"][name] for name in guest.get("profiles", ())]
+        found.append(layered(document.get("guest_defaults", {}), profiles, own))
     return found
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    made = dict(below)
-    for name, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(made.get(name), Mapping)
-        made[name] = _merged(made[name], value) if both else value
-    return made
