@@ -18,22 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply
-from ansible_collections.virtfleet.core.plugins.module_utils._change import Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import ESTATE_OPTIONS, estate_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
-from ansible_collections.virtfleet.core.plugins.module_utils._gather import gather_guests
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.plan import Options
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.plan import plan as plan_guest
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import GuestSpec
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import parse as parse_guest
-from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
-from ansible_collections.virtfleet.core.plugins.module_utils._network.plan import plan as plan_network
-from ansible_collections.virtfleet.core.plugins.module_utils._network.spec import parse as parse_network
+from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows, summary
 from benchmarks.measure import ROOT, Cost, environment, program
 from tools.dev.tree import collections_path
 
-MODULE = ROOT / "plugins" / "modules" / "estate.py"
 RECORD = ROOT / "tests" / "integration" / "callback"
 
 Document = Mapping[str, Any]
@@ -46,38 +38,34 @@ def run_command(argv: Sequence[str], **_options: Any) -> tuple[int, str, str]:
 
 
 def converge(uri: str, document: Document) -> tuple[bool, int]:
-    """Make the document's networks and guests true; return whether anything changed, and the bytes of the result."""
+    """Make the document true; return whether anything changed, and the bytes of the result."""
     hypervisor = Libvirt.connect(uri)
     try:
         ports = Ports(hypervisor, LocalFiles(run_command))
-        specs = [parse_guest(guest) for guest in document.get("guests", ())]
-        plan = _plan(ports, document, specs)
-        outcomes = apply(plan, ports)
+        subject = _subject(uri, document)
+        plan = subject.plan(subject.gather(ports))
+        outcomes = apply(plan, ports, parallel=subject.parallel)
         failed = [outcome.error for outcome in outcomes if outcome.outcome in ("failed", "skipped")]
         if failed:
             raise RuntimeError(str(failed[0]))
-        again = _plan(ports, document, specs) if plan.actions else plan
+        again = subject.plan(subject.gather(ports)) if plan.actions else plan
         if again is not plan and again.actions:
             raise RuntimeError(f"{again.actions[0].key} does not read back as written")
     finally:
         hypervisor.close()
     result = {
         "changed": bool(plan.actions),
-        "plan": plan_rows(TABLES, plan, outcomes),
-        "pending": pending_rows(TABLES, again),
-        "summary": summary(TABLES, plan, len(specs)),
+        "plan": plan_rows(subject.tables, plan, outcomes),
+        "pending": pending_rows(subject.tables, again),
+        "summary": summary(subject.tables, plan, subject.objects, subject.named),
     }
     return bool(plan.actions), len(json.dumps(result, default=str))
 
 
-def _plan(ports: Ports, document: Document, specs: Sequence[GuestSpec]) -> Plan:
-    snap = gather_guests(ports.hypervisor, ports.files, specs)
-    plans = [plan_guest(spec, snap, Options()) for spec in specs]
-    if document.get("networks"):
-        networks = ports.hypervisor.networks()
-        seen = type(snap)(snap.host, ports.hypervisor.guests(), networks)
-        plans = [*(plan_network(parse_network(words), seen) for words in document["networks"]), *plans]
-    return Plan(tuple(action for part in plans for action in part.actions))
+def _subject(uri: str, document: Document) -> Subject:
+    """Return what the module estate converges by its defaults."""
+    options = {name: option.get("default") for name, option in ESTATE_OPTIONS.items()}
+    return estate_subject({**options, "uri": uri, "document": {"version": 1, **document}})
 
 
 def definitions(uri: str, document: Document) -> list[str]:
@@ -85,17 +73,16 @@ def definitions(uri: str, document: Document) -> list[str]:
     hypervisor = Libvirt.connect(uri)
     try:
         ports = Ports(hypervisor, LocalFiles(run_command))
-        plan = _plan(ports, document, [parse_guest(guest) for guest in document["guests"]])
+        subject = _subject(uri, document)
+        plan = subject.plan(subject.gather(ports))
     finally:
         hypervisor.close()
     return [step.args["xml"] for action in plan.actions for step in action.steps if step.op == "define_guest"]
 
 
-def play(uri: str, document: Document) -> Cost | None:
-    """Make the document true by ansible-playbook; None while there is no module for it."""
-    if not MODULE.is_file():
-        return None
-    return play_task({"virtfleet.core.estate": {"uri": uri, "document": document}}, _own())
+def play(uri: str, document: Document) -> Cost:
+    """Make the document true by ansible-playbook."""
+    return play_task({"virtfleet.core.estate": {"uri": uri, "document": {"version": 1, **document}}}, _own())
 
 
 def play_nothing() -> Cost:

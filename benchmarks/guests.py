@@ -92,9 +92,6 @@ class Bench:
         found: list[Cost] = []
         for work, given in enumerate(steps):
             cost = estate.play(self.uri, given)
-            if cost is None:
-                self.table.note("As a play: skipped, since this collection has no module estate yet.")
-                return found
             self._expect(work, cost)
             self._row(work, "virtfleet.core, as a play", cost, scripts[work], None, self.start)
             found.append(cost)
