@@ -273,7 +273,7 @@ class TestAWholeHost:
     def test_what_somebody_changed_by_hand_is_told_and_set_back(
         self, play: Player, opened: libvirt.virConnect, document: Document
     ) -> None:
-        hand(opened, "db1", ">327680</memory>", ">393216</memory>")
+        hand(opened, "db1", ">327680<", ">393216<")
         hand(opened, "web01", "<vcpu placement='static'>1</vcpu>", "<vcpu placement='static'>2</vcpu>")
         hand(opened, "web02", "<devices>", "<devices><watchdog model='i6300esb' action='reset'/>")
         # In the running guest alone: what nobody asked for again would come back by itself at its next start.
@@ -332,7 +332,7 @@ class TestAWholeHost:
         ]  # fmt: skip
         kept = {"plan": planned["plan"], "fingerprint": planned["fingerprint"]}
         other = {**document, "guests": document["guests"][:-1]}
-        hand(opened, "db1", ">327680</memory>", ">393216</memory>")
+        hand(opened, "db1", ">327680<", ">393216<")
         refused = play([
             {**task("moved on", "estate", document=document, saved_plan=kept), "ignore_errors": True},
             {**task("another", "estate", document=other, saved_plan=kept), "ignore_errors": True},
@@ -343,7 +343,7 @@ class TestAWholeHost:
         assert "another document" in refused.named("another").msg
         assert "is not the result of a run with mode: plan" in refused.named("no plan").msg
         assert picture(opened) == before
-        hand(opened, "db1", ">393216</memory>", ">327680</memory>")
+        hand(opened, "db1", ">393216<", ">327680<")
         results = play([
             task("kept", "estate", document=document, saved_plan=kept),
             task("kept (again)", "estate", document=document),
@@ -378,17 +378,181 @@ class TestAWholeHost:
         self, play: Player, opened: libvirt.virConnect, folder: Path, document: Document
     ) -> None:
         play([task("stranger goes", "guest", name="stranger", state="absent", confirm_data_loss=["stranger"])])
-        empty = {"version": 1, "name": "hall"}
-        # Disks and images that nobody names stay, and so does the pool that they are in.
-        names = [*WEB, "db1", "extra", "base"]
+        # Disks that an earlier run has left belong to no guest any more; they stand on the image that goes.
+        left = [{"name": f"{name}-root.qcow2", "pool": "hall", "state": "absent"} for name in ("web03", "db1", "extra")]
+        left.append({"name": "shared.raw", "pool": "hall", "state": "absent"})
+        empty = {"version": 1, "name": "hall", "volumes": left}
+        consent = ["web01", "web02", "base", *(f"hall/{volume['name']}" for volume in left)]
         results = play([
-            *idiom("estate", "empty", document=empty, prune=True, confirm_data_loss=names, force_stop=True, stop_timeout="20s"),
+            task("unasked", "estate", check=True, document={"version": 1, "name": "hall"}, prune=True),
+            *idiom("estate", "empty", document=empty, prune=True, confirm_data_loss=consent, stop_timeout="30s"),
         ])  # fmt: skip
+        assert not [row for row in results.named("unasked")["plan"] if row["kind"] in ("image", "volume")]
         assert_idiom(results, "empty")
         there = picture(opened)
         assert (there["guests"], there["networks"], there["secrets"]) == ([], ["lab"], [])
         assert not {"only-ssh", "only-mac"} & set(there["nwfilters"])
+        assert there["pools"] == ["default"] and not (folder / "images").exists()
 
 
 def _started(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def furnished_document(folder: Path, name: str, number: int) -> Document:
+    """Return a document of what is made in many steps, and needs no guest to boot."""
+    source = folder / "source.raw"
+    source.write_bytes(os.urandom(8 * MIB))
+    source.chmod(0o644)
+    return {
+        "version": 1,
+        "name": name,
+        "pools": [{"name": name, "path": str(folder / "images")}],
+        "networks": [network(name, number)],
+        "images": [{"name": "base", "source": f"file://{source}", "format": "qcow2"}],
+        "volumes": [{"name": "plain.raw", "size": "1MiB", "format": "raw", "source": str(source)}],
+        "guests": [
+            {
+                "name": f"{name}-",
+                "count": 6,
+                "memory": "64MiB",
+                "disks": [{"image": "base"}, {"name": "data", "size": "1MiB"}],
+                "nics": [{"network": name, "address": f"10.{number}.0.11"}],
+                "cloud_init": {"user_data": {"hostname": "x"}},
+            }
+        ],
+    }
+
+
+@pytest.fixture
+def place(furnished: Host, tmp_path: Path) -> Iterator[Path]:
+    """Return a folder that QEMU may enter; what tests have made on the host goes in the end."""
+    folder = furnished.folder / tmp_path.name
+    folder.mkdir()
+    folder.chmod(0o755)
+    yield folder
+    clear(furnished)
+
+
+class Killer:
+    """Kills the module's process, and no other, once it has said so many sentences, or a moment later."""
+
+    def __init__(self, host: Host, sentences: int, pause: float) -> None:
+        self.progress = host.home / "run/virtfleet/progress.log"
+        self.held = "for lock in /run/lock/virtfleet/*.lock; do flock -n $lock true || cat $lock; done"
+        self.host, self.sentences, self.pause = host, sentences, pause
+        self.begin = len(self._lines())
+        self.killed: int | None = None
+        self.thread = threading.Thread(target=self._watch)
+        self.thread.start()
+
+    def _lines(self) -> list[str]:
+        return self.progress.read_text().splitlines() if self.progress.exists() else []
+
+    def _watch(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            said = self._lines()[self.begin :]
+            if len(said) > self.sentences:
+                time.sleep(self.pause)
+                pid = int(said[0].split()[0])
+                # The number is the module's as long as it holds the lock.
+                if self.host.exec(["sh", "-c", self.held]).stdout.strip() == str(pid):
+                    os.kill(pid, signal.SIGKILL)
+                    self.killed = pid
+                return
+            time.sleep(0.005)
+
+
+def test_a_killed_run_is_finished_by_the_next(play: Player, opened: libvirt.virConnect, place: Path) -> None:
+    document = furnished_document(place, "cut", 92)
+    names = [f"cut-{number}" for number in range(1, 7)]
+    options: dict[str, Any] = {"prune": True, "confirm_data_loss": ["base", *names]}
+    whole: dict[str, list[str]] = {}
+    killed = 0
+    for sentences, pause in ((0, 0.02), (3, 0.0), (9, 0.01), (17, 0.005), (26, 0.0)):
+        killer = Killer(play.host, sentences, pause)
+        cut = play([task("cut short", "estate", document=document, **options)], fails=True)
+        killer.thread.join()
+        if killer.killed is not None:
+            killed += 1
+            assert cut[0].outcome == "failed"
+        results = play([
+            task("finish", "estate", document=document, **options),
+            task("finish (again)", "estate", document=document, **options),
+        ])  # fmt: skip
+        assert not results.named("finish (again)").changed, results.named("finish (again)")["plan"]
+        there = picture(opened, place / "images")
+        assert there == (whole or there), (sentences, set(there["files"]) ^ set(whole["files"]))
+        whole = there
+        volumes = opened.storagePoolLookupByName("cut").listVolumes()
+        assert sorted(volumes) == sorted(Path(path).name for path in there["files"] if not _is_record(path))
+        emptied = play([
+            task("nothing", "estate", document={"version": 1, "name": "cut", "volumes": [{**document["volumes"][0], "pool": "cut", "state": "absent"}]}, **{**options, "confirm_data_loss": [*options["confirm_data_loss"], "cut/plain.raw"]}),
+        ])  # fmt: skip
+        assert emptied[0].changed and not (place / "images").exists(), list((place / "images").rglob("*"))
+    assert killed >= 3
+    assert not [path for path in whole["files"] if path.endswith(".part")]
+    assert len([path for path in whole["files"] if not _is_record(path)]) == 2 + 3 * 6
+
+
+def _is_record(path: str) -> bool:
+    """Tell whether a file is the note that lies beside an image."""
+    return Path(path).name.startswith(".")
+
+
+def test_two_runs_at_once_wait_for_each_other(play: Player, tmp_path_factory: pytest.TempPathFactory, place: Path) -> None:
+    document = furnished_document(place, "both", 93)
+    players = [Player(play.host, tmp_path_factory.mktemp(f"player{number}")) for number in range(2)]
+    results: list[Any] = []
+    run = [task("make", "estate", document=document)]
+    threads = [threading.Thread(target=lambda player=player: results.append(player(run)[0])) for player in players]
+    begin = len(_progress(play.host))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(result.changed for result in results) == [False, True], [result.msg for result in results]
+    assert [line for line in _progress(play.host)[begin:] if "waits for another run" in line]
+
+
+def _progress(host: Host) -> list[str]:
+    path = host.home / "run/virtfleet/progress.log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_thousand_guests_cost_one_read_each(play: Player, opened: libvirt.virConnect, place: Path) -> None:
+    """Nothing to do with them: a small result, and no call for each of them but the read of its XML."""
+    many = {"name": "m{n:04}", "count": 1000, "memory": "32MiB", "tags": ["many"], "xml_overlay": []}
+    document = {"version": 1, "name": "many", "guests": [many]}
+    trace = play.folder / "trace"
+    made = play([task("make", "estate", document=document, parallel=5)])[0]
+    assert made["summary"] == {"create": 1000, "unchanged": 0}
+    result = play([task("again", "estate", document=document)], env={"VIRTFLEET_DEBUG": str(trace)})[0]
+    assert not result.changed and result["summary"] == {"unchanged": 1000}
+    assert len(json.dumps(result.values)) < 64 * 1024
+    calls = [line.split()[2] for line in trace.read_text().splitlines()]
+    assert calls.count("virDomain.XMLDesc") == 1000
+    assert len(calls) < 1000 + 60, sorted({call: calls.count(call) for call in calls}.items(), key=lambda pair: -pair[1])
+    gone = play([task("gone", "estate", document={"version": 1, "name": "many"}, prune=True)])[0]
+    assert gone["summary"] == {"delete": 1000, "unchanged": 0}
+
+
+def test_hundreds_of_reservations_are_one_redefine(play: Player, opened: libvirt.virConnect, place: Path) -> None:
+    """Those on an active network too: 300 live updates would take two minutes."""
+    wide = network("wide", 94)
+    guest = {"name": "w{n:03}", "count": 300, "memory": "32MiB", "nics": [{"network": "wide", "address": "10.94.1.1"}]}
+    document = {"version": 1, "name": "wide", "networks": [wide], "guests": [guest]}
+    trace = play.folder / "trace"
+    play([task("network", "estate", document={**document, "guests": []})])
+    began = time.monotonic()
+    results = play(idiom("estate", "make", document=document), env={"VIRTFLEET_DEBUG": str(trace)})
+    assert time.monotonic() - began < 90
+    assert_idiom(results, "make")
+    calls = [line.split()[2] for line in trace.read_text().splitlines()]
+    assert calls.count("virConnect.networkDefineXML") + calls.count("virConnect.networkDefineXMLFlags") == 1
+    assert calls.count("virNetwork.update") == 0
+    wide_xml = opened.networkLookupByName("wide").XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE)
+    assert wide_xml.count("<host mac=") == 300
+    # dnsmasq has them too, for whoever starts next.
+    assert opened.networkLookupByName("wide").XMLDesc().count("<host mac=") == 300
