@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,23 +24,40 @@ from tests.lab.machine import USER
 from tests.unit.plugins.inventory.listing import Done
 
 SITE = Path(__file__).resolve().parents[2] / "playbooks/site.yml"
+PLAN = SITE.with_name("plan.yml")
 EXAMPLE = SITE.parent / "site/inventory"
 # Where the module image keeps what it has installed for an image, so that the next one of the same packages is quick.
 ROOTS = "var/cache/virtfleet/roots"
 ADDRESS = "10.20.0.11"
 ASK = "Ask the guest for its name"
+HAVE = "Have everything that the estate says"
+SPARE = [f"spare{number}" for number in range(1, 9)]
 REBOOT = {"name": "reboot", "ansible.builtin.reboot": {"reboot_timeout": 120}}
 
 
 def estate(suite: str) -> dict[str, Any]:
-    """Return the estate of the example, with an image that is made of packages, and so needs no seed."""
+    """Return the estate of the example, with an image that is made of packages, and so needs no seed.
+
+    Of its ten guests only web1 runs: a machine's guests are emulated.
+    """
     found: dict[str, Any] = yaml.safe_load((EXAMPLE / "host_vars/hv1.example.yml").read_text())["estate"]
     key = tiny.build().ssh_public_key
     system = {"suite": suite, "packages": ["openssh-server", "qemu-guest-agent"], "hostname": "web1", "root_keys": [key]}
     found["images"] = [{"name": "small", "size": "1GiB", "bootstrap": system}]
-    (guest,) = found["guests"]
-    del guest["cloud_init"]
-    guest.update(memory="512MiB", accel="tcg", disks=[{"image": "small", "size": "2GiB"}])
+    del found["guest_defaults"]["cloud_init"]
+    found["guest_defaults"].update(memory="512MiB", accel="tcg")
+    web, db1 = found["guests"]
+    web.update(count=1, disks=[{"image": "small", "size": "2GiB"}])
+    db1.update(profiles=["big"], disks=[{"image": "small", "size": "2GiB"}, {"name": "data", "size": "20GiB"}])
+    spare = {
+        "name": "spare",
+        "count": 8,
+        "memory": "128MiB",
+        "disks": [{"image": "small"}],
+        "nics": [{"network": "lab", "address": "10.20.0.31"}],
+        "state": "stopped",
+    }
+    found["guests"].append(spare)
     return found
 
 
@@ -109,14 +127,18 @@ class SiteOnABareMachine:
 
     def test_from_nothing_to_a_guest_that_answers(self, machine: Machine, play: Controller) -> None:
         results = play(SITE)
-        made = ["Install the packages", "Have the pools", "Have the networks", "Have the images", "Have the guests"]
-        assert [name for name in results.changed() if name in made] == made
+        assert [name for name in results.changed() if name in ("Install the packages", HAVE)] == ["Install the packages", HAVE]
         facts = results.named("Remember what is there")["ansible_facts"]["kvm_host_facts"]
         assert (facts["ready"], facts["accelerators"]) == (True, ["tcg"])
+        made = results.named(HAVE)
+        assert [row["name"] for row in made["plan"] if row["kind"] == "guest"] == ["web1", "db1", *SPARE]
+        assert {row["outcome"] for row in made["plan"]} == {"done"}
         # The network that libvirt's package brings along is left as it is: off.
         assert machine.exec(["virsh", "net-list", "--name"]).stdout.split() == ["lab"]
         assert list(machine.guests()) == ["web1"]
         assert results.on("web1").named(ASK)["stdout"].strip() == "web1"
+        reserved = machine.exec(["virsh", "net-dumpxml", "lab"]).stdout
+        assert all(f"ip='10.20.0.{last}'" in reserved for last in (11, 20, *range(31, 39)))
 
     def test_the_inventory_lists_it_and_the_agent_answers_too(self, machine: Machine, play: Controller) -> None:
         done = play.command(["ansible-inventory", "--list"])
@@ -132,6 +154,7 @@ class SiteOnABareMachine:
     def test_there_is_nothing_to_do_again(self, play: Controller) -> None:
         results = play(SITE)
         assert results.changed() == []
+        assert results.named(HAVE)["summary"] == {"unchanged": 14}
         assert results.on("web1").named(ASK)["stdout"].strip() == "web1"
 
     def test_there_is_nothing_to_do_after_a_reboot(self, machine: Machine, play: Controller) -> None:
@@ -140,3 +163,33 @@ class SiteOnABareMachine:
         results = play(SITE)
         assert results.changed() == []
         assert results.on("web1").named(ASK)["stdout"].strip() == "web1"
+
+    def test_back_to_nothing_as_it_was_planned(self, machine: Machine, play: Controller) -> None:
+        """The estate is empty again: a plan of that is kept, refused once the host has moved on, and applied."""
+        plans = play.folder / "plans"
+        empty = {"estate": {"version": 1}, "site_prune": True, "site_force_stop": True}
+        empty["site_confirm_data_loss"] = ["small", "web1", "db1", *SPARE]
+        back = replace(play, variables={**play.variables, **empty})
+        results = back(PLAN, "-e", f"site_plans={plans}")
+        assert list(machine.guests()) == ["web1"]
+        kept = json.loads((plans / f"plan-{machine.name}.json").read_text())
+        assert {row["action"] for row in kept["plan"]} == {"delete"}
+        told = (plans / "plan.md").read_text()
+        assert told.startswith(f"### {machine.name}: ") and "guest **spare8**" in told and "**data_loss**" in told
+        apply = ["-e", f"site_saved_plans={plans}"]
+        machine.exec(["virsh", "undefine", "spare8"])
+        refused = back(SITE, *apply, fails=True).named(HAVE)
+        assert "the host has moved on" in refused.msg and "guest spare8" in refused.msg
+        assert list(machine.guests()) == ["web1"]
+        # Its disk stays, since nobody can tell any more whose it was; it goes by hand as the guest did.
+        machine.exec(["virsh", "vol-delete", "spare8-root.qcow2", "images"])
+        machine.exec(["virsh", "vol-delete", "exchange.raw", "images"])
+        back(PLAN, "-e", f"site_plans={plans}")
+        results = back(SITE, *apply)
+        assert results.changed() == [HAVE]
+        for words in (["list", "--all"], ["net-list"], ["pool-list", "--all"]):
+            listed = machine.exec(["virsh", words[0], "--name", *words[1:]]).stdout.split()
+            assert listed == (["default"] if words[0] == "pool-list" else []), words
+        assert not (machine.root / "var/lib/virtfleet/images").exists()
+        missing = back(SITE, "-e", f"site_saved_plans={plans}/none", fails=True)
+        assert "leave site_saved_plans out. Nothing was touched" in missing[-1].msg

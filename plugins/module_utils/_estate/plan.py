@@ -288,16 +288,18 @@ class _Planner:
             (step.args["pool"], step.args["name"]) for action in gone for step in action.steps if step.op == "delete_volume"
         }
         found: list[Action] = []
-        for image in (*_absent(self.estate.images), *doomed.images):
-            found += self._gone_image(image, doomed, before, deleted)
-        for network in (*_absent(self.estate.networks), *doomed.networks):
-            found += self._gone_network(network, before)
+        # Volumes may stand on images.
         for volume in _absent(self.estate.volumes):
             made = self._part(
                 "volume", volume.key, partial(plan_volume, volume, self.snap, self.options.guest.consent)
             )
             deleted |= {(volume.pool, volume.name)} if made is not None else set()
             found += _after(made, before)
+        bare = (*before, *(action.key for action in found))
+        for image in (*_absent(self.estate.images), *doomed.images):
+            found += self._gone_image(image, doomed, bare, deleted)
+        for network in (*_absent(self.estate.networks), *doomed.networks):
+            found += self._gone_network(network, before)
         for nwfilter in self._outer_first([*_absent(self.estate.nwfilters), *doomed.nwfilters]):
             made = self._part("nwfilter", nwfilter.name, partial(plan_nwfilter, nwfilter, self.snap))
             self.there.nwfilters.pop(nwfilter.name, None)

@@ -278,7 +278,8 @@ class _Update:
 
     def _autostart(self) -> tuple[list[Change], list[Step]]:
         wanted = True if self._unfinished() else self.spec.autostart
-        if wanted is None and self._owned() and self.spec.state != "inactive" and self.facts.active:
+        runs = self.spec.state == "active" or (self.facts.active and self.spec.state != "inactive")
+        if wanted is None and self._owned() and runs:
             wanted = True
         if wanted is None or wanted == self.facts.autostart:
             return [], []

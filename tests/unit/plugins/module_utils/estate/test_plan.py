@@ -196,6 +196,21 @@ def test_an_image_below_disks_that_stay_is_not_removed() -> None:
     assert "web3-root.qcow2 stands on it" in found[0]
 
 
+def test_a_volume_that_goes_goes_before_the_image_below_it() -> None:
+    hall = Hall()
+    hall.make(document())
+    fewer = document(guests=document()["guests"][:1])
+    hall.make(fewer, prune=True)
+    left = [{"name": f"db1-{disk}.qcow2", "pool": "images", "state": "absent"} for disk in ("root", "data")]
+    given = {**EMPTY, "volumes": left}
+    consent = ["small", "web1", "web2", "web3", *(volume["name"] for volume in left)]
+    plan, outcomes = hall.make(given, prune=True, confirm_data_loss=consent)
+    assert failures(outcomes) == []
+    assert names(plan, "delete")[-4:-2] == ["volume images/db1-data.qcow2", "image small"]
+    assert "/srv/images" not in hall.fake.folders
+    assert "images" not in hall.fake.pools()
+
+
 def test_a_guest_that_stays_keeps_its_network_and_its_pool() -> None:
     hall = Hall()
     hall.make(document())
