@@ -15,7 +15,8 @@ description:
     guest's C(xml_overlay).
   - RV(residue) lists everything that is not said in options, with the reason, also what is kept by C(xml_overlay) and
     what is left out whole, such as a network of a mode that M(virtfleet.core.network) does not have.
-  - Secrets are not read. A password of a screen has to be put back by hand, from a vault.
+  - Secrets are captured without their values, network filters without those that libvirt ships.
+  - Passwords are not read. A password of a screen has to be put back by hand, from a vault.
   - Titles, descriptions and XML come from whoever defined a guest. Ansible marks them as unsafe, so that they are no
     templates. To write them to a file use P(virtfleet.core.document_yaml#filter), which keeps that mark; the playbook
     C(virtfleet.core.capture) does.
@@ -58,6 +59,7 @@ options:
     type: int
     default: 2
 seealso:
+  - module: virtfleet.core.estate
   - module: virtfleet.core.guest
   - module: virtfleet.core.network
   - module: virtfleet.core.pool
