@@ -286,5 +286,3 @@ class _Reader:
                     other = seen.setdefault((*key, value), f"{path} ({guest.name})")
                     if not other.startswith(f"{path} ({guest.name})"):
                         self.complain(f"{path}.{option}", f"{value} is {other}'s too, and here {guest.name}'s; give each its own")
-
-
