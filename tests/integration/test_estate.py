@@ -10,7 +10,6 @@ import copy
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -314,10 +313,10 @@ class TestAWholeHost:
         assert not set(before.values()) & set(after.values())
         # One is up again before the next goes: their processes began in the document's order.
         assert sorted(after, key=lambda name: _started(after[name])) == WEB
-        progress = (play.host.exec(["cat", "/run/virtfleet/progress.log"]).stdout or "").splitlines()
-        said = [line.partition(" ")[2] for line in progress if "start web" in line or "down web" in line or "off web" in line]
-        order = [name for line in said[-6:] for name in WEB if name in line]
-        assert order == [name for name in WEB for _twice in range(2)], said
+        said = [line.partition(" ")[2] for line in _progress(play.host)]
+        lanes = [name for line in said for name in WEB if line.startswith(f"guest {name}: ")]
+        last = [name for position, name in enumerate(lanes) if name not in lanes[position + 1 :]]
+        assert last == WEB, said[-20:]
 
     def test_a_kept_plan_is_applied_or_refused(
         self, play: Player, opened: libvirt.virConnect, document: Document
@@ -487,9 +486,10 @@ def test_a_killed_run_is_finished_by_the_next(play: Player, opened: libvirt.virC
         whole = there
         volumes = opened.storagePoolLookupByName("cut").listVolumes()
         assert sorted(volumes) == sorted(Path(path).name for path in there["files"] if not _is_record(path))
-        emptied = play([
-            task("nothing", "estate", document={"version": 1, "name": "cut", "volumes": [{**document["volumes"][0], "pool": "cut", "state": "absent"}]}, **{**options, "confirm_data_loss": [*options["confirm_data_loss"], "cut/plain.raw"]}),
-        ])  # fmt: skip
+        gone = {"name": "plain.raw", "pool": "cut", "state": "absent"}
+        empty = {"version": 1, "name": "cut", "volumes": [gone]}
+        consent = [*options["confirm_data_loss"], "cut/plain.raw"]
+        emptied = play([task("nothing", "estate", document=empty, prune=True, confirm_data_loss=consent)])
         assert emptied[0].changed and not (place / "images").exists(), list((place / "images").rglob("*"))
     assert killed >= 3
     assert not [path for path in whole["files"] if path.endswith(".part")]
