@@ -9,6 +9,7 @@ The same is held on a host in memory by tests/unit/plugins/module_utils/estate/t
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -187,17 +188,30 @@ def _hold(real: Real, first: Any, second: Any, foreign: str) -> None:
         for name in {guest["name"] for guest in first["guests"]} & {guest["name"] for guest in second["guests"]}:
             there = _xml.parse(real.place.hypervisor.guests([name])[name].xml)
             assert [node.attrib for node in _xml.find_all(there, f"devices/{tag}")], (name, tag)
-        real.make({"version": 1, "name": "drawn"}, **options)
-        assert not real.pool.exists(), sorted(real.pool.rglob('*'))
+        # A disk that its guest was rid of before stays, and the image below it.
+        real.make({"version": 1, "name": "drawn"}, prune=True, confirm_data_loss=NAMES)
+        left = {path.name for path in real.pool.glob("*") if not path.name.startswith(".")}
+        assert left <= {"blank.qcow2", *_disks(first)} - _disks(second)
         assert not set(NAMES) & set(real.place.hypervisor.guests())
+        assert not {name for name, _number in NETS} & set(real.place.hypervisor.networks())
     finally:
         real.place.clear()
+        shutil.rmtree(real.pool, ignore_errors=True)
+
+
+def _disks(document: Any) -> set[str]:
+    """Return the volumes of the guests' disks."""
+    return {
+        f"{guest['name']}-{disk.get('name', 'root')}.{disk.get('format', 'qcow2')}"
+        for guest in document["guests"]
+        for disk in guest.get("disks", ())
+    }
 
 
 def _inject(real: Real, foreign: str) -> None:
     """Give each guest a device that no document speaks of."""
     hypervisor = real.place.hypervisor
-    for name, facts in hypervisor.guests().items():
+    for facts in hypervisor.guests().values():
         root = _xml.parse(facts.xml)
         _xml.ensure(root, "devices").append(_xml.parse(foreign))
         hypervisor.define_guest(_xml.to_text(root))

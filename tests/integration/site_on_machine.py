@@ -99,6 +99,10 @@ class SiteOnABareMachine:
         machine = lab_machine_factory(f"site-{cls.suite}", suite=cls.suite)
         kept = cache_folder() / f"site-roots-{cls.suite}"
         share_roots(kept, machine.root / ROOTS)
+        # A container has no firmware that says its UUID, and libvirt would draw another at every start.
+        settings = machine.root / "etc/libvirt/libvirtd.conf"
+        settings.parent.mkdir()
+        settings.write_text('host_uuid_source = "machine-id"\n', encoding="utf-8")
         yield machine
         # Only what this run has needed is worth keeping.
         used = {root.name for root in (machine.root / ROOTS).iterdir()}
@@ -173,7 +177,8 @@ class SiteOnABareMachine:
         results = back(PLAN, "-e", f"site_plans={plans}")
         assert list(machine.guests()) == ["web1"]
         kept = json.loads((plans / f"plan-{machine.name}.json").read_text())
-        assert {row["action"] for row in kept["plan"]} == {"delete"}
+        actions = {row["action"] for row in kept["plan"]}
+        assert actions == {"delete"}, kept["plan"]
         told = (plans / "plan.md").read_text()
         assert told.startswith(f"### {machine.name}: ") and "guest **spare8**" in told and "**data_loss**" in told
         apply = ["-e", f"site_saved_plans={plans}"]

@@ -156,6 +156,19 @@ def test_an_iso_of_the_same_document_is_in_the_drive() -> None:
     assert ("image", "new.iso") in plan.actions[-1].needs
 
 
+def test_a_network_that_was_made_inactive_starts_with_the_host_once_it_is_started() -> None:
+    hall = Hall()
+    network = {"name": "office", "cidr": "10.50.0.0/24"}
+    hall.make({"version": 1, "networks": [{**network, "state": "inactive"}]})
+    assert not hall.fake.networks()["office"].autostart
+    plan, _outcomes = hall.make({"version": 1, "networks": [{**network, "state": "active"}]})
+    assert changes(plan, "network", "office") == {
+        "state": ("inactive", "active", "live"),
+        "autostart": (False, True, "live"),
+    }
+    assert hall.planned({"version": 1, "networks": [network]}).actions == ()
+
+
 # ownership
 
 
