@@ -103,7 +103,7 @@ def ours(booted: dict[str, Any]) -> list[dict[str, Any]]:
             memory="64MiB",
             disks=[{"size": "8MiB"}],
             autostart=True,
-            title="{{ '{{' }} x }}",
+            **{"title": "{{ '{{' }} x }}"},
         ),
     ]
 
