@@ -94,17 +94,12 @@ def inhabited(furnished: Host) -> Iterator[Host]:
 def ours(booted: dict[str, Any]) -> list[dict[str, Any]]:
     nic = {"network": "lab", "address": "10.77.0.222"}
     disks = [{"size": "8MiB"}, {"name": "data", "size": "4MiB", "format": "raw"}]
+    two = task("two", "guest", name="cap2", memory="64MiB", disks=[{"size": "8MiB"}], autostart=True)
+    # A task has a title of its own.
+    two["virtfleet.core.guest"]["title"] = "{{ '{{' }} x }}"
     return [
         task("one", "guest", name="cap1", **booted, disks=disks, nics=[nic], state="running", tags=["a", "b"]),
-        task(
-            "two",
-            "guest",
-            name="cap2",
-            memory="64MiB",
-            disks=[{"size": "8MiB"}],
-            autostart=True,
-            **{"title": "{{ '{{' }} x }}"},
-        ),
+        two,
     ]
 
 
