@@ -250,7 +250,7 @@ def test_the_guide_from_an_existing_host_to_a_first_change(
     assert '": planned"' in played()
     # A first change, by hand in the file.
     written.write_text(text.replace("memory: 64MiB", "memory: 96MiB"))
-    assert '"cap1' in played()
+    assert '"cap2: planned"' in played()
     assert "changed=1" in played("-e", "estate_mode=apply")
     again = played("-e", "estate_mode=apply")
     assert '": planned"' in again and "changed=0" in again
