@@ -460,8 +460,12 @@ class _Convergence:
         why = "differs in the running guest only"
         paths = {change.path for change in foreign}
         want = {name: value for name, value in made.want.items() if name in {path[0] for path in paths}}
+        running = observe(GUEST, self.live, live=True)
+        paths &= {change.path for change in compare(GUEST, want, running, context)}
+        # As it is defined: what a device costs is told by options that nobody gave, such as a disk's bus.
+        defined = {name: value for name, value in observe(GUEST, self.tree, live=True).items() if name in want}
         found = []
-        for change in compare(GUEST, want, observe(GUEST, self.live, live=True), context):
+        for change in compare(GUEST, defined, running, context):
             if change.path in paths and change.effect is Effect.LIVE:
                 done = self._live_steps(change, self.tree, self.live, context)
                 if done:

@@ -400,6 +400,22 @@ def test_a_disk_that_was_taken_out_by_hand_comes_back() -> None:
     assert hall.planned(document()).drift == {}
 
 
+def test_a_disk_that_only_the_running_guest_has_lost_is_plugged_in_again() -> None:
+    hall = Hall()
+    given = document()
+    given["guests"][0]["disks"].append({"name": "data", "size": "1GiB"})
+    hall.make(given)
+    live = _xml.parse(hall.fake.guests()["web1"].live_xml or "")
+    data = next(disk for disk in _xml.find_all(live, "devices/disk") if "web1-data" in _xml.to_text(disk))
+    hall.fake.detach_device("web1", _xml.to_text(data))
+    assert hall.planned(given, drift="report").actions == ()
+    plan = hall.planned(given)
+    assert [(item.path, item.side) for item in plan.drift["guest", "web1"]] == [(("disks", "data"), "live")]
+    assert [step.op for action in plan.actions for step in action.steps] == ["attach_device"]
+    hall.make(given)
+    assert hall.planned(given).actions == () and hall.planned(given).drift == {}
+
+
 def test_what_differs_in_the_running_guest_only() -> None:
     hall = Hall()
     given = document()
