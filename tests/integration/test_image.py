@@ -344,9 +344,10 @@ def test_a_killed_import_leaves_the_old_image(
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if part.exists() and part.stat().st_size > MIB:
-                # The import's lock names the process that holds it.
-                held = "for lock in /run/lock/virtfleet/*.lock; do flock -n $lock true || cat $lock; done"
-                killed.append(int(furnished.exec(["sh", "-c", held]).stdout.strip()))
+                # The locks of the import and of the hypervisor name the process that holds them.
+                held = "for lock in /run/lock/virtfleet/*.lock; do flock -n $lock true || { cat $lock; echo; }; done"
+                (holder,) = set(furnished.exec(["sh", "-c", held]).stdout.split())
+                killed.append(int(holder))
                 os.kill(killed[0], signal.SIGKILL)
                 return
             time.sleep(0.05)
