@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ._errors import Timeout
+from ._errors import HostError, Timeout
 from ._libvirt_read import is_remote
+from ._long_work import run_directory
 
 PLACE = Path("/run/lock/virtfleet")
 PATIENCE_S = 600.0
@@ -46,11 +47,14 @@ def one_at_a_time(
 
 def _opened(uri: str) -> int | None:
     """Return the open lock file; None where this user may have none, as on a read-only system."""
-    folder = PLACE
-    if "session" in uri and os.environ.get("XDG_RUNTIME_DIR"):
-        folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "virtfleet"
-    path = folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     try:
+        folder = PLACE
+        if "session" in uri and os.environ.get("XDG_RUNTIME_DIR"):
+            folder = Path(os.environ["XDG_RUNTIME_DIR"]) / "virtfleet"
+        elif os.geteuid() != 0 and not PLACE.is_dir():
+            # Made by anybody but root, it would shut root's image imports out, which want it to be root's.
+            folder = run_directory("lock")
+        path = folder / f"{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             # Whoever may use libvirt may use it, and nobody may remove another one's file.
@@ -61,7 +65,7 @@ def _opened(uri: str) -> int | None:
             return os.open(path, flags)
         except FileNotFoundError:
             return _made(path, flags)
-    except OSError:
+    except (OSError, HostError):
         return None
 
 

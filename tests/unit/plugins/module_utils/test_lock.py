@@ -91,6 +91,15 @@ def test_a_session_has_its_own_place(place: Path, tmp_path: Path, monkeypatch: p
     assert not place.exists()
 
 
+def test_only_root_makes_the_place_that_all_share(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with one_at_a_time(URI):
+        assert not place.exists()
+
+
 def test_where_there_can_be_none_the_run_goes_on(place: Path) -> None:
     place.parent.joinpath("locks").write_text("a file where the folder should be")
     with one_at_a_time(URI):
