@@ -113,11 +113,12 @@ def _volumes(
     for spec in estate.images:
         if spec.pool is not None and spec.pool in future:
             images.setdefault(spec.pool, set()).add(spec.file_name)
+    listed = {spec.pool for spec in estate.volumes}
     found = {}
     for name in sorted(pools):
         if not pools[name].active:
             continue
-        every = wanted is None or name in {spec.pool for spec in estate.volumes}
+        every = wanted is None or name in listed
         named = None if every or wanted is None else wanted.volumes_in(pools[name])
         names = None if named is None else named | images.get(name, set())
         for volume in hypervisor.volumes(name, names).values():

@@ -283,6 +283,7 @@ class _Reader:
                     value = nic.get(option)
                     if value is None:
                         continue
-                    other = seen.setdefault((*key, value), f"{path} ({guest.name})")
-                    if not other.startswith(f"{path} ({guest.name})"):
+                    here = f"{path} ({guest.name})"
+                    other = seen.setdefault((*key, value), here)
+                    if other != here:
                         self.complain(f"{path}.{option}", f"{value} is {other}'s too, and here {guest.name}'s; give each its own")
