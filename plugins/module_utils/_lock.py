@@ -10,21 +10,18 @@ cleared away. A remote hypervisor has none: there is no place that all its users
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ._errors import HostError, Timeout
 from ._libvirt_read import is_remote
-from ._long_work import run_directory
+from ._long_work import run_directory, waiting
 
 PLACE = Path("/run/lock/virtfleet")
 PATIENCE_S = 600.0
-_PAUSE_S = 0.2
 
 
 @contextmanager
@@ -79,21 +76,13 @@ def _made(path: Path, flags: int) -> int:
 
 
 def _take(handle: int, uri: str, say: Callable[[str], None], patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    waiting = False
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            pass
-        holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        if not waiting:
-            say(f"waits for another run on {uri} (process {holder})")
-            waiting = True
-        if time.monotonic() >= deadline:
+    told = False
+    for holder in waiting(handle, patience_s):
+        if not told:
+            say(f"waits for another run on {uri} (process {holder.process})")
+            told = True
+        if holder.late:
             raise Timeout(
-                f"another run works on {uri} (process {holder}) and did not end within {patience_s:g} s; nothing was "
-                "touched: run the task again when that one is through, or end that process"
+                f"another run works on {uri} (process {holder.process}) and did not end within {patience_s:g} s; nothing "
+                "was touched: run the task again when that one is through, or end that process"
             )
-        time.sleep(_PAUSE_S)

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ._errors import HostError, Timeout
@@ -48,25 +49,40 @@ def run_directory(name: str) -> Path:
     return directory
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock that is waited for; ``late``: the time to wait is over."""
+
+    process: str
+    late: bool
+
+
+def waiting(handle: int, timeout: float) -> Iterator[Holder]:
+    """Take the lock of an open file: yield its holder each time that it is somebody else's, and end once it is ours."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            pass
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        yield Holder(holder, time.monotonic() >= deadline)
+        time.sleep(_POLL_SECONDS)
+
+
 @contextmanager
 def locked(what: str, timeout: float) -> Iterator[None]:
     """Hold the lock of ``what`` (a path, or any text); raise Timeout when another run keeps it for ``timeout`` s."""
     place = run_directory("lock") / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.lock"
-    deadline = time.monotonic() + timeout
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-                    raise Timeout(
-                        f"could not begin work on {what}: another run (process {holder}) has been at it for "
-                        f"{timeout:.0f} s; wait for it, or end that process"
-                    ) from None
-                time.sleep(_POLL_SECONDS)
+        for holder in waiting(handle, timeout):
+            if holder.late:
+                raise Timeout(
+                    f"could not begin work on {what}: another run (process {holder.process}) has been at it for "
+                    f"{timeout:.0f} s; wait for it, or end that process"
+                )
         os.truncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         # The file stays: removing it would let two runs hold "the" lock on two inodes.
