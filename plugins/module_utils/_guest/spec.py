@@ -232,6 +232,8 @@ def _disk(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
         for option in ("size", "pool"):
             if option in given and not (option == "pool" and source == "volume"):
                 reader.complain(path + option, f"goes with image or a blank disk, not with {source}")
+    if source == "cdrom" and entry.get("readonly") is False:
+        reader.complain(path + "readonly", "a CD-ROM drive is always read-only; leave it out")
     target = entry.get("target")
     if target is not None and not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target):
         reader.complain(path + "target", f"{target!r} is not a target such as vda, sda or xvda")

@@ -41,6 +41,11 @@ def _get_remote(element: Element) -> Any:
     return UNSET if protocol is None else f"{protocol}:{name or ''}"
 
 
+def _get_readonly(element: Element) -> bool:
+    """A CD-ROM drive is read-only whether its definition says so or not (virDomainDiskDefPostParse)."""
+    return element.get("device") == "cdrom" or _xml.find(element, "readonly") is not None
+
+
 def _is_cdrom(context: Context) -> bool:
     return context.entry.get("device") in ("cdrom", "floppy")
 
@@ -117,7 +122,7 @@ DISK = Table(
         Field("target", ("target/@dev",), LINE),
         # The address belongs to the bus: a disk that moves to another one gets a new address from libvirt.
         Field("bus", ("target/@bus",), BUS, drops=("address",)),
-        Field("readonly", ("readonly",), PRESENCE, absent=False),
+        Field("readonly", ("readonly",), PRESENCE, absent=False, getter=_get_readonly),
         Field("boot_order", ("boot/@order",), COUNT),
         Field("size", (), SIZE, _size_effect, live="skip", op=_grow),
         Field("image", (), LINE, DATA_LOSS, live="skip"),

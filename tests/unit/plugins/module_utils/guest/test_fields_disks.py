@@ -115,6 +115,19 @@ def test_a_new_disk() -> None:
     assert _xml.same(build(DISKS, entry), _xml.parse(expected))
 
 
+@pytest.mark.parametrize(
+    ("xml", "readonly"),
+    [
+        ("<disk type='file' device='cdrom'/>", True),
+        ("<disk type='file' device='cdrom'><readonly/></disk>", True),
+        ("<disk type='file'/>", False),
+        ("<disk type='file'><readonly/></disk>", True),
+    ],
+)
+def test_a_cdrom_drive_is_read_only_before_libvirt_says_so(xml: str, readonly: bool) -> None:
+    assert observe(DISK, _xml.parse(xml))["readonly"] is readonly
+
+
 @pytest.mark.parametrize("device", ["cdrom", "floppy"])
 def test_a_new_drive_is_read_only_where_asked(device: str) -> None:
     entry = {"device": device, "source": {"file": None}, "target": "sda", "bus": "sata", "readonly": True}

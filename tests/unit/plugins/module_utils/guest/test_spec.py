@@ -210,6 +210,7 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
     ({"disks": [{"block": "sda"}]}, "disks[0].block", "'sda'", "begin with /"),
     ({"disks": [{"cdrom": "x.iso"}]}, "disks[0].cdrom", "'x.iso'", "begin with /"),
     ({"disks": [{"file": "/a", "size": "1GiB"}]}, "disks[0].size", "not with file", "image or a blank disk"),
+    ({"disks": [{"cdrom": "/a", "readonly": False}]}, "disks[0].readonly", "always read-only", "leave it out"),
     ({"disks": [{"cdrom": "/a", "pool": "p"}]}, "disks[0].pool", "not with cdrom", "image or a blank disk"),
     ({"disks": [{"volume": "p/v", "size": "1GiB"}]}, "disks[0].size", "not with volume", "image or a blank disk"),
     ({"disks": [{"size": "1GiB", "bus": "virtio-scsi"}]}, "disks[0].bus", "'virtio-scsi'", "virtio, scsi, sata"),
