@@ -22,7 +22,9 @@ class HostFacts:
     """One hypervisor. ``driver`` is ``qemu``, ``xen`` or ``test``; versions are libvirt's numbers (9000000 is 9.0.0).
 
     ``machines`` maps (arch, domain type) to the machine types and aliases that capabilities list;
-    ``domain_types`` maps an arch to its domain types (``kvm``, ``qemu``, ``xen``). ``remote`` is true when the
+    ``domain_types`` maps an arch to its domain types (``kvm``, ``qemu``, ``xen``) and ``guest_types`` to what guests are
+    booted as (``pv``, ``pvh``, ``hvm``). ``free_bytes`` is the memory that new guests can have where a hypervisor gives
+    away only what it has (Xen), and None elsewhere. ``remote`` is true when the
     hypervisor's files cannot be reached from where the module runs.
     """
 
@@ -39,6 +41,8 @@ class HostFacts:
     machines: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     remote: bool = False
     capabilities_xml: str = ""
+    guest_types: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ._estate.owner import forgotten_guests
 from ._estate.spec import EstateSpec, Overcommit
 from ._facts import ImageFacts, PoolFacts, SecretFacts, Snapshot, VolumeFacts
 from ._guest.needs import Needs, joined, needs
+from ._guest.platforms import platform_of
 from ._guest.record import read as read_record
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
@@ -47,7 +48,8 @@ def gather_estate(
     whole = prune or bool(estate.networks or estate.nwfilters) or estate.overcommit != Overcommit() or _leaving(estate)
     guests = hypervisor.guests(None if whole else [spec.name for spec in estate.guests])
     leaving = forgotten_guests(estate, guests) if prune and estate.name is not None else []
-    wanted = joined(needs(spec, guests.get(spec.name)) for spec in (*estate.guests, *leaving))
+    blank = platform_of(host.driver).blank_format
+    wanted = joined(needs(spec, guests.get(spec.name), blank) for spec in (*estate.guests, *leaving))
     networks = hypervisor.networks(None if prune or estate.networks else wanted.networks)
     everything = losing or prune or bool(estate.pools or estate.images or estate.volumes) or _leaving(estate)
     pools = hypervisor.pools(None if everything else wanted.pools) if everything or wanted.pools else {}
@@ -226,7 +228,7 @@ def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot, specs: Seq
 
 
 def _with_paths(snap: Snapshot, files: Files, paths: Sequence[str]) -> Snapshot:
-    facts = {path: files.path_facts(path) for path in paths}
+    facts = {path: files.path_facts(path, platform_of(snap.host.driver).reader) for path in paths}
     images: dict[str, ImageFacts] = {}
     for path, seen in facts.items():
         if seen.exists and seen.kind == "file" and snap.volume_at(path) is None:

@@ -186,6 +186,9 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
             machines=seen["machines"],
             remote=read.is_remote(uri),
             capabilities_xml=seen["xml"],
+            guest_types=seen["guest_types"],
+            # Xen gives a guest all of its memory when it starts, of what no other has.
+            free_bytes=self.memory()[1] if self._type() == "xen" else None,
         )
 
     def memory(self) -> tuple[int, int]:

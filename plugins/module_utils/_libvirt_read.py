@@ -44,11 +44,22 @@ def is_remote(uri: str) -> bool:
     return (parts.hostname or "") not in _LOCAL_HOSTS
 
 
+# What libvirt calls an os_type, in the words of the option ``type``.
+_OS_TYPES = {"hvm": "hvm", "xen": "pv", "linux": "pv", "xenpvh": "pvh"}
+
+
 def capabilities(xml: str) -> dict[str, Any]:
-    """Return ``uuid``, ``arch``, ``domain_types``, ``machines`` and ``xml`` of capabilities, as in HostFacts."""
+    """Return ``uuid``, ``arch``, ``domain_types``, ``guest_types``, ``machines`` and ``xml``, as in HostFacts."""
     root = ElementTree.fromstring(xml)
     domain_types: dict[str, tuple[str, ...]] = {}
     machines: dict[tuple[str, str], tuple[str, ...]] = {}
+    guest_types: dict[str, tuple[str, ...]] = {}
+    for guest in root.iterfind("guest"):
+        kind = _OS_TYPES.get((guest.findtext("os_type") or "").strip())
+        node = guest.find("arch")
+        arch = (node.get("name") or "") if node is not None else ""
+        if kind is not None and kind not in guest_types.get(arch, ()):
+            guest_types[arch] = (*guest_types.get(arch, ()), kind)
     for node in root.iterfind("guest/arch"):
         arch = node.get("name") or ""
         shared = tuple(dict.fromkeys(machine.text or "" for machine in node.iterfind("machine")))
@@ -66,6 +77,7 @@ def capabilities(xml: str) -> dict[str, Any]:
         "uuid": root.findtext("host/uuid") or "",
         "arch": root.findtext("host/cpu/arch") or "",
         "domain_types": domain_types,
+        "guest_types": guest_types,
         "machines": machines,
         "xml": xml,
     }

@@ -32,6 +32,7 @@ Spec = dict[str, Any]
 
 ALL = frozenset({"qemu", "xen", "test", "lxc"})
 QEMU = frozenset({"qemu", "test"})
+XEN = frozenset({"xen"})
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Field:
     ``live``: ``read``, or ``skip`` where the live value says nothing (host-model CPU, ports, generated names), or the
     name of an earlier option: it waits for a restart together with that one only, and else moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
+    ``drivers``: the hypervisors that have the option; ``live_drivers``: those that change it while the object runs.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Field:
     op: Op | None = None
     drops: tuple[str, ...] = ()
     drivers: frozenset[str] = ALL
+    live_drivers: frozenset[str] = ALL
     absent: Any = UNSET
     secret: bool = False
     getter: Callable[[Element], Any] | None = None
@@ -366,8 +369,10 @@ def _compare_value(entry: Value, want: Any, have: Any, context: Context) -> Chan
     if have is not UNSET and (entry.same(want, have) if isinstance(entry, Union) else entry.type.same(want, have)):
         return None
     before = None if have is UNSET else have
-    effect = _settled(entry.effect(context, before, want), context)
-    return Change((entry.name,), before, want, effect, secret=entry.secret)
+    effect = entry.effect(context, before, want)
+    if effect is Effect.LIVE and isinstance(entry, Field) and context.driver not in entry.live_drivers:
+        effect = Effect.RESTART
+    return Change((entry.name,), before, want, _settled(effect, context), secret=entry.secret)
 
 
 def _settled(effect: Effect, context: Context) -> Effect:
@@ -423,8 +428,10 @@ def unsupported(table: Table, spec: Spec, driver: str) -> list[str]:
     for entry in table.entries:
         if entry.name not in spec:
             continue
-        if driver not in entry.drivers:
-            found.append(f"{entry.name}: not supported by the hypervisor driver {driver}")
+        row = entry.arms[next(iter(spec[entry.name]))].row if isinstance(entry, Union) else entry
+        name = next((part.name for part in (entry, row) if driver not in part.drivers), None)
+        if name is not None:
+            found.append(f"{name}: not supported by the hypervisor driver {driver}")
         if isinstance(entry, Keyed):
             for item in spec[entry.name]:
                 prefix = f"{entry.name}.{entry.key(item)}."

@@ -73,6 +73,16 @@ options:
   arch:
     description: The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
     type: str
+  type:
+    description:
+      - What of a machine the guest sees. V(hvm) is a whole one, by the processor's virtualization or emulated, which is all
+        that QEMU has. Xen also has V(pv), for kernels that know Xen and hosts without hardware virtualization, and V(pvh),
+        the same kernels with hardware virtualization.
+      - A new guest of Xen is V(pvh) where the host can, else V(pv); one that asks for O(firmware) or O(boot), or that has
+        a CD-ROM drive and no O(kernel), is V(hvm).
+      - Between V(pv) and V(pvh) a guest can change with a cold start.
+    type: str
+    choices: [pv, pvh, hvm]
   machine:
     description:
       - The board. An alias such as V(q35) means any of its versions, so that an upgrade of QEMU changes nothing.
@@ -98,6 +108,14 @@ options:
   cmdline:
     description: The command line of O(kernel).
     type: str
+  bootloader:
+    description:
+      - What finds the kernel in the disk of a V(pv) or V(pvh) guest, on the host, by name or path. A new one without
+        O(kernel) has V(pygrub). Xen only. An empty one removes it.
+    type: str
+  bootloader_args:
+    description: Arguments of O(bootloader). Xen only.
+    type: str
   memory:
     description:
       - What the guest has, with its unit, for example V(2GiB). GiB is 2^30 bytes and GB is 10^9, as for libvirt.
@@ -112,6 +130,9 @@ options:
   vcpus_max:
     description: The ceiling for O(vcpus). It rises with O(vcpus) and never falls by itself.
     type: int
+  cpuset:
+    description: The host's CPUs that the guest's may run on, for example V(0-3,^2). An empty one means all.
+    type: str
   topology:
     description: How the virtual CPUs are laid out. The product must be the number of virtual CPUs at most.
     type: dict
@@ -165,17 +186,20 @@ options:
         description: The pool of the volume. Without it O(pool).
         type: str
       size:
-        description: The size that the guest sees, for example V(20GiB). It can grow while the guest runs.
+        description: The size that the guest sees, for example V(20GiB). It can grow while the guest runs, but not under Xen.
         type: str
       bus:
-        description: How the disk is attached. A new disk is V(virtio), a new CD-ROM drive what the board has.
+        description:
+          - How the disk is attached. A new disk is V(virtio), a new CD-ROM drive what the board has. Under Xen it is
+            V(xen), for a CD-ROM drive of an V(hvm) guest V(ide).
         type: str
         choices: [virtio, scsi, sata, ide, usb, fdc, xen]
       target:
         description: The disk's target name, such as V(vda). Without it the first free one.
         type: str
       format:
-        description: The format of the image. Without it what the image is, and V(qcow2) for a new one.
+        description:
+          - The format of the image. Without it what the image is, and V(qcow2) for a new one, under Xen V(raw).
         type: str
         choices: [qcow2, raw, vmdk, vdi, vpc, vhdx, parallels]
       readonly:
@@ -184,6 +208,9 @@ options:
       boot_order:
         description: The place of this device in the boot order, from 1. Not together with O(boot).
         type: int
+      backend_domain:
+        description: The driver domain that has the disk. Xen only; without it dom0.
+        type: str
   disks_exact:
     description: Whether O(disks) names all disks; others are then detached, whoever attached them.
     type: bool
@@ -212,7 +239,7 @@ options:
         description: The bridge of the host.
         type: str
       model:
-        description: The emulated card. A new nic is V(virtio).
+        description: The emulated card. A new nic is V(virtio), under Xen V(netfront).
         type: str
       mac:
         description: The MAC address. Without one it is derived at creation from the host's UUID, the guest and the nic.
@@ -220,15 +247,42 @@ options:
       address:
         description: An IP address that the libvirt network's DHCP shall always give to this nic.
         type: str
+      ip:
+        description:
+          - The IP address that the guest has by itself. Xen's hotplug script lets no other one through, or routes it.
+            Xen only.
+        type: str
+      rate:
+        description: The bytes that the guest may send in a second, for example V(10MiB).
+        type: str
+      script:
+        description: The hotplug script of the nic, such as V(vif-route). Xen only; without it what the host's is.
+        type: str
       boot_order:
         description: The place of this device in the boot order, from 1. Not together with O(boot).
         type: int
+      backend_domain:
+        description: The driver domain that has the network. Xen only; without it dom0.
+        type: str
   nics_exact:
     description: Whether O(nics) names all interfaces; others are then detached, whoever attached them.
     type: bool
     default: false
+  on_poweroff:
+    description:
+      - What follows when the guest powers off. A guest that nobody said this of is V(destroy), which frees what it held.
+    type: str
+    choices: [destroy, restart, preserve, rename-restart]
+  on_reboot:
+    description: What follows when the guest reboots; else V(restart).
+    type: str
+    choices: [destroy, restart, preserve, rename-restart]
+  on_crash:
+    description: What follows when the guest crashes; else V(destroy).
+    type: str
+    choices: [destroy, restart, preserve, rename-restart, coredump-destroy, coredump-restart]
   console:
-    description: Whether the guest has a serial console. A new guest has one.
+    description: Whether the guest has a serial console, or under Xen a paravirtual one. A new guest has one.
     type: bool
   console_log:
     description: Path on the host of a file that gets what the console prints. An empty one removes it.

@@ -19,6 +19,7 @@ ones pass (test_hypervisor.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import HostFacts
@@ -34,7 +35,10 @@ _VERSION = 9_000_000
 
 
 class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage, FakeNwfilters, FakeSecrets):
-    """See ``_ports.Hypervisor``. ``guests_boot`` is false for guests without an operating system."""
+    """See ``_ports.Hypervisor``. ``guests_boot`` is false for guests without an operating system.
+
+    With ``xen`` it says that it is Xen; of what libxl fills in it knows only what all drivers share.
+    """
 
     def __init__(
         self,
@@ -44,11 +48,15 @@ class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage, FakeNwfilters, FakeS
         memory_bytes: int = 64 << 30,
         cpus: int = 16,
         remote: bool = False,
+        xen: Sequence[str] = (),
     ) -> None:
         super().__init__(guests_boot, seed)
+        self._gives_what_it_has = bool(xen)
+        if xen:
+            domain_types = ("xen",)
         self.host_facts = HostFacts(
             uri="fake:///system",
-            driver="qemu",
+            driver="xen" if xen else "qemu",
             name="fake",
             uuid="6fbcb1c4-0000-4000-8000-000000000001",
             arch="x86_64",
@@ -62,10 +70,11 @@ class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage, FakeNwfilters, FakeS
             },
             remote=remote,
             capabilities_xml=_capabilities(domain_types),
+            guest_types={"x86_64": tuple(xen) or ("hvm",), "i686": tuple(xen) or ("hvm",)},
         )
 
     def host(self) -> HostFacts:
-        return self.host_facts
+        return replace(self.host_facts, free_bytes=self.memory()[1]) if self._gives_what_it_has else self.host_facts
 
     def memory(self) -> tuple[int, int]:
         total = self.host_facts.memory_bytes

@@ -192,13 +192,15 @@ def _fill_cpu(root: Element, vcpus: int, board: str, refuse: Refuse) -> None:
 
 def _fill_disk(disk: Element) -> None:
     disk.attrib = {"type": disk.get("type") or "file", "device": disk.get("device") or "disk", **disk.attrib}
-    driver = _child(disk, "driver")
-    for key, value in (("name", "qemu"), ("type", "raw")):
-        if driver.get(key) is None:
-            driver.set(key, value)
     target = disk.find("target")
     if target is not None and target.get("bus") is None:
         target.set("bus", _BUS_BY_PREFIX.get((target.get("dev") or "")[:2], "virtio"))
+    driver = _child(disk, "driver")
+    # libxl leaves the name to Xen.
+    xen = target is not None and target.get("bus") == "xen"
+    for key, value in (("type", "raw"),) if xen else (("name", "qemu"), ("type", "raw")):
+        if driver.get(key) is None:
+            driver.set(key, value)
     if disk.get("device") == "cdrom" and disk.find("readonly") is None:
         SubElement(disk, "readonly")
 

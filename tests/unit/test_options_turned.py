@@ -212,6 +212,9 @@ MADE = (("guest", {**WEB, "disks": [DISK]}),)
 RUNNING = (("guest", {**WEB, "disks": [DISK], "state": "running"}),)
 FEATURE = {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"}
 
+XEN = {"xen": ("pv", "hvm", "pvh")}
+
+
 GUEST: dict[str, Turn] = {
     "name": guest({"name": "web2"}),
     "state": guest({"state": "running"}),
@@ -221,16 +224,20 @@ GUEST: dict[str, Turn] = {
     "tags": guest({"tags": ["web"]}),
     "accel": guest({"accel": "tcg"}),
     "arch": guest({"arch": "i686"}),
+    "type": guest({"type": "pv"}, how=XEN),
     "machine": guest({"machine": "pc"}),
     "firmware": guest({"firmware": "efi"}),
     "boot": guest({"boot": ["network"]}),
     "kernel": guest({"kernel": "/boot/vmlinuz"}),
     "initrd": guest({"initrd": "/boot/initrd"}, {"kernel": "/boot/vmlinuz"}),
     "cmdline": guest({"cmdline": "quiet"}, {"kernel": "/boot/vmlinuz"}),
+    "bootloader": guest({"bootloader": "/usr/lib/xen/boot/own"}, how=XEN),
+    "bootloader_args": guest({"bootloader_args": "--entry=1"}, how=XEN),
     "memory": guest({"memory": "2GiB"}),
     "memory_max": guest({"memory_max": "2GiB"}),
     "vcpus": guest({"vcpus": 2}),
     "vcpus_max": guest({"vcpus_max": 2}),
+    "cpuset": guest({"cpuset": "0-3,^2"}),
     "topology.sockets": guest({"topology": {"sockets": 2}}, {"vcpus": 2}),
     "topology.dies": guest({"topology": {"dies": 2}}, {"vcpus": 2}),
     "topology.cores": guest({"topology": {"cores": 2}}, {"vcpus": 2}),
@@ -248,6 +255,7 @@ GUEST: dict[str, Turn] = {
     "disks[].format": disk({"format": "raw"}),
     "disks[].readonly": disk({"readonly": True}),
     "disks[].boot_order": disk({"boot_order": 1}),
+    "disks[].backend_domain": disk({"backend_domain": "storage"}, how=XEN),
     "disks_exact": guest({"disks_exact": True}, {"disks": [DISK]}, before=MADE, prepare=_foreign),
     "nics[].name": nic({"name": "lan"}, {"network": "lab"}),
     "nics[].type": nic({"type": "user"}),
@@ -256,8 +264,15 @@ GUEST: dict[str, Turn] = {
     "nics[].model": nic({"model": "e1000e"}, {"network": "lab"}),
     "nics[].mac": nic({"mac": MAC}, {"network": "lab"}),
     "nics[].address": nic({"address": "10.20.0.11"}, {"network": "lab"}),
+    "nics[].ip": nic({"ip": "192.0.2.7"}, {"bridge": "br0"}, how=XEN),
+    "nics[].rate": nic({"rate": "10MiB"}, {"network": "lab"}),
+    "nics[].script": nic({"script": "vif-route"}, {"bridge": "br0"}, how=XEN),
+    "nics[].backend_domain": nic({"backend_domain": "net"}, {"bridge": "br0"}, how=XEN),
     "nics[].boot_order": nic({"boot_order": 1}, {"network": "lab"}),
     "nics_exact": guest({"nics_exact": True}, {"nics": []}, before=MADE, prepare=_foreign),
+    "on_poweroff": guest({"on_poweroff": "restart"}),
+    "on_reboot": guest({"on_reboot": "destroy"}),
+    "on_crash": guest({"on_crash": "restart"}),
     "console": guest({"console": False}),
     "console_log": guest({"console_log": "/var/log/web1.log"}),
     "agent": guest({"agent": False}),

@@ -13,6 +13,7 @@ from typing import Any
 from .. import _xml
 from .._errors import Unsupported
 from .._facts import GuestFacts, ImageFacts, Snapshot
+from .._guest.platforms import platform_of
 from .._image.gather import all_volumes
 from .._network.tree import hosts, read_tree
 from .._ports import Files, Hypervisor
@@ -63,7 +64,7 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
         return snap
     chosen = [guests[name] for name in choice.chosen("guests", guests)]
     paths = sorted({path for guest in chosen for path in _paths(guest)})
-    seen = {path: files.path_facts(path) for path in paths}
+    seen = {path: files.path_facts(path, platform_of(host.driver).reader) for path in paths}
     volumes = {volume.path: volume for volume in snap.volumes.values()}
     images: dict[str, ImageFacts] = {}
     bases = {volume.backing for volume in volumes.values() if volume.backing is not None}

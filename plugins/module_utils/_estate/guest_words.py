@@ -20,10 +20,11 @@ from .._facts import GuestFacts, Snapshot
 from .._guest.expand import SEED, Expanded, expand, image_names, reservation_of
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
+from .._guest.platforms import platform_of
 from .._guest.record import Record
 from .._guest.record import read as read_record
-from .._guest.skeleton import accel_for, defaults, machine_for, skeleton, uuid_for
-from .._guest.spec import GuestSpec, parse
+from .._guest.skeleton import uuid_for
+from .._guest.spec import parse
 from .._guest.table import GUEST
 from .._network.reservations import Reservation, reserve
 from .._residue import missing, surplus
@@ -371,19 +372,12 @@ class _Guest:
         """Return the guest that a host without it would get."""
         spec = parse({name: value for name, value in entry.items() if name != "xml_overlay"})
         spec = replace(spec, disks=spec.disks or (), nics=spec.nics or ())
-        host = self.snap.host
-        root = self._skeleton(spec)
+        host, platform = self.snap.host, platform_of(self.snap.host.driver)
+        root = platform.make(spec, self.snap).root
         have = observe(GUEST, root)
-        made = expand(spec, self.snap, have, Record(), have.get("machine"))
-        made.want.update(defaults(host, made.want))
+        made = expand(spec, self.snap, have, Record())
+        made.want.update(platform.defaults(host, {"type": have.get("type"), **made.want}))
         return patch(GUEST, root, compare(GUEST, made.want, made.have, Context(host.driver, spec.name))), made
-
-    def _skeleton(self, spec: GuestSpec) -> Element:
-        host = self.snap.host
-        arch = spec.values.get("arch", host.arch)
-        accel = spec.values.get("accel") or accel_for(host, arch)
-        machine = spec.values.get("machine") or machine_for(host, arch, accel)
-        return skeleton(host, spec.name, arch, accel, machine, len(spec.disks or ()) + len(spec.nics or ()))
 
     # the rest
 

@@ -37,6 +37,27 @@ def overcommitted(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
         )
 
 
+def without_memory(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
+    """Yield a complaint where guests are to be started that the hypervisor cannot give their memory to.
+
+    Xen gives a guest all of its memory at its start, of what no other has; dom0 keeps its share.
+    """
+    free = snap.host.free_bytes
+    if free is None:
+        return
+    starting = {
+        spec.name: _share(spec, spec.name, snap)[0]
+        for spec in estate.guests
+        if spec.state in ("running", "paused") and not (spec.name in snap.guests and snap.guests[spec.name].active)
+    }
+    if sum(starting.values()) > free:
+        yield (
+            f"memory: {', '.join(sorted(starting))} shall be started with {show_size(sum(starting.values()))} together, and "
+            f"the hypervisor has {show_size(free)} left; give them less, stop others, or give dom0 less (its memory is "
+            "not taken)"
+        )
+
+
 def _share(spec: GuestSpec | None, name: str, snap: Snapshot) -> tuple[int, int]:
     """Return memory and CPUs of a guest that will run, nothing of one that will not."""
     facts = snap.guests.get(name)

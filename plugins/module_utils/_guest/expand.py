@@ -17,8 +17,9 @@ from .._network.reservations import Reservation
 from .._storage.volume import VolumeWant
 from .._table import Spec
 from .._units import show_size
-from .fields.disks import DISKS, free_target, prefix_of
+from .fields.disks import DISKS, prefix_of
 from .fields.nics import NICS
+from .platforms import platform_of
 from .record import Record
 from .skeleton import mac_for
 from .spec import GuestSpec
@@ -43,10 +44,10 @@ class Expanded:
     warnings: list[str] = field(default_factory=list)
 
 
-def expand(spec: GuestSpec, snap: Snapshot, have: Spec, record: Record, machine: str | None) -> Expanded:
+def expand(spec: GuestSpec, snap: Snapshot, have: Spec, record: Record) -> Expanded:
     """Return the table's words for ``spec`` on the host of ``snap``; ``have`` is what was observed of the guest."""
     made = Expanded(dict(spec.values), dict(have))
-    _Disks(spec, snap, record, made, machine).run()
+    _Disks(spec, snap, record, made).run()
     _Nics(spec, snap, made).run()
     _order(made)
     return made
@@ -65,8 +66,9 @@ def _order(made: Expanded) -> None:
 
 
 class _Disks:
-    def __init__(self, spec: GuestSpec, snap: Snapshot, record: Record, made: Expanded, machine: str | None) -> None:
-        self.spec, self.snap, self.record, self.made, self.machine = spec, snap, record, made, machine
+    def __init__(self, spec: GuestSpec, snap: Snapshot, record: Record, made: Expanded) -> None:
+        self.spec, self.snap, self.record, self.made = spec, snap, record, made
+        self.platform = platform_of(snap.host.driver)
 
     def run(self) -> None:
         present = [self._known(entry) for entry in self.made.have.get("disks", [])]
@@ -137,7 +139,8 @@ class _Disks:
         if given["name"] == SEED:
             self.made.problems.append(f"{where}.name: {SEED!r} is the name of the cloud-init seed; choose another")
             return
-        volume = self._volume(given["name"], given.get("format", "qcow2"), given.get("size"), pool=given.get("pool"))
+        form = given.get("format") or ("qcow2" if "base" in given else self.platform.blank_format)
+        volume = self._volume(given["name"], form, given.get("size"), pool=given.get("pool"))
         if volume is None:
             return
         if "base" in given:
@@ -247,24 +250,15 @@ class _Disks:
         """Complete a disk that the guest does not have yet."""
         device = entry.setdefault("device", "disk")
         if "bus" not in entry:
-            entry["bus"] = self._bus(device)
+            entry["bus"] = self.platform.bus(device, self.made.have)
         if "target" not in entry:
-            entry["target"] = free_target(entry["bus"], taken)
+            entry["target"] = self.platform.target(entry["bus"], taken)
         taken.add(entry["target"])
         if "format" not in entry:
             entry["format"] = self._format(entry)
         volume = self.made.volumes.get(entry["name"])
         if volume is not None:
             self._reused(entry, volume)
-
-    def _bus(self, device: str) -> str:
-        if self.snap.host.driver == "xen":
-            return "xen"
-        if device == "disk":
-            return "virtio"
-        if self.machine and self.machine.startswith(("pc-i440fx", "pc")) and "q35" not in self.machine:
-            return "ide"
-        return "scsi" if self.machine and self.machine.startswith(("virt", "pseries", "s390")) else "sata"
 
     def _format(self, entry: Spec) -> str:
         volume = self.made.volumes.get(entry["name"])
@@ -309,7 +303,7 @@ class _Disks:
         """Complete what follows from a disk that the guest already has."""
         if "bus" in entry and "target" not in entry and entry["bus"] != other.get("bus"):
             if prefix_of(entry["bus"]) != prefix_of(other.get("bus", "")):
-                entry["target"] = free_target(entry["bus"], taken)
+                entry["target"] = self.platform.target(entry["bus"], taken)
                 taken.add(entry["target"])
         volume = self.made.volumes.get(entry["name"])
         if volume is not None and other.get("source") != {"file": volume.path}:
@@ -342,7 +336,7 @@ class _Nics:
         for position, (entry, other) in enumerate(pairs):
             self._check_network(f"nics[{position}]", entry)
             if other is None:
-                entry.setdefault("model", "netfront" if self.snap.host.driver == "xen" else "virtio")
+                entry.setdefault("model", platform_of(self.snap.host.driver).nic_model)
                 salt = 0
                 while "mac" not in entry:
                     mac = mac_for(self.snap.host, self.spec.name, entry["name"], salt)

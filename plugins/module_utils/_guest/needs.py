@@ -61,8 +61,11 @@ def joined(parts: Iterable[Needs]) -> Needs:
     )
 
 
-def needs(spec: GuestSpec, guest: GuestFacts | None) -> Needs:
-    """Return what the plan of ``spec`` needs; ``guest`` is None where it is not there."""
+def needs(spec: GuestSpec, guest: GuestFacts | None, blank_format: str = "qcow2") -> Needs:
+    """Return what the plan of ``spec`` needs; ``guest`` is None where it is not there.
+
+    ``blank_format`` is what the platform makes of a disk without an image.
+    """
     look = seen(guest) if guest is not None else Seen({}, None)
     record = look.record or Record()
     recorded = {device.pool_and_name for device in record.devices if device.pool_and_name is not None}
@@ -78,7 +81,7 @@ def needs(spec: GuestSpec, guest: GuestFacts | None) -> Needs:
     # A guest whose disks are left alone is planned without a look at them.
     if spec.disks is None and spec.cloud_init is None:
         return Needs(plugged, paths=paths)
-    volumes = {*recorded, *_named(spec, record)}
+    volumes = {*recorded, *_named(spec, record, blank_format)}
     pools = {pool for pool, _name in volumes}
     if any(entry.get("source") or str(entry.get("base", "")).startswith("/") for entry in spec.disks or ()):
         # Where a file that is named by its path is looked for first.
@@ -88,7 +91,7 @@ def needs(spec: GuestSpec, guest: GuestFacts | None) -> Needs:
     return Needs(plugged, frozenset(pools), frozenset(volumes), paths, disks)
 
 
-def _named(spec: GuestSpec, record: Record) -> Iterable[tuple[str, str]]:
+def _named(spec: GuestSpec, record: Record, blank_format: str) -> Iterable[tuple[str, str]]:
     """Yield the volumes that the spec names, those that it would make among them."""
     default = spec.pool or DEFAULT_POOL
     if spec.cloud_init is not None and record.device("disk", SEED) is None:
@@ -103,7 +106,8 @@ def _named(spec: GuestSpec, record: Record) -> Iterable[tuple[str, str]]:
             known = device.pool_and_name if device is not None else None
             if known is not None and entry.get("pool") in (None, known[0]):
                 pool = known[0]
-            yield pool, f"{spec.name}-{entry['name']}.{entry.get('format', 'qcow2')}"
+            form = entry.get("format") or ("qcow2" if "base" in entry else blank_format)
+            yield pool, f"{spec.name}-{entry['name']}.{form}"
             image = str(entry.get("base", ""))
             if image and not image.startswith("/"):
                 yield from ((pool, name) for name in image_names(image))

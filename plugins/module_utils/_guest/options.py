@@ -10,7 +10,9 @@ from typing import Any
 from .. import _xml
 from .._facts import GuestFacts
 from .._table import observe, show_spec
+from .fields.boot import TYPES
 from .fields.disks import BUSES, FORMATS
+from .fields.events import ACTIONS, ON_CRASH
 from .seed import POLICIES
 from .spec import NIC_TYPES, STATES
 from .table import GUEST
@@ -29,6 +31,7 @@ DISK = {
     "format": {"type": "str", "choices": [name for name in FORMATS if name not in ("qed", "luks")]},
     "readonly": {"type": "bool"},
     "boot_order": {"type": "int"},
+    "backend_domain": {"type": "str"},
 }
 NIC = {
     "name": {"type": "str"},
@@ -38,7 +41,11 @@ NIC = {
     "model": {"type": "str"},
     "mac": {"type": "str"},
     "address": {"type": "str"},
+    "ip": {"type": "str"},
+    "rate": {"type": "str"},
+    "script": {"type": "str"},
     "boot_order": {"type": "int"},
+    "backend_domain": {"type": "str"},
 }
 GUEST_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -49,16 +56,20 @@ GUEST_OPTIONS: dict[str, Any] = {
     "tags": {"type": "list", "elements": "str"},
     "accel": {"type": "str", "choices": ["auto", "kvm", "tcg"]},
     "arch": {"type": "str"},
+    "type": {"type": "str", "choices": list(TYPES)},
     "machine": {"type": "str"},
     "firmware": {"type": "str", "choices": ["bios", "efi"]},
     "boot": {"type": "list", "elements": "str", "choices": ["disk", "cdrom", "network", "floppy"]},
     "kernel": {"type": "str"},
     "initrd": {"type": "str"},
     "cmdline": {"type": "str"},
+    "bootloader": {"type": "str"},
+    "bootloader_args": {"type": "str"},
     "memory": {"type": "str"},
     "memory_max": {"type": "str"},
     "vcpus": {"type": "int"},
     "vcpus_max": {"type": "int"},
+    "cpuset": {"type": "str"},
     "topology": {
         "type": "dict",
         "options": {name: {"type": "int"} for name in ("sockets", "dies", "cores", "threads")},
@@ -67,6 +78,9 @@ GUEST_OPTIONS: dict[str, Any] = {
     "disks_exact": {"type": "bool", "default": False},
     "nics": {"type": "list", "elements": "dict", "options": NIC},
     "nics_exact": {"type": "bool", "default": False},
+    "on_poweroff": {"type": "str", "choices": list(ACTIONS)},
+    "on_reboot": {"type": "str", "choices": list(ACTIONS)},
+    "on_crash": {"type": "str", "choices": list(ON_CRASH)},
     "console": {"type": "bool"},
     "console_log": {"type": "str"},
     "agent": {"type": "bool"},

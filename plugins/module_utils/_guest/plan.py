@@ -44,9 +44,9 @@ from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
 from .fields.nics import NICS
 from .fields.size import ceilings
+from .platforms import platform_of
 from .record import Device, Record
 from .seen import Seen, seen
-from .skeleton import accel_for, defaults, machine_for, offers_kvm, skeleton
 from .spec import GuestSpec
 from .states import Stopping, stop_step, transition
 from .table import GUEST
@@ -111,6 +111,7 @@ class _Convergence:
     def __init__(self, spec: GuestSpec, snap: Snapshot, options: Options, facts: GuestFacts | None) -> None:
         self.spec, self.snap, self.options, self.facts = spec, snap, options, facts
         self.state = facts.state if facts is not None else "absent"
+        self.platform = platform_of(snap.host.driver)
         self.complaints: list[str] = []
         self.warnings: list[str] = []
         self.written: tuple[Change, ...] = ()
@@ -121,10 +122,10 @@ class _Convergence:
     def plan(self) -> tuple[Plan, Wishes]:
         look = self._look()
         record, have = look.record or Record(), look.have
-        made = expand(self._completed(), self.snap, have, record, have.get("machine"))
+        made = expand(self._completed(), self.snap, have, record)
         self.complaints += made.problems
         if self.facts is None:
-            made.want.update(defaults(self.snap.host, made.want))
+            made.want.update(self.platform.defaults(self.snap.host, {"type": have.get("type"), **made.want}))
         context = self._context()
         changes = compare(GUEST, made.want, made.have, context)
         drift = moved_by_hand(GUEST, changes, record.applied)
@@ -133,7 +134,7 @@ class _Convergence:
             left = {item.path for item in drift if not item.moved}
             changes = [change for change in changes if change.path not in left]
         self.written = tuple(changes)
-        self._check(made, changes)
+        self._check(made, changes, context)
         self._raise()
         if self.spec.overlays:
             changes += self._overlays(self.tree, made.want, context)
@@ -178,44 +179,12 @@ class _Convergence:
         return observe(GUEST, tree, live=True)
 
     def _new_root(self) -> Element:
-        host = self.snap.host
-        arch = self.spec.values.get("arch", host.arch)
-        accel = self._accel(arch)
-        if arch not in host.domain_types:
-            known = ", ".join(sorted(host.domain_types)) or "none"
-            self.complaints.append(
-                f"arch: the host cannot run {arch} guests (it can: {known}); install the QEMU package for it"
-            )
-        elif (accel if accel == "kvm" else "qemu") not in host.domain_types[arch]:
-            self.complaints.append(
-                f"accel: the host cannot run {arch} guests by {accel}; it has {', '.join(host.domain_types[arch])}"
-            )
+        made = self.platform.make(self.spec, self.snap)
+        self.complaints += made.complaints
+        self.warnings += made.warnings
         if "memory" not in self.spec.values:
             self.complaints.append(f"memory: needed to make the guest {self.spec.name}, for example 2GiB")
-        machine = self.spec.values.get("machine") or machine_for(host, arch, accel)
-        plugged = len(self.spec.disks or ()) + len(self.spec.nics or ()) + (self.spec.cloud_init is not None)
-        root = skeleton(host, self.spec.name, arch, accel, machine, plugged)
-        if self.spec.uuid is not None:
-            _xml.write(root, "uuid", self.spec.uuid)
-        return root
-
-    def _accel(self, arch: str) -> str:
-        """Return what a new guest runs by; libvirt's offer of KVM counts for less than a look at the host."""
-        host, seen = self.snap.host, self.snap.accelerator
-        accel = self.spec.values.get("accel") or accel_for(host, arch, seen)
-        if seen is None or seen.verdict == "kvm" or not offers_kvm(host, arch):
-            return str(accel)
-        why = f"{seen.reason} {seen.advice}".strip()
-        if accel == "kvm":
-            self.complaints.append(
-                f"accel: guests would not run by kvm on this host, whatever libvirt says. {why} If that is not so any "
-                "more, look anew with virtfleet.core.accelerator_info and fresh: true; to overrule it set "
-                "VIRTFLEET_ACCELERATOR: kvm in the task's environment"
-            )
-        elif "accel" not in self.spec.values:
-            # Without the guest's name: it is said once, however many guests are made.
-            self.warnings.append(f"New guests are emulated, although libvirt offers KVM. {why}")
-        return str(accel)
+        return made.root
 
     def _completed(self) -> GuestSpec:
         """A new guest without a word about disks or nics has none: both lists are given, and empty."""
@@ -234,13 +203,19 @@ class _Convergence:
 
     # what is wrong
 
-    def _check(self, made: Expanded, changes: Sequence[Change]) -> None:
+    def _check(self, made: Expanded, changes: Sequence[Change], context: Context) -> None:
         # The rules are asked about the guest as it will be; what was wrong before is not this run's to refuse.
         if changes:
             known = contradictions(GUEST, made.have)
             whole = _merged(_injected(self.tree, made.want), made.want)
             self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
         self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
+        types = self.snap.host.guest_types.get(made.have.get("arch", ""), ())
+        if types and made.want.get("type", types[0]) not in types:
+            self.complaints.append(
+                f"type: this host cannot run {made.want['type']} guests (it can: {', '.join(types)}); pv and pvh are "
+                "Xen's, and pvh and hvm need hardware virtualization, turned on in the host's firmware"
+            )
         memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0))
         if memory > self.snap.host.memory_bytes:
             self.complaints.append(
@@ -257,6 +232,11 @@ class _Convergence:
                 self.complaints.append(
                     f"{'.'.join(change.path)}: {change.before} cannot become {change.after} on an existing guest; "
                     "remove the guest (its disks stay) and make it anew"
+                )
+            if change.path[-1] == "size" and change.effect is Effect.RESTART and context.active:
+                self.complaints.append(
+                    f"{'.'.join(change.path)}: {self.snap.host.driver} cannot grow a disk of a running guest; stop it "
+                    "first (state: stopped), grow the disk, and start it again"
                 )
             if change.path[-1] == "size" and len(change.path) == 3 and self.state == "saved":
                 self.complaints.append(

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A guest before anybody said a word: what is chosen at creation, and only then."""
+"""A guest of QEMU before anybody said a word, and what tells new guests of all hypervisors apart."""
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from typing import Any
 
 from .. import _xml
 from .._facts import Accelerator, HostFacts
+from .._table import Spec
 from .._xml import Element, SubElement
 
 X86 = ("x86_64", "i686")
@@ -82,10 +82,25 @@ def skeleton(host: HostFacts, name: str, arch: str, accel: str, machine: str | N
     # The host's own model survives a migration; under emulation QEMU's fullest one is the quickest to be useful.
     _xml.write(root, "cpu/@mode", "host-model" if accel == "kvm" else "maximum")
     _clock(root, arch)
-    for event, what in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
-        SubElement(root, event).text = what
+    write_events(root)
     _devices(SubElement(root, "devices"), arch, machine, plugged)
     return root
+
+
+def write_events(root: Element) -> None:
+    """Write what follows when a guest powers off, reboots or crashes."""
+    for event, what in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
+        SubElement(root, event).text = what
+
+
+def write_screen(devices: Element, tablet: str | None = "usb") -> None:
+    """Add a screen for whoever installs from a CD, reachable from the host only."""
+    graphics = SubElement(devices, "graphics", {"type": "vnc", "port": "-1", "autoport": "yes"})
+    SubElement(graphics, "listen", {"type": "address", "address": "127.0.0.1"})
+    video = SubElement(devices, "video")
+    SubElement(video, "model", {"type": "vga"})
+    if tablet is not None:
+        SubElement(devices, "input", {"type": "tablet", "bus": tablet})
 
 
 def _clock(root: Element, arch: str) -> None:
@@ -109,27 +124,15 @@ def _devices(devices: Element, arch: str, machine: str | None, plugged: int) -> 
     SubElement(rng, "backend", {"model": "random"}).text = "/dev/urandom"
     SubElement(devices, "memballoon", {"model": "virtio"})
     if arch in X86:
-        # A screen for whoever installs from a CD, reachable from the host only.
-        graphics = SubElement(devices, "graphics", {"type": "vnc", "port": "-1", "autoport": "yes"})
-        SubElement(graphics, "listen", {"type": "address", "address": "127.0.0.1"})
-        video = SubElement(devices, "video")
-        SubElement(video, "model", {"type": "vga"})
-        SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
+        write_screen(devices)
 
 
-def defaults(host: HostFacts, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return what a new guest gets where the user said nothing, in the words of the table."""
-    chosen: dict[str, Any] = {"vcpus": 1, "console": True, "agent": True}
+def boot_order_of_kinds(spec: Spec) -> Spec:
+    """Return ``{boot: ...}`` for a new guest, or nothing where its devices have an order, or a kernel is given."""
     ordered = any(entry.get("boot_order") is not None for kind in ("disks", "nics") for entry in spec.get(kind, ()))
-    if not ordered and not spec.get("kernel"):
-        chosen["boot"] = _boot(spec)
-    if spec.get("arch", host.arch) == "aarch64":
-        chosen["firmware"] = "efi"
-    return {name: value for name, value in chosen.items() if name not in spec}
-
-
-def _boot(spec: dict[str, Any]) -> tuple[str, ...]:
-    """A blank disk falls through to the CD, the CD to the network: the order in which a new machine comes alive."""
+    if ordered or spec.get("kernel"):
+        return {}
+    # A blank disk falls through to the CD, the CD to the network: the order in which a new machine comes alive.
     kinds = {entry.get("device", "disk") for entry in spec.get("disks", ())}
     order = [kind for kind in ("disk", "cdrom") if kind in kinds]
-    return tuple(order or (["network"] if spec.get("nics") else ["disk"]))
+    return {"boot": tuple(order or (["network"] if spec.get("nics") else ["disk"]))}

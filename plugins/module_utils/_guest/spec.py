@@ -130,8 +130,21 @@ _OWN = (
     "xml_overlay",
     "cloud_init",
 )
-_DISK = ("name", *SOURCES, "pool", "size", "bus", "target", "format", "readonly", "boot_order")
-_NIC = ("name", "type", "network", "bridge", "model", "mac", "address", "boot_order")
+_DISK = ("name", *SOURCES, "pool", "size", "bus", "target", "format", "readonly", "boot_order", "backend_domain")
+_NIC = (
+    "name",
+    "type",
+    "network",
+    "bridge",
+    "model",
+    "mac",
+    "address",
+    "ip",
+    "rate",
+    "script",
+    "boot_order",
+    "backend_domain",
+)
 
 
 def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
@@ -222,6 +235,7 @@ def _disk(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
         "readonly": PRESENCE.parse,
         "boot_order": COUNT.parse,
         "pool": LINE.parse,
+        "backend_domain": check_name,
     }
     for option, parser in parsers.items():
         if option in given:
@@ -294,6 +308,10 @@ def _nic(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
         "model": check_part,
         "boot_order": COUNT.parse,
         "address": _check_address,
+        "ip": _check_address,
+        "rate": nics.RATE.parse,
+        "script": nics.SCRIPT.parse,
+        "backend_domain": check_name,
     }
     for option, parser in parsers.items():
         if option in given:

@@ -9,7 +9,7 @@ from .. import _xml
 from .._change import Step
 from .._table import Context, Table
 from .._xml import Element
-from .fields import about, boot, console, disks, nics, size
+from .fields import about, boot, console, disks, events, nics, size
 
 
 def _define(context: Context, root: Element) -> Step:
@@ -17,7 +17,7 @@ def _define(context: Context, root: Element) -> Step:
 
 
 GUEST = Table(
-    (*boot.ROWS, *about.ROWS, *size.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
+    (*boot.ROWS, *about.ROWS, *size.ROWS, *events.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
     (*size.RULES, *boot.RULES, *console.RULES, *disks.RULES, *nics.RULES),
     _define,
 )

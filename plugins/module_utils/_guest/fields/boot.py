@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the guest is started as: accelerator, architecture, machine, firmware, boot order, kernel."""
+"""What the guest is started as: accelerator, architecture, type, machine, firmware, boot order, kernel, boot loader."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import re
 from typing import Any
 
 from ... import _xml
+from ..._change import UNSET, Effect
 from ..._errors import SpecError
-from ..._table import QEMU, RECREATE, Field, Spec
+from ..._table import QEMU, RECREATE, XEN, Context, Field, Spec
 from ..._types import LINE, PATH, Type, choice, read_text, words, write_text
 from ..._xml import Element
 
@@ -30,6 +31,31 @@ def _write_accel(element: Element, attribute: str | None, value: str) -> None:
 
 _ACCEL = choice("kvm", "tcg")
 ACCEL = Type(_ACCEL.parse, _read_accel, _write_accel)
+
+# type: what of a machine the guest sees. libvirt has it in the text of <type>, where PV goes by two names, and Xen's
+# driver once more in the machine (libvirt, formatdomain: operating system booting; virDomainOSType).
+
+TYPES = ("pv", "pvh", "hvm")
+_OS_TYPES = {"hvm": "hvm", "linux": "pv", "xen": "pv", "xenpvh": "pvh"}
+_XEN_TYPES = {"pv": ("linux", "xenpv"), "pvh": ("xenpvh", "xenpvh"), "hvm": ("hvm", "xenfv")}
+
+
+def _get_type(root: Element) -> Any:
+    return _OS_TYPES.get(_xml.read(root, "os/type") or "", UNSET)
+
+
+def set_type(root: Element, value: str) -> None:
+    """Write a guest's type."""
+    text, machine = _XEN_TYPES[value]
+    _xml.write(root, "os/type", text)
+    if root.get("type") == "xen":
+        _xml.write(root, "os/type/@machine", machine)
+
+
+def _type_effect(context: Context, before: Any, after: Any) -> Effect:
+    """A kernel that is booted as PV may be booted as PVH; another machine is another guest."""
+    return Effect.RESTART if {before, after} <= {"pv", "pvh"} else Effect.RECREATE
+
 
 # machine: libvirt expands an alias when it defines (q35 becomes pc-q35-7.2), and a later QEMU gives it a newer version.
 
@@ -62,6 +88,8 @@ _BOARD = (
 
 
 def _get_firmware(root: Element) -> Any:
+    if _get_type(root) in ("pv", "pvh"):
+        return UNSET
     if _xml.read(root, "os/@firmware") == "efi" or _xml.read(root, "os/loader/@type") == "pflash":
         return "efi"
     return "bios"
@@ -95,6 +123,7 @@ def _set_boot(root: Element, value: Any) -> None:
 ROWS = (
     Field("accel", ("@type",), ACCEL, drivers=QEMU),
     Field("arch", ("os/type/@arch",), LINE, RECREATE),
+    Field("type", ("os/type", "os/type/@machine"), choice(*TYPES), _type_effect, getter=_get_type, setter=set_type),
     Field("machine", ("os/type/@machine",), MACHINE, drops=_BOARD, drivers=QEMU),
     Field(
         "firmware",
@@ -115,6 +144,8 @@ ROWS = (
     Field("kernel", ("os/kernel",), OPTIONAL_PATH, absent=""),
     Field("initrd", ("os/initrd",), OPTIONAL_PATH, absent=""),
     Field("cmdline", ("os/cmdline",), LINE, absent=""),
+    Field("bootloader", ("bootloader",), LINE, absent="", drivers=XEN),
+    Field("bootloader_args", ("bootloader_args",), LINE, absent="", drivers=XEN),
 )
 
 
@@ -147,6 +178,23 @@ def kernel_comes_first(spec: Spec) -> list[str]:
     ]
 
 
+def firmware_takes_a_whole_machine(spec: Spec) -> list[str]:
+    """A paravirtual guest begins with its kernel: there is nobody to look for a device to boot."""
+    kind = spec.get("type", "hvm")
+    return [
+        f"{option}: needs a guest of type hvm; a {kind} guest has no firmware, and is booted by kernel or bootloader"
+        for option in ("firmware", "boot")
+        if kind != "hvm" and spec.get(option)
+    ]
+
+
+def one_way_to_a_kernel(spec: Spec) -> list[str]:
+    """A boot loader of the host finds the kernel inside the guest's disk (xl.cfg: bootloader)."""
+    if spec.get("kernel") and spec.get("bootloader"):
+        return ["bootloader: is for a guest whose kernel is in its disk, and kernel is given; leave one out, or clear it"]
+    return []
+
+
 def check_arch(value: Any) -> str:
     """Return a plausible architecture name; whether the host has it is for the host to say."""
     text = str(LINE.parse(value))
@@ -155,4 +203,4 @@ def check_arch(value: Any) -> str:
     return text
 
 
-RULES = (one_boot_order, kernel_comes_first)
+RULES = (one_boot_order, kernel_comes_first, firmware_takes_a_whole_machine, one_way_to_a_kernel)

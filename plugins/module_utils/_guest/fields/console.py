@@ -24,7 +24,13 @@ def _set_console(root: Element, value: bool) -> None:
     if not value:
         _xml.remove(root, "devices/serial")
         _xml.remove(root, "devices/console")
-    elif not _get_console(root):
+    elif _get_console(root):
+        return
+    elif root.get("type") == "xen" and _xml.read(root, "os/type") != "hvm":
+        # The ring that a paravirtual guest shares with xenconsoled, hvc0 inside; there is no serial port.
+        _xml.write(root, "devices/console[@type='pty']/target/@type", "xen")
+        _xml.write(root, "devices/console/target/@port", "0")
+    else:
         _xml.write(root, "devices/serial[@type='pty']/target/@port", "0")
         _xml.write(root, "devices/console[@type='pty']/target/@type", "serial")
 
@@ -54,6 +60,8 @@ ROWS = (
         getter=_get_log,
         setter=_set_log,
         absent="",
+        # What xenconsoled writes down is its own setting.
+        drivers=QEMU,
     ),
     Field("agent", (AGENT,), PRESENCE, absent=False, drivers=QEMU),
 )

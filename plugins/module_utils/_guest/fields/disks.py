@@ -14,7 +14,7 @@ from typing import Any
 
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
-from ..._table import DATA_LOSS, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._table import DATA_LOSS, QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
 from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
 from ..._xml import Element
 from .plugging import attach, detach, recorded
@@ -111,6 +111,14 @@ def _write_format(element: Element, attribute: str | None, value: str) -> None:
 _FORMAT = choice(*FORMATS)
 FORMAT = Type(_FORMAT.parse, read_text, _write_format)
 
+
+def _set_bus(disk: Element, value: str) -> None:
+    """Write the bus. The kernel of dom0 serves raw disks by itself, so that libxl shall choose and not take QEMU."""
+    _xml.write(disk, "target/@bus", value)
+    if value == "xen" and _xml.read(disk, "driver/@type") == "raw":
+        _xml.remove(disk, "driver/@name")
+
+
 BUS = choice(*BUSES)
 
 DISK = Table(
@@ -121,10 +129,11 @@ DISK = Table(
         Field("format", ("driver/@type",), FORMAT, live="skip"),
         Field("target", ("target/@dev",), LINE),
         # The address belongs to the bus: a disk that moves to another one gets a new address from libvirt.
-        Field("bus", ("target/@bus",), BUS, drops=("address",)),
+        Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus),
+        Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
         Field("readonly", ("readonly",), PRESENCE, absent=False, getter=_get_readonly),
         Field("boot_order", ("boot/@order",), COUNT),
-        Field("size", (), SIZE, _size_effect, live="skip", op=_grow),
+        Field("size", (), SIZE, _size_effect, live="skip", op=_grow, live_drivers=QEMU),
         Field("image", (), LINE, DATA_LOSS, live="skip"),
     )
 )

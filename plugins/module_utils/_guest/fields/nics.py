@@ -10,8 +10,9 @@ from typing import Any
 
 from ..._change import UNSET, Effect
 from ..._errors import SpecError
-from ..._table import Arm, Context, Field, Keyed, Spec, Table, Union
-from ..._types import COUNT, LINE, Type, read_text, write_text
+from ..._table import QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._types import COUNT, LINE, SIZE, Type, read_text, write_text
+from ..._units import KIB, round_up, show_size
 from ..._xml import Element
 from .plugging import attach, detach, recorded
 
@@ -40,7 +41,7 @@ SOURCE = Union(
     {
         "network": Arm({"@type": "network"}, Field("network", ("source/@network",), LINE)),
         "bridge": Arm({"@type": "bridge"}, Field("bridge", ("source/@bridge",), LINE)),
-        "user": Arm({"@type": "user"}, Field("user", (), LINE, getter=_nothing)),
+        "user": Arm({"@type": "user"}, Field("user", (), LINE, getter=_nothing, drivers=QEMU)),
         # Seen, so that they are told apart; they have no word of their own yet.
         "direct": Arm({"@type": "direct"}, Field("direct", ("source/@dev",), LINE)),
         "ethernet": Arm({"@type": "ethernet"}, Field("ethernet", (), LINE, getter=_nothing)),
@@ -53,6 +54,33 @@ def _address_effect(context: Context, before: Any, after: Any) -> Effect:
     return Effect.LIVE if context.cold or context.entry.get("leased") in (None, after) else Effect.RESTART
 
 
+def _read_rate(element: Element, attribute: str | None) -> int:
+    return int(element.get(attribute or "") or 0) * KIB
+
+
+def _write_rate(element: Element, attribute: str | None, size_bytes: int) -> None:
+    write_text(element, attribute, str(round_up(size_bytes, KIB) // KIB))
+
+
+# Bytes a second; libvirt counts in KiB (formatnetwork: quality of service), so that is the grain of what is equal.
+RATE = Type(
+    SIZE.parse,
+    _read_rate,
+    _write_rate,
+    show_size,
+    lambda want, have: bool(round_up(want, KIB) == have),
+)
+
+def _parse_script(value: Any) -> str:
+    """Return a hotplug script: its name in Xen's folder of scripts, or a path."""
+    text = str(LINE.parse(value))
+    if not re.match(r"^[A-Za-z0-9_./+-]+$", text) or text.endswith("/"):
+        raise SpecError(f"{value!r} is not a script such as vif-route, or its path")
+    return text
+
+
+SCRIPT = Type(_parse_script, read_text, write_text)
+
 NIC = Table(
     (
         SOURCE,
@@ -60,6 +88,11 @@ NIC = Table(
         Field("model", ("model/@type",), LINE, drops=("address",)),
         Field("boot_order", ("boot/@order",), COUNT),
         Field("address", (), LINE, _address_effect, live="skip"),
+        # What Xen's hotplug script is told (xl-network-configuration: ip, script, backend).
+        Field("ip", ("ip/@address",), LINE, drivers=XEN),
+        Field("script", ("script/@path",), SCRIPT, drivers=XEN),
+        Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
+        Field("rate", ("bandwidth/outbound/@average",), RATE),
     )
 )
 

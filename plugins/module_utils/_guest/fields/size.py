@@ -1,16 +1,18 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory and virtual CPUs."""
+"""Memory, virtual CPUs, and where they run."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
+from ..._errors import SpecError
 from ..._table import Context, Field, Spec
-from ..._types import COUNT, MEMORY, counts
+from ..._types import COUNT, MEMORY, Type, counts, read_text, write_text
 from ..._units import KIB, round_up
 from ..._xml import Element
 
@@ -103,6 +105,36 @@ def _plug_vcpus(context: Context, change: Change, live: Element | None, new: Ele
     return Step("set_vcpus", {"name": context.name, "count": change.after}, "plug virtual CPUs", True)
 
 
+# cpuset: the host's CPUs that the virtual ones may run on (libvirt, formatdomain: CPU allocation).
+
+_PIECE = re.compile(r"^(\^)?([0-9]+)(?:-([0-9]+))?$")
+_CPUS = 16384
+
+
+def _parse_cpuset(value: Any) -> str:
+    """Return a set of CPUs in the form that libvirt gives it: ranges in order, ``0-2,5``; empty for all."""
+    chosen: set[int] = set()
+    barred: set[int] = set()
+    for piece in str(value).replace(" ", "").split(",") if value != "" else ():
+        match = _PIECE.match(piece)
+        first, last = (int(match[2]), int(match[3] or match[2])) if match else (1, 0)
+        if match is None or first > last or last >= _CPUS:
+            raise SpecError(f"{value!r} is not a set of CPUs such as 0-3,^2,8")
+        (barred if match[1] else chosen).update(range(first, last + 1))
+    left = sorted(chosen - barred)
+    if value != "" and not left:
+        raise SpecError(f"{value!r} leaves no CPU to run on")
+    ranges: list[list[int]] = []
+    for number in left:
+        if ranges and ranges[-1][1] == number - 1:
+            ranges[-1][1] = number
+        else:
+            ranges.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+CPUSET = Type(_parse_cpuset, read_text, write_text)
+
 TOPOLOGY = counts(("sockets", "dies", "cores", "threads"), needed=("sockets", "cores", "threads"))
 
 ROWS = (
@@ -130,6 +162,7 @@ ROWS = (
         setter=_set_vcpus,
         drops=("vcpus",),
     ),
+    Field("cpuset", ("vcpu/@cpuset",), CPUSET, absent=""),
     Field("topology", ("cpu/topology",), TOPOLOGY),
 )
 

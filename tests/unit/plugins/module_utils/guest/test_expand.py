@@ -39,9 +39,8 @@ from tests.unit.plugins.module_utils.guest.world import (
 
 def expanded(options: dict[str, Any], snap: Snapshot | None = None, **present: Any) -> Expanded:
     spec = parse({"name": "web1", **options})
-    have = {"disks": [], "nics": [], **present.get("have", {})}
-    machine = present.get("machine", "pc-q35-7.2")
-    return expand(spec, snapshot() if snap is None else snap, have, present.get("record", Record()), machine)
+    have = {"disks": [], "nics": [], "machine": present.get("machine", "pc-q35-7.2"), **present.get("have", {})}
+    return expand(spec, snapshot() if snap is None else snap, have, present.get("record", Record()))
 
 
 def disks(options: list[dict[str, Any]], snap: Snapshot | None = None, **present: Any) -> list[dict[str, Any]]:
@@ -205,7 +204,7 @@ def test_a_new_disk_is_completed(given: dict[str, Any], entry: dict[str, Any]) -
         ("pseries-7.2", HOST, "scsi"),
         ("s390-ccw-virtio-7.2", HOST, "scsi"),
         (None, HOST, "sata"),
-        ("xenfv", XEN, "xen"),
+        ("xenpv", XEN, "xen"),
     ],
 )
 def test_a_drive_is_on_a_bus_that_the_board_has(machine: str | None, host: Any, bus: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,6 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.skeleton imp
     OWN_PORTS,
     SPARE_PORTS,
     accel_for,
-    defaults,
     mac_for,
     machine_for,
     skeleton,
@@ -103,29 +101,3 @@ def test_what_an_architecture_gets(arch: str, accel: str, present: list[str], mi
 def test_the_screen_is_for_the_host_only() -> None:
     root = skeleton(HOST, "web1", "x86_64", "kvm", "q35")
     assert _xml.read(root, "devices/graphics/listen/@address") == "127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ({}, {"vcpus": 1, "console": True, "agent": True, "boot": ("disk",)}),
-        ({"vcpus": 4, "agent": False, "console": False}, {"boot": ("disk",)}),
-        ({"nics": [{}]}, {"boot": ("network",)}),
-        ({"disks": [{"device": "disk"}], "nics": [{}]}, {"boot": ("disk",)}),
-        # A blank disk falls through to the CD.
-        ({"disks": [{"device": "cdrom"}, {}]}, {"boot": ("disk", "cdrom")}),
-        ({"disks": [{"device": "cdrom"}]}, {"boot": ("cdrom",)}),
-        ({"boot": ("network",)}, {}),
-        ({"boot": ()}, {}),
-        # Who says an order of devices, or a kernel, wants no order of kinds.
-        ({"disks": [{"boot_order": 1}]}, {}),
-        ({"nics": [{"boot_order": 1}]}, {}),
-        ({"kernel": "/k"}, {}),
-        ({"arch": "aarch64"}, {"firmware": "efi", "boot": ("disk",)}),
-        ({"arch": "aarch64", "firmware": "bios"}, {"boot": ("disk",)}),
-    ],
-)
-def test_defaults_of_a_new_guest(spec: dict[str, Any], expected: dict[str, Any]) -> None:
-    found = defaults(HOST, spec)
-    common = {"vcpus": 1, "console": True, "agent": True} if "vcpus" not in spec else {}
-    assert found == {**common, **expected}

@@ -48,7 +48,15 @@ HOST = HostFacts(
         ("aarch64", "qemu"): ("virt", "virt-7.2"),
     },
 )
-XEN = replace(HOST, uri="xen:///system", driver="xen", domain_types={"x86_64": ("xen",)}, machines={})
+XEN = replace(
+    HOST,
+    uri="xen:///system",
+    driver="xen",
+    domain_types={"x86_64": ("xen",)},
+    machines={("x86_64", "xen"): ("xenpv", "xenpvh", "xenfv")},
+    guest_types={"x86_64": ("pv", "hvm", "pvh")},
+    free_bytes=16 * GIB,
+)
 
 
 def volume(pool: str, name: str, size_bytes: int, form: str = "qcow2", backing: str | None = None) -> VolumeFacts:

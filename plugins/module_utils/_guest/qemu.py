@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""New guests under QEMU, by KVM or emulated."""
+
+from __future__ import annotations
+
+from .. import _xml
+from .._facts import HostFacts, Snapshot
+from .._table import Spec
+from .fields.disks import free_target
+from .platform import Made
+from .skeleton import accel_for, boot_order_of_kinds, machine_for, offers_kvm, skeleton
+from .spec import GuestSpec
+
+
+class Qemu:
+    """See ``platform.Platform``."""
+
+    nic_model = "virtio"
+    blank_format = "qcow2"
+    reader: str | None = None
+
+    def make(self, spec: GuestSpec, snap: Snapshot) -> Made:
+        host, complaints = snap.host, []
+        arch = spec.values.get("arch", host.arch)
+        accel, complaint, warnings = _accel(spec, snap, arch)
+        complaints += [complaint] if complaint else []
+        if arch not in host.domain_types:
+            known = ", ".join(sorted(host.domain_types)) or "none"
+            complaints.append(
+                f"arch: the host cannot run {arch} guests (it can: {known}); install the QEMU package for it"
+            )
+        elif (accel if accel == "kvm" else "qemu") not in host.domain_types[arch]:
+            complaints.append(
+                f"accel: the host cannot run {arch} guests by {accel}; it has {', '.join(host.domain_types[arch])}"
+            )
+        machine = spec.values.get("machine") or machine_for(host, arch, accel)
+        plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.cloud_init is not None)
+        root = skeleton(host, spec.name, arch, accel, machine, plugged)
+        if spec.uuid is not None:
+            _xml.write(root, "uuid", spec.uuid)
+        return Made(root, tuple(complaints), warnings)
+
+    def defaults(self, host: HostFacts, want: Spec) -> Spec:
+        chosen: Spec = {"vcpus": 1, "console": True, "agent": True, **boot_order_of_kinds(want)}
+        if want.get("arch", host.arch) == "aarch64":
+            chosen["firmware"] = "efi"
+        return {name: value for name, value in chosen.items() if name not in want}
+
+    def bus(self, device: str, have: Spec) -> str:
+        machine = have.get("machine")
+        if device == "disk":
+            return "virtio"
+        if machine and machine.startswith(("pc-i440fx", "pc")) and "q35" not in machine:
+            return "ide"
+        return "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"
+
+    def target(self, bus: str, taken: set[str]) -> str:
+        return free_target(bus, taken)
+
+
+def _accel(spec: GuestSpec, snap: Snapshot, arch: str) -> tuple[str, str, tuple[str, ...]]:
+    """Return what a new guest runs by, a complaint and warnings; libvirt's offer of KVM counts for less than a look."""
+    host, seen = snap.host, snap.accelerator
+    accel = str(spec.values.get("accel") or accel_for(host, arch, seen))
+    if seen is None or seen.verdict == "kvm" or not offers_kvm(host, arch):
+        return accel, "", ()
+    why = f"{seen.reason} {seen.advice}".strip()
+    if accel == "kvm":
+        return (
+            accel,
+            f"accel: guests would not run by kvm on this host, whatever libvirt says. {why} If that is not so any "
+            "more, look anew with virtfleet.core.accelerator_info and fresh: true; to overrule it set "
+            "VIRTFLEET_ACCELERATOR: kvm in the task's environment",
+            (),
+        )
+    if "accel" in spec.values:
+        return accel, "", ()
+    # Without the guest's name: it is said once, however many guests are made.
+    return accel, "", (f"New guests are emulated, although libvirt offers KVM. {why}",)
