@@ -12,6 +12,8 @@ from ._apply import Ports
 from ._errors import SpecError
 from ._estate.capture import Choice, capture, survey
 
+# Where xl's own and xen-create-image's configurations are, and those of the guests that start with the host.
+XL_CONFIGS = ("/etc/xen/*.cfg", "/etc/xen/auto/*")
 _PATTERNS = {"type": "list", "elements": "str", "default": ["*"]}
 CAPTURE_OPTIONS: dict[str, Any] = {
     "guests": _PATTERNS,
@@ -19,6 +21,7 @@ CAPTURE_OPTIONS: dict[str, Any] = {
     "pools": _PATTERNS,
     "profiles": {"type": "bool", "default": True},
     "minimum": {"type": "int", "default": 2},
+    "xl_configs": {"type": "list", "elements": "str", "default": list(XL_CONFIGS)},
 }
 
 
@@ -32,6 +35,8 @@ def read_capture(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
         tuple(params["pools"]),
         params["profiles"],
         params["minimum"],
+        tuple(params["xl_configs"]),
     )
-    document, residue = capture(survey(ports.hypervisor, ports.files, choice), choice)
+    snap, of_xl = survey(ports.hypervisor, ports.files, choice)
+    document, residue = capture(snap, choice, of_xl)
     return {"document": document, "residue": residue}

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import _backing, _download, _path_access, _seed
+from . import _backing, _download, _path_access, _seed, _xl_files
 from ._accelerator import probe
 from ._bootstrap.build import CACHE, Builder
 from ._download import Fetch, Opened
@@ -65,6 +65,14 @@ class LocalFiles:
     def kept_accelerator(self) -> Accelerator | None:
         """Return the verdict that is kept, without a look; None where there is none."""
         return probe.known(self._programs.find)
+
+    def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
+        """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""
+        return _xl_files.configs(patterns)
+
+    def xl_running(self) -> str:
+        """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
+        return _xl_files.listing(self._programs)
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path as QEMU's ``user`` would reach it; ``_path_access`` says what is judged and what is not."""

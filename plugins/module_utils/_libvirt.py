@@ -166,6 +166,17 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
     def _listening(self) -> AbstractContextManager[None]:
         return _events.listening()
 
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        if not self._readonly:
+            yield self._connection
+            return
+        other = Libvirt.connect(self._uri)
+        try:
+            yield other._connection
+        finally:
+            other.close()
+
     def host(self) -> HostFacts:
         call, connection, uri = self._call, self._connection, self._uri
         seen = read.capabilities(call("read", "hypervisor", uri, connection.getCapabilities))
@@ -201,23 +212,19 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
         return total, call("read", "hypervisor", uri, connection.getFreeMemory, already=unsupported) or 0
 
     def domain_capabilities(self, arch: str, machine: str | None, kind: str) -> str:
-        if self._readonly:
-            # It only reads, but libvirt refuses it to connections that only read.
-            try:
-                other = Libvirt.connect(self._uri)
-            except HostError:
-                return ""
-            try:
-                return other.domain_capabilities(arch, machine, kind)
-            finally:
-                other.close()
-
         def already(error: Any) -> bool:
             # A combination that cannot run here is an answer too.
             return unsupported(error) or code_of(error) == errors.INVALID_ARG
 
-        function = self._connection.getDomainCapabilities
-        found = self._call("read", "hypervisor", self._uri, function, None, arch, machine, kind, already=already)
+        try:
+            with self._writing() as connection:
+                function = connection.getDomainCapabilities
+                found = self._call("read", "hypervisor", self._uri, function, None, arch, machine, kind, already=already)
+        except HostError:
+            # Whoever may only read is not told.
+            if not self._readonly:
+                raise
+            return ""
         return found or ""
 
 

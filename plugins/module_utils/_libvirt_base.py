@@ -30,6 +30,10 @@ class Base:
         """Return what has events delivered at once while it lasts."""
         return nullcontext()
 
+    def _writing(self) -> AbstractContextManager[Any]:
+        """Return a connection that may write, this one if it does: for what libvirt calls writing, though it only reads."""
+        return nullcontext(self._connection)
+
     # finding
 
     def _guest(self, name: str, missing_is_fine: bool = False) -> Any:

@@ -25,6 +25,9 @@ _RESEND = 10.0
 _POLL = 0.5
 _BALLOON = 5.0
 _NO_METADATA = 80
+# libvirt's name for the format of xl's configurations, and the UUID that dom0 has on every Xen host.
+_XL = "xen-xl"
+_DOM0 = "00000000-0000-0000-0000-000000000000"
 
 
 class Guests(Base):
@@ -86,6 +89,12 @@ class Guests(Base):
 
     def agent_ping(self, name: str, timeout: float) -> bool:
         return self._ask_agent(self._guest(name), name, "guest-ping", timeout) is not None
+
+    def guest_from_native(self, config: str) -> str:
+        return self._converted("read a configuration of", "domainXMLFromNative", config)
+
+    def guest_to_native(self, xml: str) -> str:
+        return self._converted("write a configuration for", "domainXMLToNative", xml)
 
     # doing
 
@@ -250,12 +259,22 @@ class Guests(Base):
         element = self._lib.VIR_DOMAIN_METADATA_ELEMENT
         self._set_metadata(name, "metadata", element, text, METADATA_PREFIX, METADATA_URI)
 
+    def _converted(self, doing: str, function: str, text: str) -> str:
+        """Convert between a definition and a configuration, which libvirt refuses to connections that only read."""
+        with self._writing() as connection:
+            convert = getattr(connection, function)
+            return str(self._call(doing, "hypervisor", self._uri, convert, _XL, text, 0))
+
+    def _guests_listed(self, flags: int) -> list[Any]:
+        """Return all guests; Xen's dom0, which libvirt lists among them, is the host."""
+        return [domain for domain in self._list("guest", flags) if domain.UUIDString() != _DOM0]
+
     def _uuids(self, flags: int) -> set[str]:
-        return {domain.UUIDString() for domain in self._list("guest", flags)}
+        return {domain.UUIDString() for domain in self._guests_listed(flags)}
 
     def _states(self) -> dict[str, tuple[Any, str]]:
         """Return all guests' handles and states by UUID, from three lists: cheaper than bulk stats, in every driver."""
-        listed = {domain.UUIDString(): domain for domain in self._list("guest", 0)}
+        listed = {domain.UUIDString(): domain for domain in self._guests_listed(0)}
         paused = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_PAUSED)
         others = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_OTHER)
         result = {}
@@ -271,7 +290,7 @@ class Guests(Base):
 
     def _looked_up(self, name: str) -> GuestFacts | None:
         domain = self._guest(name, missing_is_fine=True)
-        if domain is None:
+        if domain is None or domain.UUIDString() == _DOM0:
             return None
 
         def count(function: Callable[..., Any], *args: Any) -> bool:

@@ -86,6 +86,12 @@ class Hypervisor(Protocol):
     def agent_ping(self, name: str, timeout: float) -> bool:
         """Tell whether the guest agent answers within ``timeout`` seconds."""
 
+    def guest_from_native(self, config: str) -> str:
+        """Return the definition that a configuration of the hypervisor's own tool (xl) comes to; nothing is changed."""
+
+    def guest_to_native(self, xml: str) -> str:
+        """Return a definition as a configuration of the hypervisor's own tool (xl); nothing is changed."""
+
     # guests
 
     def define_guest(self, xml: str, validate: bool = False) -> None:
@@ -241,6 +247,12 @@ class Files(Protocol):
 
     def kept_accelerator(self) -> Accelerator | None:
         """Return the verdict that is kept, without a look; None where there is none."""
+
+    def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
+        """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""
+
+    def xl_running(self) -> str:
+        """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path, as QEMU's ``user`` would read it."""

@@ -58,6 +58,15 @@ options:
       - From how many guests on something is shared.
     type: int
     default: 2
+  xl_configs:
+    description:
+      - On a Xen host, patterns of the paths of configurations for C(xl). Their guests, and those that run under C(xl), are
+        captured beside those that libvirt knows, as if they were off. An estate with the document defines them.
+      - A guest that still runs under C(xl) is in RV(residue) too. libvirt can start it once it was shut down there.
+      - V([]) captures only what libvirt knows.
+    type: list
+    elements: str
+    default: ["/etc/xen/*.cfg", "/etc/xen/auto/*"]
 seealso:
   - module: virtfleet.core.estate
   - module: virtfleet.core.guest

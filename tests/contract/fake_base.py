@@ -138,6 +138,8 @@ class FakeBase:
         self.stubborn: set[str] = set()
         self.silent: set[str] = set()
         self.agent_addresses: dict[str, list[dict[str, Any]]] = {}
+        # Definitions by the configurations of the hypervisor's own tool that they come from.
+        self.native_configs: dict[str, str] = {}
         # Every change that was asked for, in order: the method's name and its arguments.
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self._countdown = 0

@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError, Timeout
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError, Timeout, Unsupported
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     METADATA_URI,
     GuestFacts,
@@ -88,6 +88,17 @@ class FakeGuests(FakeBase):
         return self._agent(self._known(name))
 
     # changes of the definition
+
+    def guest_from_native(self, config: str) -> str:
+        if config not in self.native_configs:
+            raise Unsupported("could not read a configuration: this driver knows no format of its own; use libvirt's XML")
+        return self.native_configs[config]
+
+    def guest_to_native(self, xml: str) -> str:
+        for config, known in self.native_configs.items():
+            if known == xml:
+                return config
+        raise Unsupported("could not write a configuration: this driver knows no format of its own; use libvirt's XML")
 
     @mutating
     def define_guest(self, xml: str, validate: bool = False) -> None:

@@ -172,7 +172,7 @@ def test_a_guest_made_anew_from_its_entry_is_the_same(inhabited: Host) -> None:
     problems: dict[str, Any] = {}
     try:
         choice = Choice(guests=tuple(FOREIGN))
-        document, _residue = capture(survey(hypervisor, files, choice), replace(choice, profiles=False))
+        document, _residue = capture(survey(hypervisor, files, choice)[0], replace(choice, profiles=False))
         for entry in document["guests"]:
             name = entry["name"]
             before = hypervisor.guests([name])[name]

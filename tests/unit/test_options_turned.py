@@ -215,6 +215,11 @@ FEATURE = {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"}
 XEN = {"xen": ("pv", "hvm", "pvh")}
 
 
+def _by_xl(house: House) -> None:
+    """Let xl have a guest that libvirt does not know."""
+    house.files.configs["/etc/xen/old1.cfg"] = ("name = 'old1'", False)
+
+
 GUEST: dict[str, Turn] = {
     "name": guest({"name": "web2"}),
     "state": guest({"state": "running"}),
@@ -542,6 +547,7 @@ INFO: dict[str, dict[str, Turn]] = {
         "pools": look({"pools": []}),
         "profiles": look({"profiles": False}, before=ALIKE),
         "minimum": look({"minimum": 3}, before=ALIKE),
+        "xl_configs": look({"xl_configs": []}, prepare=_by_xl, how=XEN),
     },
     "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
     "host_info": {},

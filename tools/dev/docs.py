@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from tools.dev import tree, venvs
+from tools.dev import hypervisors, tree, venvs
 from tools.dev.errors import ToolError
 from tools.dev.stages import Workshop
 
@@ -44,8 +44,9 @@ def make(shop: Workshop) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     reference = source / "reference"
     reference.mkdir(parents=True)
-    for file in [shop.root / "docs" / "conf.py", *(shop.root / "docs").glob("*.md")]:
-        shutil.copy(file, source)
+    shutil.copy(shop.root / "docs" / "conf.py", source)
+    for file in (shop.root / "docs").glob("*.md"):
+        (source / file.name).write_text(hypervisors.filled(file.read_text(encoding="utf-8"), shop.root), encoding="utf-8")
     (source / "index.rst").write_text(INDEX)
     _run(
         [

@@ -17,6 +17,7 @@ from .._guest.platforms import platform_of
 from .._image.gather import all_volumes
 from .._network.tree import hosts, read_tree
 from .._ports import Files, Hypervisor
+from .._xl.found import RUNS_WHY, Found, xl_guests
 from .derived import emulators
 from .guest_words import say_guest
 from .network_words import say_network
@@ -30,13 +31,17 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Choice:
-    """What is captured: patterns of names for each kind, whether profiles are proposed, and from how many guests on."""
+    """What is captured: patterns of names for each kind, whether profiles are proposed, and from how many guests on.
+
+    ``xl_configs`` are patterns of paths of configurations for xl, whose guests are captured too.
+    """
 
     guests: tuple[str, ...] = ("*",)
     networks: tuple[str, ...] = ("*",)
     pools: tuple[str, ...] = ("*",)
     profiles: bool = True
     minimum: int = 2
+    xl_configs: tuple[str, ...] = ()
 
     def chosen(self, kind: str, names: Iterable[str]) -> list[str]:
         """Return those names of a kind that a pattern fits, in order."""
@@ -44,12 +49,19 @@ class Choice:
         return sorted(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
-def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
-    """Read in bulk what the plans of a captured document need."""
+def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> tuple[Snapshot, list[Found]]:
+    """Read in bulk what the plans of a captured document need; return the guests that only xl knows too.
+
+    These stand in the snapshot as if libvirt had them defined.
+    """
     host = hypervisor.host()
     if host.driver == "lxc":
         raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
-    guests = hypervisor.guests()
+    guests = dict(hypervisor.guests())
+    of_xl: list[Found] = []
+    if choice.xl_configs and platform_of(host.driver).xl and not host.remote:
+        of_xl = xl_guests(hypervisor, files, host, choice.xl_configs, guests)
+        guests.update({found.name: found.facts for found in of_xl if found.facts is not None})
     pools = hypervisor.pools()
     snap = Snapshot(
         host,
@@ -61,7 +73,7 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
         nwfilters=hypervisor.nwfilters(),
     )
     if host.remote:
-        return snap
+        return snap, of_xl
     chosen = [guests[name] for name in choice.chosen("guests", guests)]
     paths = sorted({path for guest in chosen for path in _paths(guest)})
     seen = {path: files.path_facts(path, platform_of(host.driver).reader) for path in paths}
@@ -72,7 +84,7 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> Snapshot:
         image = files.image_facts(path) if path not in volumes or path in bases else None
         if image is not None:
             images[path] = image
-    return replace(snap, paths=seen, images=images)
+    return replace(snap, paths=seen, images=images), of_xl
 
 
 def _paths(guest: GuestFacts) -> set[str]:
@@ -84,8 +96,13 @@ def _paths(guest: GuestFacts) -> set[str]:
     return {path for path in found if path and path.startswith("/")}
 
 
-def capture(snap: Snapshot, choice: Choice) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Return the document, and what it does not say in words: ``[{kind, name, at, xml, why}]``."""
+def capture(
+    snap: Snapshot, choice: Choice, of_xl: Sequence[Found] = ()
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return the document, and what it does not say in words: ``[{kind, name, at, xml, why}]``.
+
+    ``of_xl`` are the guests of the snapshot that only xl knows, and those of xl's that could not be read.
+    """
     known = emulators(snap.host.capabilities_xml)
     pools = [say_pool(snap.pools[name], snap) for name in choice.chosen("pools", snap.pools)]
     guests = [say_guest(snap.guests[name], snap, known) for name in choice.chosen("guests", snap.guests)]
@@ -113,7 +130,15 @@ def capture(snap: Snapshot, choice: Choice) -> tuple[dict[str, Any], list[dict[s
     if entries:
         document.update(shorten(entries, choice.minimum) if choice.profiles else {"guests": entries})
     left: list[Left] = [piece for _kind, every in (*kinds, ("guests", guests)) for said in every for piece in said.left]
+    left += [piece for found in of_xl if choice.chosen("guests", [found.name]) for piece in _of_xl(found)]
     return document, [piece.row() for piece in left]
+
+
+def _of_xl(found: Found) -> Iterable[Left]:
+    if found.facts is None:
+        yield Left("guest", found.name, "", "", f"{found.where}: {found.why}")
+    elif found.runs:
+        yield Left("guest", found.name, "state", "", f"{found.where}: {RUNS_WHY}")
 
 
 def _entries(said: Sequence[Said]) -> list[dict[str, Any]]:

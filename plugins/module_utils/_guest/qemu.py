@@ -19,6 +19,7 @@ class Qemu:
 
     nic_model = "virtio"
     blank_format = "qcow2"
+    xl = False
     reader: str | None = None
 
     def make(self, spec: GuestSpec, snap: Snapshot) -> Made:

@@ -27,6 +27,7 @@ class Xen:
     nic_model = "netfront"
     # The kernel of dom0 serves raw disks by itself; any other format takes a QEMU for each guest.
     blank_format = "raw"
+    xl = True
     # Backends open disks as root; QEMU's user has no part in it.
     reader: str | None = "root"
 
@@ -40,6 +41,8 @@ class Xen:
                 f"arch: Xen runs guests of the host's own architecture only, here {known}, not {arch}; "
                 "emulate it on a QEMU host"
             )
+        if spec.name == "Domain-0":
+            complaints.append("name: Domain-0 is the Xen host itself; give the guest another name")
         kind = str(spec.values.get("type") or type_for(spec, host.guest_types.get(arch, ())))
         return Made(_skeleton(host, spec, arch, kind), tuple(complaints))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,9 @@ class Files:
         self.looks = 0
         self.kept = False
         self.records: dict[str, Mapping[str, str]] = {}
+        # What xl has: configurations by path, with whether their guests start with the host, and its list.
+        self.configs: dict[str, tuple[str, bool]] = {}
+        self.listing = ""
 
     def accelerator(self, fresh: bool = False) -> Accelerator:
         if fresh or not self.kept:
@@ -56,6 +60,12 @@ class Files:
 
     def kept_accelerator(self) -> Accelerator | None:
         return self.verdict if self.kept else None
+
+    def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
+        return {path: found for path, found in self.configs.items() if any(fnmatchcase(path, p) for p in patterns)}
+
+    def xl_running(self) -> str:
+        return self.listing
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         found = self.fake.file_at(path)

@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say which option of a guest works on which hypervisor: read from the table that the modules read."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.dev import tree
+
+# A line of its own in a guide, in whose place the table comes.
+MARK = "<!-- the options of a guest by hypervisor -->"
+COLUMNS = {"qemu": "KVM, QEMU", "xen": "Xen"}
+# What the user says in one word and the table in several.
+_SOURCES = {"disks": ("image", "file", "volume", "block", "cdrom", "size"), "nics": ("network", "bridge", "user")}
+
+
+def filled(text: str, root: Path) -> str:
+    """Return a guide with the table in the place of its mark."""
+    return text.replace(MARK, "\n".join(lines(root))) if MARK in text else text
+
+
+def lines(root: Path) -> Iterator[str]:
+    """Yield the table in Markdown: a row for each option, a column for each hypervisor."""
+    yield "| option | " + " | ".join(COLUMNS.values()) + " |"
+    yield "|---" * (len(COLUMNS) + 1) + "|"
+    for name, words in rows(root):
+        yield f"| `{name}` | " + " | ".join(words) + " |"
+
+
+def rows(root: Path) -> list[tuple[str, list[str]]]:
+    """Return each option, with ``no``, ``yes``, or ``yes, not while it runs`` for each hypervisor."""
+    place = str(tree.collections_path(root))
+    if place not in sys.path:
+        sys.path.insert(0, place)
+    base = f"ansible_collections.{tree.NAMESPACE}.{tree.NAME}.plugins.module_utils"
+    guest = importlib.import_module(f"{base}._guest.table").GUEST
+    found: list[tuple[str, list[str]]] = []
+    for entry in guest.entries:
+        if hasattr(entry, "item"):
+            found += [(f"{entry.name}[].{name}", words) for name, words in _of_list(entry)]
+        else:
+            found.append((entry.name, _words(entry)))
+    return found
+
+
+def _of_list(keyed: Any) -> Iterator[tuple[str, list[str]]]:
+    for entry in keyed.item.entries:
+        if hasattr(entry, "arms"):
+            for name, arm in entry.arms.items():
+                if name in _SOURCES[keyed.name]:
+                    yield name, _words(arm.row)
+        elif entry.name != "device":
+            # What kind of drive it is follows from its source.
+            yield entry.name, _words(entry)
+
+
+def _words(row: Any) -> list[str]:
+    return [_word(row, driver) for driver in COLUMNS]
+
+
+def _word(row: Any, driver: str) -> str:
+    if driver not in row.drivers:
+        return "no"
+    return "yes" if driver in getattr(row, "live_drivers", row.drivers) else "yes, not while it runs"
