@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from .._change import Action, Change, Drift, Plan
 from .._errors import Conflict, NotFound, SpecError, Unsupported
-from .._facts import ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
+from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
@@ -40,7 +40,7 @@ from .._volume.spec import VolumeSpec
 from .complaints import bounded, located
 from .networks import joined
 from .owner import forgotten
-from .predict import image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
+from .predict import guest_after, image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
 from .room import overcommitted, without_memory
 from .spec import EstateSpec, Key
 
@@ -113,6 +113,7 @@ class _Planner:
         self.networks: dict[str, Plan] = {}
         self.wishes: list[Wishes] = []
         self.made_by: dict[str, Key] = {}
+        self.changed: dict[str, GuestFacts] = {}
 
     def plan(self) -> Plan:
         first = [*self._secrets(), *self._nwfilters(), *self._pools(), *self._images(), *self._volumes()]
@@ -122,6 +123,9 @@ class _Planner:
         self._networks()
         goes = [*self._guests(doomed.guests), *self._guests(g for g in self.estate.guests if g.state == "absent")]
         stays = self._guests(guest for guest in self.estate.guests if guest.state != "absent")
+        for action in stays:
+            if action.kind == "guest" and action.name in self.snap.guests:
+                self.changed[action.name] = guest_after(action, self.snap.guests[action.name])
         leaving = {network.name for network in (*_absent(self.estate.networks), *doomed.networks)}
         networks = joined(
             self.networks, self.wishes, self.snap, leaving, self.problems, patient=self.estate.name is not None
@@ -352,12 +356,15 @@ class _Planner:
 
     def _gone_network(self, spec: NetworkSpec, before: Sequence[Key]) -> list[Action]:
         facts = self.snap.networks.get(spec.name)
-        if facts is not None and self._still_used(spec, facts):
+        # As the guests that stay will be: this run may plug them in elsewhere, and then comes first.
+        snap = replace(self.snap, guests={**self.snap.guests, **self.changed})
+        if facts is not None and self._still_used(spec, facts, snap):
             return []
-        made = self._part("network", spec.name, partial(plan_network, spec, self.snap))
-        return _after(made, before)
+        made = self._part("network", spec.name, partial(plan_network, spec, snap))
+        plugged = defined_with(facts, self.snap.guests) if facts is not None else ()
+        return _after(made, (*before, *(("guest", name) for name in plugged if name in self.changed)))
 
-    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts) -> bool:
+    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts, snap: Snapshot) -> bool:
         """Complain where guests that stay want a network that goes, and tell whether there are any."""
         why = "goes (state: absent)" if (spec in self.estate.networks) else "is not in the document and would be pruned"
         named = set()
@@ -368,7 +375,7 @@ class _Planner:
                     path = f"nics[{position}].network"
                     sentence = f"{path}: the network {spec.name} {why}; put it into networks, or plug the guest in elsewhere"
                     self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
-        left = [name for name in defined_with(facts, self.snap.guests) if name not in named]
+        left = [name for name in defined_with(facts, snap.guests) if name not in named]
         if left and spec not in self.estate.networks:
             self.problems.append(
                 f"networks: the network {spec.name} {why}, and {', '.join(left)} could not start without it; put it into "

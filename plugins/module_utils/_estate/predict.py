@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from .. import _xml
-from .._change import Plan
-from .._facts import ImageFacts, NetworkFacts, NwfilterFacts, PoolFacts, VolumeFacts
+from .._change import Action, Effect, Plan
+from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PoolFacts, VolumeFacts
 from .._image.place import Place
 from .._image.spec import BOOTSTRAP_BYTES, ImageSpec
 from .._volume.plan import path_of
@@ -70,6 +70,27 @@ def network_after(plan: Plan, facts: NetworkFacts | None) -> NetworkFacts | None
         return replace(facts, xml=xml, live_xml=live, persistent=True)
     root = _xml.parse(xml)
     return NetworkFacts(_xml.read(root, "name") or "", _xml.read(root, "uuid") or "", xml, live)
+
+
+def guest_after(action: Action, facts: GuestFacts) -> GuestFacts:
+    """Return a guest that stays as it will be defined, and without the nics that are pulled while it runs."""
+    xml = next((step.args["xml"] for step in action.steps if step.op == "define_guest"), None)
+    if xml is None:
+        return facts
+    pulled = {
+        str(change.before.get("mac")).lower()
+        for change in action.changes
+        if change.path[0] == "nics" and len(change.path) == 2 and change.after is None and change.effect is Effect.LIVE
+    }
+    live = facts.live_xml
+    if live is not None and pulled:
+        root = _xml.parse(live)
+        for devices in root.findall("devices"):
+            for nic in devices.findall("interface"):
+                if (_xml.read(nic, "mac/@address") or "").lower() in pulled:
+                    devices.remove(nic)
+        live = _xml.to_text(root)
+    return replace(facts, xml=xml, live_xml=live)
 
 
 def image_after(spec: ImageSpec, place: Place, plan: Plan, images: Mapping[str, ImageFacts]) -> ImageFacts:

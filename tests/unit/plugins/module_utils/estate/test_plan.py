@@ -15,7 +15,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply
 from ansible_collections.virtfleet.core.plugins.module_utils._change import UNKNOWN
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from tests.unit.plugins.module_utils.estate.hall import Hall, changes, document, failures, names, rows
+from tests.unit.plugins.module_utils.estate.hall import DOCUMENT, Hall, changes, document, failures, names, rows
 from tests.unit.plugins.module_utils.guest.house import FAST, GIB, IMAGES
 
 CONSENT = ["web1", "web2", "web3", "db1", "small"]
@@ -239,6 +239,19 @@ def test_a_guest_of_somebody_else_keeps_the_network() -> None:
     hall.run(name="foreign", memory="1GiB", nics=[{"network": "office"}])
     (found,) = refused(hall, EMPTY, prune=True)
     assert found.startswith("networks: the network office is not in the document and would be pruned, and foreign could not")
+
+
+@pytest.mark.parametrize("state", ["present", "running"])
+def test_a_network_goes_in_the_run_that_plugs_its_last_guest_in_elsewhere(state: str) -> None:
+    hall = Hall()
+    web = {"name": "web", "memory": "256MiB", "state": state}
+    first = {"version": 1, "networks": DOCUMENT["networks"], "guests": [{**web, "nics": [{"network": "office"}]}]}
+    hall.make(first)
+    plan, outcomes = hall.make({"version": 1, "guests": [{**web, "nics": []}]}, prune=True)
+    assert failures(outcomes) == []
+    assert "office" not in hall.fake.networks()
+    (gone,) = [action for action in plan.actions if action.key == ("network", "office")]
+    assert ("guest", "web") in gone.needs
 
 
 # what is refused
