@@ -21,6 +21,7 @@ from .._network.reservations import Reservation, reserve
 from .._storage.volume import VolumeWant
 from .._table import (
     Context,
+    Field,
     Keyed,
     Spec,
     comparable,
@@ -354,6 +355,9 @@ class _Convergence:
             # Devices are known by their names from here on.
             records.write(self.tree, new_record)
         waiting = self._pending(context, changes)
+        if writes and self.live is not None:
+            # The whole mark goes to the running guest, with what an earlier run could not tell it while it slept.
+            waiting = [change for change in waiting if change.path[0] not in _TOLD]
         stop_first = self.state in ("running", "paused") and (bool(lost) or self._restarts(changes, waiting))
         wanted = self.spec.state
         if stop_first and wanted == "present":
@@ -644,6 +648,12 @@ class _Removal:
         if complaints:
             raise SpecError(complaints)
         return doomed, kept
+
+
+# The options that are in the collection's own mark.
+_TOLD = frozenset(
+    row.name for row in GUEST.entries if isinstance(row, Field) and any(path.startswith("metadata/") for path in row.at)
+)
 
 
 def _standing_on(snap: Snapshot, path: str, guest: str) -> list[str]:

@@ -629,6 +629,17 @@ def test_a_guest_that_is_off_goes_as_it_is(state: str) -> None:
     assert guest_steps(plan) == ["undefine_guest"]
 
 
+def test_what_a_sleeping_guest_could_not_be_told_it_is_told_with_the_next_change() -> None:
+    made = house("saved")
+    made.run(tags=["late"], state="running")
+    # It woke up with the mark that it had.
+    assert {row["path"] for entry in waiting(made.plan()) for row in entry["changes"]} == {"tags"}
+    said = made.plan(memory="3GiB")
+    made.run(memory="3GiB")
+    assert waiting(said) == waiting(made.plan())
+    assert "tags" not in {row["path"] for entry in waiting(said) for row in entry["changes"]}
+
+
 # what is recorded
 
 
