@@ -20,6 +20,7 @@ from ._facts import Snapshot
 from ._gather import gather_estate
 from ._guest.options import RUN_OPTIONS
 from ._guest.plan import Options as GuestOptions
+from ._guest.platforms import check_waits
 from ._guest.states import Stopping
 from ._guest_module import TABLES as GUEST_TABLES
 from ._guest_module import console_log, duration
@@ -88,6 +89,7 @@ def estate_subject(params: Mapping[str, Any]) -> Subject:
     planned: list[Plan] = []
 
     def make(snap: Snapshot) -> Plan:
+        check_waits(snap.host.driver, {params["wait_for"], *estate.waits.values()})
         planned.append(plan(read[0], snap, replace(options, written=bool(planned))))
         return planned[-1]
 

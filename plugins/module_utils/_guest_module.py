@@ -18,6 +18,7 @@ from ._facts import GuestFacts, Snapshot
 from ._gather import gather_estate
 from ._guest.options import GUEST_OPTIONS, shown
 from ._guest.plan import Options as GuestOptions
+from ._guest.platforms import check_waits
 from ._guest.spec import GuestSpec, parse
 from ._guest.states import Stopping
 from ._guest.table import GUEST
@@ -46,6 +47,7 @@ def guest_subject(params: Mapping[str, Any]) -> Subject:
         snap = gather_estate(ports.hypervisor, ports.files, estate, losing=bool(consent))
         if snap.host.driver == "lxc":
             raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+        check_waits(snap.host.driver, [params["wait_for"]])
         return snap
 
     def make(snap: Snapshot) -> Plan:

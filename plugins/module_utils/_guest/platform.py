@@ -29,6 +29,8 @@ class Platform(Protocol):
     nic_model: str
     # What a disk without an image is; one with an image stands on it, which only qcow2 can.
     blank_format: str
+    # Whether guests have a channel for the QEMU guest agent.
+    agent: bool
     # Whether the hypervisor has a tool and configurations of its own besides libvirt's: Xen's xl.
     xl: bool
     # Whose eyes a path of the host is looked at with; None for those of QEMU's user.

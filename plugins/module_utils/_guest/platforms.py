@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from .._errors import SpecError
 from .platform import Platform
 from .qemu import Qemu
 from .xen import Xen
@@ -14,6 +15,12 @@ from .xen import Xen
 # libvirt's test driver takes what QEMU's does.
 _PLATFORMS: Mapping[str, Platform] = {"xen": Xen()}
 _USUAL = Qemu()
+
+
+def check_waits(driver: str, goals: Collection[str | None]) -> None:
+    """Raise SpecError where a guest is waited for in a way that no guest of the driver ever answers."""
+    if "agent" in goals and not platform_of(driver).agent:
+        raise SpecError(f"wait_for: guests of {driver} have no guest agent; wait for address or ssh")
 
 
 def platform_of(driver: str) -> Platform:

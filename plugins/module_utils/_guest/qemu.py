@@ -19,6 +19,7 @@ class Qemu:
 
     nic_model = "virtio"
     blank_format = "qcow2"
+    agent = True
     xl = False
     reader: str | None = None
 

@@ -27,6 +27,7 @@ class Xen:
     nic_model = "netfront"
     # The kernel of dom0 serves raw disks by itself; any other format takes a QEMU for each guest.
     blank_format = "raw"
+    agent = False
     xl = True
     # Backends open disks as root; QEMU's user has no part in it.
     reader: str | None = "root"

@@ -16,6 +16,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._change import Effe
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.xen import Xen, type_for
+from tests.unit.plugins.module_utils.estate.hall import Hall
 from tests.unit.plugins.module_utils.guest.house import House
 from tests.unit.plugins.module_utils.guest.world import HOST, XEN, snapshot
 
@@ -128,6 +129,16 @@ def test_what_cannot_be(options: dict[str, Any], types: tuple[str, ...], said: s
         made.plan(**{"memory": "1GiB", **options})
     assert said in str(caught.value)
     assert made.fake.calls == []
+
+
+def test_nobody_waits_for_an_agent_that_cannot_be_there() -> None:
+    with pytest.raises(SpecError, match="wait_for: guests of xen have no guest agent"):
+        house().plan(memory="1GiB", state="running", wait_for="agent")
+    house().plan(memory="1GiB", state="running", wait_for="address")
+    hall = Hall(xen=ALL)
+    document = {"version": 1, "guests": [{"name": "a", "memory": "1GiB", "state": "running", "wait_for": "agent"}]}
+    with pytest.raises(SpecError, match="wait_for: guests of xen have no guest agent"):
+        hall.planned(document)
 
 
 def test_kvm_has_one_type_only() -> None:

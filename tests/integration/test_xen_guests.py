@@ -1,0 +1,171 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guests of a real Xen by the words that guests of KVM have."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.playing import assert_idiom, idiom, task
+from tests.integration.xen_playing import XenPlayer
+from tests.lab import tiny_xen
+from tests.lab.vm import TINY, VM
+
+Options = dict[str, Any]
+MIB = 1 << 20
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def furnished(lab_dom0: VM) -> VM:
+    """Return the Xen host with its default network and a directory pool ``default``."""
+    script = (
+        "virsh -c xen:///system net-info default >/dev/null 2>&1 || "
+        "virsh -c xen:///system net-define /usr/share/libvirt/networks/default.xml; "
+        "virsh -c xen:///system net-start default 2>/dev/null; "
+        "mkdir -p /var/lib/virtfleet/images; "
+        "virsh -c xen:///system pool-define-as default dir --target /var/lib/virtfleet/images; "
+        "virsh -c xen:///system pool-start default"
+    )
+    lab_dom0.exec(["sh", "-c", script], check=False, timeout=180)
+    return lab_dom0
+
+
+@pytest.fixture
+def play(furnished: VM, tmp_path: Path) -> XenPlayer:
+    return XenPlayer(furnished, tmp_path)
+
+
+@pytest.fixture
+def guest_name(furnished: VM) -> Iterator[str]:
+    """Return a guest's name that nobody else uses; the guest is gone afterwards."""
+    name = f"x{next(_numbers)}"
+    yield name
+    furnished.exec(["sh", "-c", f"xl destroy {name}; virsh -c xen:///system destroy {name}"], check=False, timeout=120)
+    furnished.exec(["virsh", "-c", "xen:///system", "undefine", name, "--managed-save"], check=False, timeout=120)
+
+
+@pytest.fixture
+def booted() -> Options:
+    """Return the options that boot the tiny guest directly."""
+    return {
+        "kernel": f"{TINY}/vmlinux",
+        "initrd": f"{TINY}/initrd",
+        "cmdline": tiny_xen.CMDLINE,
+        "memory": "192MiB",
+        "memory_max": "256MiB",
+        "vcpus": 1,
+        "vcpus_max": 2,
+    }
+
+
+def test_a_pv_guest_through_its_life(play: XenPlayer, guest_name: str, booted: Options) -> None:
+    options = {
+        "name": guest_name,
+        "type": "pv",
+        **booted,
+        "disks": [{"size": "16MiB"}],
+        "nics": [{"network": "default"}],
+        "tags": ["one"],
+    }
+    made = assert_idiom(play(idiom("guest", "make", **options)), "make")
+    assert made["plan"][-1]["action"] == "create"
+    results = play(
+        [
+            *idiom("guest", "start", **options, state="running"),
+            task("wait", "guest", **options, state="running", wait_for="address"),
+            *idiom("guest", "pause", **options, state="paused"),
+            *idiom("guest", "go on", **options, state="running"),
+            *idiom("guest", "save", **options, state="saved"),
+            *idiom("guest", "wake", **options, state="running"),
+            task("look", "guest_info", name=[guest_name]),
+        ]
+    )
+    for name in ("start", "pause", "go on", "save", "wake"):
+        assert_idiom(results, name)
+    (seen,) = results.named("look")["guests"]
+    assert (seen["state"], seen["type"], seen["tags"]) == ("running", "pv", ["one"])
+    results = play(
+        [
+            *idiom("guest", "stop", name=guest_name, state="stopped"),
+            *idiom("guest", "remove", name=guest_name, state="absent", confirm_data_loss=[guest_name]),
+        ]
+    )
+    for name in ("stop", "remove"):
+        assert_idiom(results, name)
+    assert guest_name not in play.virsh("list", "--all", "--name").split()
+    assert f"{guest_name}-root" not in play.virsh("vol-list", "default")
+
+
+# What is changed in a running guest, and the path and predicted effect of the change.
+CHANGES: list[tuple[str, Options, str, str]] = [
+    ("memory within the maximum", {"memory": "160MiB"}, "memory", "live"),
+    ("vcpus", {"vcpus": 2}, "vcpus", "live"),
+    ("a tag", {"tags": ["x"]}, "tags", "live"),
+    ("a description", {"description": "by hand"}, "description", "live"),
+    ("a disk added", {"disks": [{"size": "16MiB"}, {"name": "extra", "size": "8MiB"}]}, "disks.extra", "live"),
+    ("a disk removed", {"disks": [{"size": "16MiB"}]}, "disks.extra", "live"),
+    ("a nic added", {"nics": [{"network": "default"}, {"name": "two", "network": "default"}]}, "nics.two", "live"),
+    ("a nic removed", {"nics": [{"network": "default"}]}, "nics.two", "live"),
+    ("autostart", {"autostart": True}, "autostart", "live"),
+    ("on_crash", {"on_crash": "restart"}, "on_crash", "restart"),
+    ("memory above the maximum", {"memory": "320MiB", "memory_max": "320MiB"}, "memory", "restart"),
+    ("another type", {"type": "pvh"}, "type", "restart"),
+]
+
+
+def test_each_change_does_what_the_plan_predicted(play: XenPlayer, guest_name: str, booted: Options) -> None:
+    options = {
+        "name": guest_name,
+        "type": "pv",
+        **booted,
+        "disks": [{"size": "16MiB"}],
+        "nics": [{"network": "default"}],
+    }
+    play([task("start", "guest", **options, state="running", wait_for="address")])
+    number = play.virsh("domid", guest_name)
+    tasks = []
+    for what, change, _path, _effect in CHANGES:
+        options = {**options, **change}
+        tasks += idiom("guest", what, **options)
+    results = play(tasks, timeout=1800)
+    waiting: set[str] = set()
+    for what, _change, path, effect in CHANGES:
+        real = assert_idiom(results, what)
+        done = real.changes("guest", guest_name)
+        assert done[path]["effect"] == effect, (what, done)
+        pending = {row["path"] for rows in results.named(f"{what} (again)")["pending"] for row in rows["changes"]}
+        if effect == "live":
+            assert real["plan"][-1]["outcome"] == "done", (what, real["plan"][-1]["error"])
+            assert pending == waiting, what
+        else:
+            assert path in pending, (what, pending)
+            waiting = pending
+    assert play.virsh("domid", guest_name) == number, "it runs as it did"
+    (restarted,) = play([task("restart", "guest", **options, restart_policy="if_needed")])
+    assert restarted["pending"] == [] and play.virsh("domid", guest_name) != number
+    assert 'machine="xenpvh"' in play.virsh("dumpxml", guest_name).replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kernel": "/gone"}, "kernel: /gone does not exist on the host"),
+        ({"memory": "64GiB"}, "memory:"),
+        ({"memory": "1900MiB", "memory_max": "1900MiB", "state": "running"}, "shall be started with"),
+        ({"nics": [{"type": "user"}]}, "not supported by the hypervisor driver xen"),
+        ({"agent": True}, "agent: not supported by the hypervisor driver xen"),
+        ({"machine": "q35"}, "machine: not supported by the hypervisor driver xen"),
+        ({"state": "running", "wait_for": "agent"}, "wait_for: guests of xen have no guest agent"),
+    ],
+)
+def test_what_cannot_be(play: XenPlayer, guest_name: str, booted: Options, options: Options, said: str) -> None:
+    (refused,) = play([task("refused", "guest", **{"name": guest_name, **booted, **options})], fails=True)
+    assert refused.outcome == "failed" and said in refused.msg
+    assert guest_name not in play.virsh("list", "--all", "--name").split()
