@@ -206,6 +206,23 @@ class LocalFiles:
                 raise
             progress.say("done")
 
+    def write_xl_config(self, path: str, text: str) -> None:
+        """Put a configuration of xl in its place, in one step; one that is replaced keeps owner and mode."""
+        part = f"{path}{PART}"
+        try:
+            Path(part).write_text(text, encoding="utf-8")
+            _put_in_place(part, path)
+        except OSError as error:
+            raise HostError(f"could not write {path}: {error.strerror or error}") from error
+
+    def remove_xl_config(self, path: str) -> None:
+        """Remove a configuration of xl; succeed where there is none."""
+        Path(path).unlink(missing_ok=True)
+
+    def set_xl_autostart(self, path: str, autostart: bool) -> None:
+        """Have xendomains start a configuration's guest with the host or not: by a link in /etc/xen/auto."""
+        _xl_files.set_autostart(path, autostart)
+
     def remove_image(self, path: str) -> None:
         """Remove an image, its record and what a killed run left of it; succeed when it is gone."""
         with locked(path, self._lock_timeout):

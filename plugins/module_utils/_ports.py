@@ -312,6 +312,15 @@ class Files(Protocol):
         ``record["bootstrap"]`` is the key of the spec's normal form, from which all identities in the image are derived.
         """
 
+    def write_xl_config(self, path: str, text: str) -> None:
+        """Put a configuration of xl in its place, in one step; one that is replaced keeps owner and mode."""
+
+    def remove_xl_config(self, path: str) -> None:
+        """Remove a configuration of xl; succeed where there is none."""
+
+    def set_xl_autostart(self, path: str, autostart: bool) -> None:
+        """Have xendomains start a configuration's guest with the host or not: by a link in /etc/xen/auto."""
+
     def remove_image(self, path: str) -> None:
         """Remove an image and its record."""
 

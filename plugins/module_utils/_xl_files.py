@@ -9,6 +9,7 @@ import glob
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ._errors import HostError
 from ._programs import Programs
 
 AUTO = Path("/etc/xen/auto")
@@ -41,3 +42,17 @@ def listing(programs: Programs) -> str:
         return ""
     done, output, _complaint = programs.attempt("list the guests of xl", ["xl", "list", "-l"])
     return output if done == 0 else ""
+
+
+def set_autostart(path: str, autostart: bool, auto: Path = AUTO) -> None:
+    """Link a configuration into the folder of those that start with the host, or remove its links; a file there stays."""
+    try:
+        links = [link for link in auto.glob("*") if link.is_symlink() and str(link.resolve()) == str(Path(path).resolve())]
+        if not autostart:
+            for link in links:
+                link.unlink()
+        elif not links:
+            auto.mkdir(mode=0o755, parents=True, exist_ok=True)
+            (auto / Path(path).name).symlink_to(path)
+    except OSError as error:
+        raise HostError(f"could not change what starts with the host in {auto}: {error.strerror or error}") from error

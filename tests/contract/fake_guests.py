@@ -95,10 +95,15 @@ class FakeGuests(FakeBase):
         return self.native_configs[config]
 
     def guest_to_native(self, xml: str) -> str:
-        for config, known in self.native_configs.items():
-            if known == xml:
-                return config
-        raise Unsupported("could not write a configuration: this driver knows no format of its own; use libvirt's XML")
+        root = parse(xml, "write a configuration for", "guest")
+        if root.get("type") != "xen":
+            raise Unsupported("could not write a configuration: this driver knows no format of its own; use libvirt's XML")
+        for metadata in root.findall("metadata"):
+            root.remove(metadata)
+        said = [f"{node.tag} {node.attrib} {(node.text or '').strip()}" for node in root.iter()]
+        config = "".join([f'name = "{root.findtext("name")}"\n', *(f"# {line}\n" for line in said)])
+        self.native_configs[config] = xml
+        return config
 
     @mutating
     def define_guest(self, xml: str, validate: bool = False) -> None:

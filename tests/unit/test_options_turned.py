@@ -561,6 +561,22 @@ INFO: dict[str, dict[str, Turn]] = {
     "volume_info": {"name": look({"name": ["scratch.raw"]}), "pool": look({"pool": ["fast"]})},
 }
 
+# configurations of xl
+
+OLD: dict[str, Any] = {"guest": {"name": "old1", "memory": "1GiB"}}
+
+
+def configs(house: House, found: Mapping[str, Any]) -> Any:
+    assert not found.get("failed"), found.get("msg")
+    return house.files.configs
+
+
+XL_CONFIG: dict[str, Turn] = {
+    "guest": Turn(OLD, {"guest": {**OLD["guest"], "vcpus": 2}}, look=configs, how=XEN),
+    "state": Turn(OLD, {**OLD, "state": "absent"}, (("xl_config", OLD),), look=configs, how=XEN),
+    "path": Turn(OLD, {**OLD, "path": "/srv/old1.cfg"}, look=configs, how=XEN),
+}
+
 # images made of packages; the other options of images need real files
 
 SYSTEM: dict[str, Any] = {"suite": "bookworm"}
@@ -678,6 +694,7 @@ ELSEWHERE: dict[str, str] = {
 TURNS: dict[str, Turn] = {
     **{f"estate.{path}": turn for path, turn in ESTATE.items()},
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
+    **{f"xl_config.{path}": turn for path, turn in XL_CONFIG.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
     **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
@@ -745,6 +762,8 @@ def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch
     needed: dict[str, Any] = {"name": "web1"} if name in CONVERGED else {}
     if name == "estate":
         needed = {"document": {"version": 1}}
+    elif name == "xl_config":
+        needed = {"guest": needed}
     module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
     for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
         printed = io.StringIO()

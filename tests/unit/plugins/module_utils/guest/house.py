@@ -64,6 +64,16 @@ class Files:
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         return {path: found for path, found in self.configs.items() if any(fnmatchcase(path, p) for p in patterns)}
 
+    def write_xl_config(self, path: str, text: str) -> None:
+        self.configs[path] = (text, self.configs.get(path, ("", False))[1])
+
+    def remove_xl_config(self, path: str) -> None:
+        self.configs.pop(path, None)
+
+    def set_xl_autostart(self, path: str, autostart: bool) -> None:
+        if path in self.configs:
+            self.configs[path] = (self.configs[path][0], autostart)
+
     def xl_running(self) -> str:
         return self.listing
 
