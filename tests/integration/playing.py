@@ -74,9 +74,12 @@ class Player:
         *args: str,
         fails: bool = False,
         env: Mapping[str, str] | None = None,
-        timeout: float = 300,
+        timeout: float = 600,
     ) -> Results:
-        """Play the tasks; unless ``fails``, every one of them must succeed. Return their results."""
+        """Play the tasks; unless ``fails``, every one of them must succeed. Return their results.
+
+        ``timeout`` is longer than the modules' own limits, so that it is they who say what did not come.
+        """
         play = {
             "hosts": "localhost",
             "gather_facts": False,

@@ -156,6 +156,7 @@ def options(play: Player, guest_name: str, booted: dict[str, str]) -> Options:
             {"name": "cd", "cdrom": str(play.host.folder / "one.iso")},
         ],
         "nics": [{"network": "lab"}],
+        "console_log": f"/var/log/libvirt/qemu/{guest_name}-console.log",
         "state": "running",
     }
 
@@ -199,7 +200,8 @@ def test_each_change_does_what_the_plan_predicted(play: Player, guest_name: str,
     restarted = play(
         [
             task("stop", "guest", name=guest_name, state="stopped", stop_timeout="60s", force_stop=True),
-            task("start", "guest", **options, wait_for="agent"),
+            # If it does not come up, its console shall say why.
+            task("start", "guest", **options, wait_for="agent", wait_timeout="3m"),
         ]
     )[-1]
     assert restarted["pending"] == []
