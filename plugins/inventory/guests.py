@@ -70,10 +70,11 @@ options:
         source only while it has no address. An empty list asks nobody.
       - V(lease) is the DHCP leases of libvirt's networks, one question a network.
       - V(agent) is the guest agent, one question a guest, where its channel is connected.
+      - V(definition) is what the guest's definition says that it has, as the C(ip) of a nic of a Xen guest. It asks nobody.
     type: list
     elements: str
-    choices: [lease, agent]
-    default: [lease, agent]
+    choices: [lease, agent, definition]
+    default: [lease, agent, definition]
   connection:
     description:
       - How Ansible reaches the guests.

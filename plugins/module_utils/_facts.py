@@ -87,11 +87,15 @@ METADATA_PREFIX = "virtfleet"
 
 @dataclass(frozen=True)
 class InterfaceSummary:
-    """One nic of a guest, as its definition names it. ``network`` is None for a nic of another ``type``."""
+    """One nic of a guest, as its definition names it. ``network`` is None for a nic of another ``type``.
+
+    ``addresses`` are those that the definition says the guest has (Xen's ``ip``).
+    """
 
     mac: str
     type: str
     network: str | None = None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,13 @@ class Guests(Base):
         return [read.guest_summary(xml, word) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
-        if source not in ("lease", "agent"):
-            raise SpecError(f"could not read the addresses of guest {name}: no source {source!r}; say lease or agent")
+        if source not in ("lease", "agent", "definition"):
+            raise SpecError(
+                f"could not read the addresses of guest {name}: no source {source!r}; say lease, agent or definition"
+            )
         domain = self._guest(name)
+        if source == "definition":
+            return read.defined_addresses(self._live_xml(domain, name))
         if source == "agent" and self._type() == "qemu":
             # Not interfaceAddresses: it has no time limit of its own, and setting one holds for everybody's calls.
             return read.agent_addresses(self._ask_agent(domain, name, "guest-network-get-interfaces", 5.0) or "")

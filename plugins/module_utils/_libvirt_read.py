@@ -169,6 +169,7 @@ def guest_summary(xml: str, state: str) -> GuestSummary:
                 mac=(mac.get("address") or "") if mac is not None else "",
                 type=node.get("type") or "",
                 network=source.get("network") if source is not None else None,
+                addresses=tuple(ip.get("address") or "" for ip in node.iterfind("ip")),
             )
         )
     kind = root.find("os/type")
@@ -271,6 +272,25 @@ def plain_metadata(xml: str) -> str:
     for node in root.iter():
         node.tag = node.tag.rpartition("}")[2]
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def defined_addresses(xml: str) -> list[dict[str, Any]]:
+    """Return the addresses that a guest's definition says it has, in the form of ``lease_addresses``."""
+    found = []
+    for node in ElementTree.fromstring(xml).iterfind("devices/interface"):
+        mac, target = node.find("mac"), node.find("target")
+        addresses = [
+            {
+                "address": ip.get("address") or "",
+                "prefix": int(ip.get("prefix") or (128 if ":" in (ip.get("address") or "") else 32)),
+                "family": "ipv6" if ":" in (ip.get("address") or "") else "ipv4",
+            }
+            for ip in node.iterfind("ip")
+        ]
+        if addresses:
+            name = (target.get("dev") or "") if target is not None else ""
+            found.append({"name": name, "mac": (mac.get("address") or "").lower() if mac is not None else "", "addresses": addresses})
+    return found
 
 
 def lease_addresses(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ class Hypervisor(Protocol):
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
         """Return a running guest's interfaces ``[{name, mac, addresses: [{address, prefix, family}]}]``.
 
-        ``source`` is ``lease`` or ``agent``; empty when that source knows nothing (no agent, no lease).
+        ``source`` is ``lease``, ``agent`` or ``definition``; empty when that source knows nothing.
         """
 
     def agent_ping(self, name: str, timeout: float) -> bool:

@@ -68,8 +68,11 @@ def _agent(hypervisor: Hypervisor, name: str) -> str | None:
 
 
 def addresses(hypervisor: Hypervisor, name: str) -> list[dict[str, Any]]:
-    """Return a running guest's addresses, from leases and else from its agent: ``[{mac, address, prefix, family}]``."""
-    for source in ("lease", "agent"):
+    """Return a running guest's addresses ``[{mac, address, prefix, family}]``.
+
+    They are from leases, else from its agent, else what its definition says it has.
+    """
+    for source in ("lease", "agent", "definition"):
         found = [
             {"mac": nic.get("mac"), **address}
             for nic in hypervisor.addresses(name, source)

@@ -142,6 +142,11 @@ def lease_addresses(
     return _chosen([(nic.type, address) for nic in nics for address in leases.get(nic.mac.lower(), ())])
 
 
+def defined_addresses(nics: Sequence[InterfaceSummary]) -> tuple[list[str], str | None]:
+    """Return the addresses that a guest's definition says it has, and the one to reach it by."""
+    return _chosen([(nic.type, address) for nic in nics for address in nic.addresses])
+
+
 def agent_addresses(nics: Sequence[InterfaceSummary], answer: Any) -> tuple[list[str], str | None]:
     """Return the addresses in an agent's answer to guest-network-get-interfaces, and the one to reach the guest by.
 

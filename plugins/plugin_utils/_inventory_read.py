@@ -28,6 +28,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._libvirt_calls impo
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     Source,
     agent_addresses,
+    defined_addresses,
     lease_addresses,
     record_of,
     sort_leases,
@@ -169,6 +170,9 @@ def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> li
         if name == "lease":
             for guest, record in open_questions:
                 _note_addresses(record, *lease_addresses(guest.interfaces, leases))
+        elif name == "definition":
+            for guest, record in open_questions:
+                _note_addresses(record, *defined_addresses(guest.interfaces))
         else:
             asked = [(guest, record) for guest, record in open_questions if guest.agent]
             if asked:

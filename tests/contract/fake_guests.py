@@ -62,11 +62,15 @@ class FakeGuests(FakeBase):
         ]
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
-        if source not in ("lease", "agent"):
-            raise SpecError(f"could not read the addresses of guest {name}: no source {source!r}; say lease or agent")
+        if source not in ("lease", "agent", "definition"):
+            raise SpecError(
+                f"could not read the addresses of guest {name}: no source {source!r}; say lease, agent or definition"
+            )
         guest = self._known(name)
         if guest.live is None:
             return []
+        if source == "definition":
+            return read.defined_addresses(guest.live.text)
         if source == "agent":
             return list(self.agent_addresses.get(name, ())) if self._agent(guest) else []
         found = []

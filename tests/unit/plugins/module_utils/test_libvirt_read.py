@@ -45,3 +45,37 @@ def test_the_name_of_what_is_defined(xml: str, name: str) -> None:
 )
 def test_a_running_guest_has_an_id(xml: str, live: bool) -> None:
     assert read.is_live(xml) is live
+
+
+def test_addresses_of_a_definition() -> None:
+    xml = (
+        "<domain><devices><interface type='bridge'><mac address='00:16:3E:00:00:01'/><target dev='vif1.0'/>"
+        "<ip address='192.0.2.7' family='ipv4'/><ip address='2001:db8::7' prefix='64'/></interface>"
+        "<interface type='network'><mac address='00:16:3e:00:00:02'/></interface></devices></domain>"
+    )
+    assert read.defined_addresses(xml) == [
+        {
+            "name": "vif1.0",
+            "mac": "00:16:3e:00:00:01",
+            "addresses": [
+                {"address": "192.0.2.7", "prefix": 32, "family": "ipv4"},
+                {"address": "2001:db8::7", "prefix": 64, "family": "ipv6"},
+            ],
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("os_types", "guest_types"),
+    [
+        (["hvm"], ("hvm",)),
+        # Xen with and without hardware virtualization; libvirt has called PV linux and xen.
+        (["xen", "hvm", "xenpvh"], ("pv", "hvm", "pvh")),
+        (["linux"], ("pv",)),
+        (["exe"], None),
+    ],
+)
+def test_what_guests_are_booted_as(os_types: list[str], guest_types: tuple[str, ...] | None) -> None:
+    guests = "".join(f"<guest><os_type>{kind}</os_type><arch name='x86_64'/></guest>" for kind in os_types)
+    found = read.capabilities(f"<capabilities>{guests}</capabilities>")["guest_types"]
+    assert found == ({"x86_64": guest_types} if guest_types else {})

@@ -19,6 +19,7 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     Found,
     Source,
     agent_addresses,
+    defined_addresses,
     group_names,
     host_name,
     host_names,
@@ -189,6 +190,12 @@ def test_a_record_out_of_shape_is_passed_over(wrong: dict[str, Any]) -> None:
 
 
 # addresses
+
+
+def test_an_address_of_the_definition_is_checked_like_any_other() -> None:
+    nics = [InterfaceSummary(MAC, "bridge", None, ("192.0.2.7", "127.0.0.1", "{{ evil }}")), NIC]
+    assert defined_addresses(nics) == (["192.0.2.7"], "192.0.2.7")
+    assert defined_addresses([NIC]) == ([], None)
 
 
 def test_the_lease_that_lives_longest_comes_first() -> None:
