@@ -175,6 +175,7 @@ DRAWN: dict[str, Any] = {
 def _hold(real: Real, first: Any, second: Any, foreign: str) -> None:
     """Make two documents true one after another on a host that has nothing of them, and then nothing again."""
     options: dict[str, Any] = {"prune": True, "confirm_data_loss": CONSENT}
+    _unplug(first, second)
     try:
         for wanted in (first, second):
             before = real.picture()
@@ -197,6 +198,15 @@ def _hold(real: Real, first: Any, second: Any, foreign: str) -> None:
     finally:
         real.place.clear()
         shutil.rmtree(real.pool, ignore_errors=True)
+
+
+def _unplug(first: Any, second: Any) -> None:
+    """Have a guest that stays leave the networks that go: nobody may prune what a guest is plugged into."""
+    stay = {network["name"] for network in second["networks"]}
+    there = {guest["name"]: {nic.get("network") for nic in guest.get("nics", ())} for guest in first["guests"]}
+    for guest in second["guests"]:
+        if there.get(guest["name"], set()) - {None} - stay:
+            guest.setdefault("nics", [])
 
 
 def _disks(document: Any) -> set[str]:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,10 +44,15 @@ class Expanded:
     warnings: list[str] = field(default_factory=list)
 
 
-def expand(spec: GuestSpec, snap: Snapshot, have: Spec, record: Record) -> Expanded:
-    """Return the table's words for ``spec`` on the host of ``snap``; ``have`` is what was observed of the guest."""
+def expand(
+    spec: GuestSpec, snap: Snapshot, have: Spec, record: Record, busy: Collection[str] = frozenset()
+) -> Expanded:
+    """Return the table's words for ``spec`` on the host of ``snap``; ``have`` is what was observed of the guest.
+
+    ``busy`` are the targets of the disks that it runs with, which its definition may have given up already.
+    """
     made = Expanded(dict(spec.values), dict(have))
-    _Disks(spec, snap, record, made).run()
+    _Disks(spec, snap, record, made, busy).run()
     _Nics(spec, snap, made).run()
     _order(made)
     return made
@@ -66,8 +71,8 @@ def _order(made: Expanded) -> None:
 
 
 class _Disks:
-    def __init__(self, spec: GuestSpec, snap: Snapshot, record: Record, made: Expanded) -> None:
-        self.spec, self.snap, self.record, self.made = spec, snap, record, made
+    def __init__(self, spec: GuestSpec, snap: Snapshot, record: Record, made: Expanded, busy: Collection[str]) -> None:
+        self.spec, self.snap, self.record, self.made, self.busy = spec, snap, record, made, busy
         self.platform = platform_of(snap.host.driver)
 
     def run(self) -> None:
@@ -78,7 +83,7 @@ class _Disks:
             return
         pairs, _rest = DISKS.match(wanted, present)
         taken = {entry["target"] for entry in present if "target" in entry}
-        taken |= {entry["target"] for entry in wanted if "target" in entry}
+        taken |= {*self.busy, *(entry["target"] for entry in wanted if "target" in entry)}
         for entry, other in pairs:
             if other is None:
                 self._new(entry, taken)

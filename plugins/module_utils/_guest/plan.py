@@ -123,7 +123,7 @@ class _Convergence:
     def plan(self) -> tuple[Plan, Wishes]:
         look = self._look()
         record, have = look.record or Record(), look.have
-        made = expand(self._completed(), self.snap, have, record)
+        made = expand(self._completed(), self.snap, have, record, self._busy())
         self.complaints += made.problems
         if self.facts is None:
             made.want.update(self.platform.defaults(self.snap.host, {"type": have.get("type"), **made.want}))
@@ -186,6 +186,12 @@ class _Convergence:
         if "memory" not in self.spec.values:
             self.complaints.append(f"memory: needed to make the guest {self.spec.name}, for example 2GiB")
         return made.root
+
+    def _busy(self) -> set[str]:
+        """Return the targets of the disks that the guest runs with: a new disk would not be plugged in there."""
+        if self.live is None or self.spec.disks is None:
+            return set()
+        return {disk["target"] for disk in self.running.get("disks", ()) if "target" in disk}
 
     def _completed(self) -> GuestSpec:
         """A new guest without a word about disks or nics has none: both lists are given, and empty."""

@@ -629,6 +629,18 @@ def test_a_guest_that_is_off_goes_as_it_is(state: str) -> None:
     assert guest_steps(plan) == ["undefine_guest"]
 
 
+def test_a_new_disk_is_plugged_in_where_the_running_guest_has_none() -> None:
+    made = House()
+    scratch, old = {"volume": "fast/scratch.raw"}, {"file": "/data/old.qcow2"}
+    made.run(memory="1GiB", state="running", disks=[scratch])
+    # Its place is free in the definition from here on, and only there.
+    made.run(memory="1GiB", disks=[{**scratch, "bus": "sata"}])
+    said = made.plan(memory="1GiB", disks=[{**scratch, "bus": "sata"}, old])
+    made.run(memory="1GiB", disks=[{**scratch, "bus": "sata"}, old])
+    assert waiting(said) == waiting(made.plan())
+    assert [_xml.read(disk, "target/@dev") for disk in _xml.find_all(made.live(), "devices/disk")] == ["vda", "vdb"]
+
+
 def test_what_a_sleeping_guest_could_not_be_told_it_is_told_with_the_next_change() -> None:
     made = house("saved")
     made.run(tags=["late"], state="running")
