@@ -212,13 +212,15 @@ class _Second:
     def wrong(self, expected: Expected) -> list[str]:
         try:
             kernel = self.host.kernel()
-            found = problems(expected, kernel)
-            if not found:
-                found = [
+            found = [
+                # Asked in any case: what is late with the one family must not hide that the other one's is wrong.
+                *(
                     f"the gateway {gateway} does not answer over {expected.link}"
                     for family, gateway in to_ask(expected, kernel)
                     if not self.host.answers(family, gateway, expected.link)
-                ]
+                ),
+                *problems(expected, kernel),
+            ]
         except HostError as error:
             return [str(error)]
         return found
