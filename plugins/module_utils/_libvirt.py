@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -39,6 +40,8 @@ from ._libvirt_nwfilters import Nwfilters
 from ._libvirt_secrets import Secrets
 from ._libvirt_storage import Storage
 
+# What the identities of hosts without a UUID are derived from, with their names.
+_NAMELESS = uuid.UUID("1d1a0e0a-5f0e-5d0b-8a64-0f6b2f1f3c57")
 # Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds.
 _KEEPALIVE = (5, 3)
 # How often the event loop looks up while nobody listens. The daemon gives a client that does not answer 30 s.
@@ -181,11 +184,13 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
         call, connection, uri = self._call, self._connection, self._uri
         seen = read.capabilities(call("read", "hypervisor", uri, connection.getCapabilities))
         info = call("read", "hypervisor", uri, connection.getInfo)
+        name = call("read", "hypervisor", uri, connection.getHostname)
         return HostFacts(
             uri=uri,
             driver=self._type(),
-            name=call("read", "hypervisor", uri, connection.getHostname),
-            uuid=seen["uuid"],
+            name=name,
+            # libxl tells none. The name is what it tells of its host alike from near and from afar.
+            uuid=seen["uuid"] or str(uuid.uuid5(_NAMELESS, name)),
             arch=seen["arch"] or info[0],
             libvirt_version=call("read", "hypervisor", uri, connection.getLibVersion),
             # None where no emulator is installed yet.
