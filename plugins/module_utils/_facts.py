@@ -21,11 +21,11 @@ from . import _xml
 class HostFacts:
     """One hypervisor. ``driver`` is ``qemu``, ``xen`` or ``test``; versions are libvirt's numbers (9000000 is 9.0.0).
 
-    ``uuid`` is derived from the name where the driver tells none (libxl). ``machines`` maps (arch, domain type) to the machine types and aliases that capabilities list;
-    ``domain_types`` maps an arch to its domain types (``kvm``, ``qemu``, ``xen``) and ``guest_types`` to what guests are
-    booted as (``pv``, ``pvh``, ``hvm``). ``free_bytes`` is the memory that new guests can have where a hypervisor gives
-    away only what it has (Xen), and None elsewhere. ``remote`` is true when the
-    hypervisor's files cannot be reached from where the module runs.
+    ``uuid`` is derived from the name where the driver tells none (libxl). ``machines`` maps (arch, domain type) to the
+    machine types and aliases that capabilities list; ``domain_types`` maps an arch to its domain types (``kvm``, ``qemu``,
+    ``xen``) and ``guest_types`` to what guests are booted as (``pv``, ``pvh``, ``hvm``). ``free_bytes`` is the memory that
+    new guests can have where a hypervisor gives away only what it has (Xen), and None elsewhere. ``remote`` is true when
+    the hypervisor's files cannot be reached from where the module runs.
     """
 
     uri: str
