@@ -70,21 +70,26 @@ GRUB_DOM0 = {
     "GRUB_CMDLINE_XEN_DEFAULT": '"dom0_mem=1536M,max:1536M"',
     "GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT": '"console=hvc0"',
 }
-FIRST_BOOT = f"""\
+FIRST_BOOT = """\
 linux /vmlinuz root=/dev/vda1 ro net.ifnames=0 mitigations=off console=ttyS0
 initrd /initrd.img
 boot
 """
-# GRUB's core holds no menu: it goes on with the files of the machine's own GRUB, as grub-install arranges it.
-GRUB_START = "set root=(hd0,msdos1)\nset prefix=(hd0,msdos1)/boot/grub\ninsmod normal\nnormal\n"
+# GRUB's core holds no menu: it goes on with the files of the machine's own GRUB, as grub-install arranges it. A core
+# that knows from its first moment where they are loads gzio by itself; Xen's multiboot image is compressed.
+GRUB_START = "set root=(hd0,msdos1)\nset prefix=(hd0,msdos1)/boot/grub\ninsmod gzio\ninsmod normal\nnormal\n"
 
 # They find nothing to do on this machine, and under emulation each costs part of a second.
 UNWANTED_UNITS = (
     "getty@tty1.service", "systemd-pstore.service", "systemd-binfmt.service", "e2scrub_reap.service",
     "apt-daily.service", "apt-daily-upgrade.service", "grub-common.service", "keyboard-setup.service",
-    "console-setup.service", "systemd-update-utmp.service", "systemd-journal-flush.service",
+    "console-setup.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+    "systemd-journal-flush.service",
+    "ifupdown-pre.service", "ifupdown-wait-online.service", "modprobe@drm.service",
     "dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
 )  # fmt: skip
+# Devices of QEMU's chipset that nothing here is connected to; SATA's ports alone are looked at for seconds.
+UNWANTED_DRIVERS = "ahci lpc_ich iTCO_wdt i2c_i801 psmouse pcspkr kvm_amd".split()
 # libvirt's guests are libvirt's: the unit of xl's world would stop them.
 UNWANTED_DOM0 = ("xendomains.service", "libvirt-guests.service")
 
@@ -99,12 +104,13 @@ for model in qemu64 kvm64; do
 done
 """
 FILES = {
-    "etc/fstab": ("/dev/vda1 / ext4 errors=remount-ro,noatime,noinit_itable 0 1\n", 0o644),
+    "etc/fstab": ("/dev/vda1 / ext4 errors=remount-ro,noatime,noinit_itable 0 0\n", 0o644),
     "etc/network/interfaces": ("auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n", 0o644),
     "etc/hostname": (f"{BUILD_NAME}\n", 0o644),
     "etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {BUILD_NAME}\n::1 localhost ip6-localhost\n", 0o644),
     # An empty one makes the first boot long.
     "etc/machine-id": ("5e1f" * 8 + "\n", 0o444),
+    "etc/modprobe.d/lab.conf": ("".join(f"blacklist {name}\n" for name in UNWANTED_DRIVERS), 0o644),
     CURE: (CURE_TEXT, 0o755),
     # Whenever packages have come: also where a role installs libvirt.
     "etc/apt/apt.conf.d/91lab": (f'DPkg::Post-Invoke {{ "/{CURE}"; }};\n', 0o644),
@@ -195,7 +201,8 @@ def _hook(root: Path) -> Path:
         "#!/bin/sh\nset -e\n"
         'mkdir -p "$1/etc/initramfs-tools/conf.d"\n'
         f"printf '%s\\n' {' '.join(DRIVERS)} >> \"$1/etc/initramfs-tools/modules\"\n"
-        "printf 'MODULES=list\\nCOMPRESS=lz4\\n' > \"$1/etc/initramfs-tools/conf.d/lab\"\n"
+        # The last name holds: xen-tools would have all modules there are.
+        "printf 'MODULES=list\\nCOMPRESS=lz4\\n' > \"$1/etc/initramfs-tools/conf.d/zz-lab\"\n"
         "printf 'grub-pc grub-pc/install_devices_empty boolean true\\n"
         "grub-pc grub-pc/install_devices multiselect\\n' | chroot \"$1\" debconf-set-selections\n"
     )
@@ -213,7 +220,7 @@ def _fit_out(root: Path, image: str, folder: Path) -> None:
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     for name in ("id_ed25519", "host_key"):
-        argv = [need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "virtfleet-lab", "-f", folder / name]
+        argv = [need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "virtfleet-lab", "-f", str(folder / name)]
         run(argv, what="make a key for a virtual machine")
     public = (folder / "id_ed25519.pub").read_text()
 
