@@ -22,8 +22,6 @@ HERE = Path(__file__).parent
 FILES = ("id_ed25519", "id_ed25519.pub", "host_key.pub")
 DISK = "disk.qcow2"
 
-# Where dom0 keeps what its guests say on their consoles: guest-NAME.log.
-CONSOLES = "/var/log/xen/console"
 XEN_RUNS = "xl info >/dev/null && virsh -c xen:///system list >/dev/null"
 # The network that libvirt's packages bring is slow to give leases; guests that are to boot in seconds have another.
 NETWORK = """\
@@ -36,7 +34,6 @@ virsh net-autostart default
 virsh net-start default
 """
 REST = """\
-apt-get -q clean
 journalctl --rotate --vacuum-size=1M >/dev/null 2>&1
 fstrim / || :
 sync
@@ -76,7 +73,6 @@ def _settle(machine: Qemu, image: str, say: Say) -> None:
     # GRUB's menu can be made only where GRUB can look at the disk.
     machine.tell("update-grub 2>&1", seconds=300)
     if _vm_root.RECIPES[image].xen:
-        machine.tell(f"mkdir -p {CONSOLES} && echo 'XENCONSOLED_ARGS=\"--log=guest --log-dir={CONSOLES}\"' >/etc/default/xen")
         say(f"vm {image}: rebooting it into Xen")
         machine.reboot()
         machine.tell(XEN_RUNS, seconds=300)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from . import tiny_xen
 from ._run import LabError
-from ._vm_image import CONSOLES
+from ._vm_root import CONSOLES
 from .vm import TINY, VM
 
 # The types of guests as libvirt's driver for Xen names their machines.
