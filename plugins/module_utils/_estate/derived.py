@@ -46,7 +46,7 @@ _VIDEO_MEMORY = {
 }
 _EVENTS = {"on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"}
 # Controllers come with the board or with the devices on them. Of these kinds a model says something.
-_CONTROLLERS = frozenset(("pci", "ide", "sata", "fdc", "ccid", "virtio-serial"))
+_CONTROLLERS = frozenset(("pci", "ide", "sata", "fdc", "ccid", "virtio-serial", "xenbus"))
 _MODELLED = frozenset(("ide", "sata", "virtio-serial"))
 # Empty once what is derived is gone: they say nothing then.
 _SAY_NOTHING = frozenset(("firmware", "loader", "model", "os", "source", "driver", "backingStore", "log"))
@@ -131,6 +131,9 @@ def _top(tree: Element) -> None:
         tree.remove(seclabel)
     if _xml.read(tree, "resource/partition") in ("/machine", "/machine.slice"):
         _xml.remove(tree, "resource/partition")
+    if tree.get("type") == "xen" and _xml.read(tree, "clock/@adjustment") == "reset":
+        # What libvirt makes of a configuration for xl that says nothing of the clock.
+        _xml.remove(tree, "clock/@adjustment")
     for event, value in _EVENTS.items():
         if _xml.read(tree, event) == value:
             _xml.remove(tree, event)
@@ -221,6 +224,11 @@ def _device(device: Element) -> None:
     if device.tag == "disk" and device.get("device") == "cdrom":
         for mark in device.findall("readonly"):
             device.remove(mark)
+    elif device.tag == "interface":
+        for model in device.findall("model"):
+            # What a nic of a paravirtual guest is anyway.
+            if model.get("type") == "netfront":
+                device.remove(model)
     elif device.tag == "graphics":
         listen = device.find("listen")
         if device.get("listen") is not None and listen is not None and listen.get("address") == device.get("listen"):
