@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image of packages is booted by pygrub, as PV and as PVH, and reached by ssh; one of xen-tools comes under control."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.playing import task
+from tests.integration.xen_playing import URI, XenPlayer
+from tests.lab.vm import VM
+
+ADDRESS = "192.168.122.77"
+# A mirror of its own is not what is tested: the host's is taken, by both.
+XEN_TOOLS = (
+    "xen-create-image --hostname=tools1 --dir=/srv/xen-tools --dist=bookworm --size=1Gb --swap=64Mb --memory=256Mb "
+    "--ip=192.168.122.78 --netmask=255.255.255.0 --gateway=192.168.122.1 --bridge=virbr0 --pygrub --force "
+    "--genpass=0 --password=lab --nohosts --apt_proxy= --copyhosts=0 --cachedir=/nonexistent --mirror={mirror}"
+)
+
+
+@pytest.fixture(scope="module")
+def furnished(lab_dom0: VM) -> Iterator[VM]:
+    script = (
+        f"virsh -c {URI} net-start default; mkdir -p /var/lib/virtfleet/images; "
+        f"virsh -c {URI} pool-define-as default dir --target /var/lib/virtfleet/images; virsh -c {URI} pool-start default"
+    )
+    lab_dom0.exec(["sh", "-c", script], check=False, timeout=300)
+    yield lab_dom0
+
+
+@pytest.fixture
+def play(furnished: VM, tmp_path: Path) -> XenPlayer:
+    return XenPlayer(furnished, tmp_path)
+
+
+def reached(dom0: VM, address: str) -> str:
+    """Return what `uname -n` says inside, by ssh through the Xen host."""
+    told = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=60"]
+    way = ["ssh", "-F", str(dom0.ssh_config), "-i", str(dom0.ssh_key), *told, "-J", dom0.name, f"root@{address}"]
+    return subprocess.run([*way, "uname", "-n"], text=True, capture_output=True, timeout=300, check=True).stdout.strip()
+
+
+@pytest.mark.slow
+def test_an_image_of_packages_is_booted_by_pygrub(play: XenPlayer) -> None:
+    key = play.dom0.ssh_key.with_suffix(".pub").read_text().strip()
+    image: dict[str, Any] = {
+        "name": "packed.raw",
+        "pool": "default",
+        "format": "raw",
+        "size": "1GiB",
+        "bootstrap": {
+            "suite": "bookworm",
+            "hostname": "packed",
+            "packages": ["openssh-server"],
+            "root_keys": [key],
+            "swap": "64MiB",
+            "network": {"address": f"{ADDRESS}/24", "gateway": "192.168.122.1"},
+        },
+    }
+    guest: dict[str, Any] = {
+        "name": "packed",
+        "type": "pv",
+        "memory": "320MiB",
+        "disks": [{"volume": "default/packed.raw"}],
+        "nics": [{"bridge": "virbr0", "ip": ADDRESS}],
+        "state": "running",
+    }
+    wait = {"wait_for": "ssh", "wait_timeout": "15m", "stop_timeout": "5m"}
+    results = play(
+        [
+            task("image", "image", **image),
+            task("image again", "image", **image),
+            task("start", "guest", **guest, **wait),
+            task("again", "guest", **guest),
+        ],
+        timeout=5400,
+    )
+    assert not results.named("image again").changed and not results.named("again").changed
+    assert {"address": ADDRESS}.items() <= results.named("start")["guest"]["addresses"][0].items()
+    assert reached(play.dom0, ADDRESS) == "packed"
+    # The same image as PVH, with a cold start that was allowed.
+    other = {**guest, "type": "pvh", "restart_policy": "if_needed"}
+    (changed,) = play([task("pvh", "guest", **other, **wait)], timeout=3600)
+    assert changed["pending"] == []
+    assert reached(play.dom0, ADDRESS) == "packed"
+    play([task("gone", "guest", name="packed", state="absent", stop_timeout="5m", force_stop=True)], timeout=1200)
+    play([task("image gone", "image", name="packed.raw", pool="default", state="absent", confirm_data_loss=["packed.raw"])])
+
+
+@pytest.mark.slow
+def test_a_guest_of_xen_tools_comes_under_control(play: XenPlayer) -> None:
+    dom0 = play.dom0
+    mirror = dom0.exec(["sh", "-c", "grep -rhoE 'https?://[^ ]+' /etc/apt/sources.list* | head -1"]).stdout.strip()
+    dom0.exec(["sh", "-c", f"mkdir -p /srv/xen-tools; {XEN_TOOLS.format(mirror=mirror)}"], timeout=5400)
+    look = task("look", "capture", guests=["tools1"], networks=[], pools=[], profiles=False)
+    (captured,) = play([look])
+    (guest,) = captured["document"]["guests"]
+    assert {"type": "pv", "memory": "256MiB", "bootloader": "pygrub"}.items() <= guest.items()
+    assert [disk["file"].rpartition("/")[2] for disk in guest["disks"]] == ["disk.img", "swap.img"]
+    hold = {"document": captured["document"]}
+    results = play([task("hold", "estate", **hold), task("again", "estate", **hold)])
+    assert not results.named("again").changed
+    play([task("gone", "guest", name="tools1", state="absent")])
