@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.playing import task
-from tests.integration.xen_playing import URI, XenPlayer
+from tests.integration.xen.playing import URI, XenPlayer
 from tests.lab.vm import VM
 
 ADDRESS = "192.168.122.77"

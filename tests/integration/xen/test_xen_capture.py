@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.playing import assert_idiom, idiom, task
-from tests.integration.xen_playing import URI, XenPlayer
+from tests.integration.xen.playing import URI, XenPlayer
 from tests.lab import tiny_xen
 from tests.lab.vm import TINY, VM
 

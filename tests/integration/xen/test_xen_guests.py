@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.playing import assert_idiom, idiom, task
-from tests.integration.xen_playing import XenPlayer
+from tests.integration.xen.playing import XenPlayer
 from tests.lab import tiny_xen
 from tests.lab.vm import TINY, VM
 
