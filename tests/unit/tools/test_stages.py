@@ -129,7 +129,7 @@ def test_what_needs_the_lab_installs_it_and_is_never_skipped_as_root(
     monkeypatch.setattr(stages, "_of_lab", lambda: ["libvirt-daemon-system"])
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     using = {stage.name for stage in (*stages.STAGES, *stages.EXTRA) if stage.lab}
-    assert using == {"contract", "lab", "integration", "e2e-second", "slow"}
+    assert using == {"contract", "xen", "lab", "integration", "e2e-second", "slow"}
     for stage in (*stages.STAGES, *stages.EXTRA):
         assert stage.variables() == ({"VIRTFLEET_LAB": "required"} if stage.lab else {})
     lab = Stage("lab", "run", lambda _shop: [], kind="lint", lab=True)
