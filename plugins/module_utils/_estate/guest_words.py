@@ -18,6 +18,8 @@ from .._change import UNSET
 from .._errors import SpecError, VirtError
 from .._facts import GuestFacts, Snapshot
 from .._guest.expand import SEED, Expanded, expand, image_names, reservation_of
+from .._guest.fields.disks import DISKS
+from .._guest.fields.nics import NICS
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
 from .._guest.platforms import platform_of
@@ -42,6 +44,9 @@ _ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
 _NEEDED = {"initrd": "kernel", "cmdline": "kernel"}
 # They follow the option below them, so they are looked at when that is settled.
 _CEILINGS = ("memory_max", "vcpus_max")
+
+# Of a disk or nic: what is there is what was asked for.
+_AS_THEY_ARE = ("boot_order", "ip", "rate", "script", "backend_domain")
 
 OVERLAID_WHY = "no option says it; xml_overlay keeps it"
 REMOVED_WHY = "a new guest would have it; xml_overlay keeps it out"
@@ -209,9 +214,17 @@ class _Guest:
             return why
         if have.get("readonly") and device == "disk":
             words["readonly"] = True
-        if have.get("boot_order") is not None:
-            words["boot_order"] = have["boot_order"]
+        words.update(self._as_they_are(DISKS, have))
         return self._checked("disks", words, have)
+
+    def _as_they_are(self, keyed: Keyed, have: Spec) -> dict[str, Any]:
+        """Return the words of a device that nothing else decides, as far as this hypervisor has them."""
+        found = {}
+        for name in _AS_THEY_ARE:
+            row = next((row for row in keyed.item.entries if isinstance(row, Field) and row.name == name), None)
+            if row is not None and have.get(name) is not None and self.snap.host.driver in row.drivers:
+                found[name] = row.type.show(have[name])
+        return found
 
     def _checked(self, kind: str, words: dict[str, Any], have: Spec) -> dict[str, Any] | str:
         """Return the words if they can be read back, with the name on record where another would follow from them."""
@@ -295,8 +308,7 @@ class _Guest:
             return f"there is no network {place}"
         if network is not None and not network.active and self.facts.state in _STATES:
             return f"the network {place} is not active, though the guest is"
-        if have.get("boot_order") is not None:
-            words["boot_order"] = have["boot_order"]
+        words.update(self._as_they_are(NICS, have))
         return self._checked("nics", words, have)
 
     def _addresses(self, said: _Lists) -> None:

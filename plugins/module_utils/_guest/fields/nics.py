@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ... import _xml
 from ..._change import UNSET, Effect
 from ..._errors import SpecError
 from ..._table import QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
@@ -71,6 +72,11 @@ RATE = Type(
     lambda want, have: bool(round_up(want, KIB) == have),
 )
 
+def _set_ip(nic: Element, value: str) -> None:
+    _xml.write(nic, "ip/@address", value)
+    _xml.write(nic, "ip/@family", "ipv6" if ":" in value else "ipv4")
+
+
 def _parse_script(value: Any) -> str:
     """Return a hotplug script: its name in Xen's folder of scripts, or a path."""
     text = str(LINE.parse(value))
@@ -89,7 +95,7 @@ NIC = Table(
         Field("boot_order", ("boot/@order",), COUNT),
         Field("address", (), LINE, _address_effect, live="skip"),
         # What Xen's hotplug script is told (xl-network-configuration: ip, script, backend).
-        Field("ip", ("ip/@address",), LINE, drivers=XEN),
+        Field("ip", ("ip/@address",), LINE, drivers=XEN, setter=_set_ip),
         Field("script", ("script/@path",), SCRIPT, drivers=XEN),
         Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
         Field("rate", ("bandwidth/outbound/@average",), RATE),

@@ -29,7 +29,8 @@ def definition(name: str, uuid: str = "11111111-2222-4333-8444-555555555555") ->
         "<clock offset='utc' adjustment='reset'/><on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>"
         "<on_crash>restart</on_crash><devices><disk type='file' device='disk'><driver name='qemu' type='raw'/>"
         "<source file='/srv/old.raw'/><target dev='xvda' bus='xen'/></disk>"
-        "<interface type='bridge'><mac address='00:16:3e:00:00:01'/><source bridge='xenbr0'/></interface>"
+        "<interface type='bridge'><mac address='00:16:3e:00:00:01'/><source bridge='xenbr0'/>"
+        "<ip address='192.0.2.7' family='ipv4'/><script path='vif-route'/></interface>"
         "<controller type='xenbus' index='0'/><console type='pty'><target type='xen' port='0'/></console>"
         "<input type='mouse' bus='xen'/><input type='keyboard' bus='xen'/><memballoon model='xen'/></devices></domain>"
     )
@@ -59,7 +60,9 @@ def test_a_configuration_becomes_a_guest_that_the_second_run_leaves_alone(house:
     entry = guests(document)["old1"]
     # No UUID was given, so the derived one stands for it.
     assert {"type": "pv", "autostart": True, "memory": "256MiB", "on_crash": "restart"}.items() <= entry.items()
-    assert entry["disks"][0]["file"] == "/srv/old.raw" and entry["nics"][0]["bridge"] == "xenbr0"
+    assert entry["disks"][0]["file"] == "/srv/old.raw" and entry["nics"] == [
+        {"bridge": "xenbr0", "mac": "00:16:3e:00:00:01", "ip": "192.0.2.7", "script": "vif-route"}
+    ]
     assert "uuid" not in entry and "state" not in entry
     assert residue == [] and "xml_overlay" not in entry
     house.run(**entry)
