@@ -43,6 +43,7 @@ def read_host(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
                 arch: [_ACCELERATORS.get(kind, kind) for kind in kinds]
                 for arch, kinds in sorted(facts.domain_types.items())
             },
+            "types": {arch: list(types) for arch, types in sorted(facts.guest_types.items())},
             "machines": _machines(facts),
             "firmware": _firmware(hypervisor, facts),
             "accelerator": accelerator_result(kept) if kept is not None else None,

@@ -84,6 +84,9 @@ host:
         - V(null) where nobody has looked since the host or its QEMU changed, over a remote O(uri), and for drivers other
           than QEMU's. This module does not look by itself.
       type: dict
+    types:
+      description: By architecture what guests can be booted as, V(pv), V(pvh) and V(hvm), in the words of the option C(type).
+      type: dict
     machines:
       description: By architecture the machine types and their aliases.
       type: dict
@@ -116,6 +119,7 @@ host:
       qemu_version: 7.2.22
       kept: true
       seconds: 0.7
+    types: {x86_64: [hvm]}
     machines: {x86_64: [pc, pc-q35-7.2, q35]}
     firmware: [bios, efi]
     guests: {running: 12, paused: 0, stopped: 3, saved: 0, crashed: 0}

@@ -27,6 +27,7 @@ def test_what_the_host_is(play: Player, guest_name: str) -> None:
     assert host["libvirt_version"].count(".") == 2 and host["hypervisor_version"].count(".") == 2
     assert "tcg" in host["accelerators"][host["arch"]]
     if host["arch"] == "x86_64":
+        assert host["types"]["x86_64"] == ["hvm"]
         assert "q35" in host["machines"]["x86_64"] and "bios" in host["firmware"]
     shown = play.host.exec(["virsh", "domcapabilities", "--machine", "q35"]).stdout
     assert ("efi" in host["firmware"]) == ("<value>efi</value>" in shown)

@@ -85,10 +85,15 @@ def test_a_pv_guest_through_its_life(play: XenPlayer, guest_name: str, booted: O
             *idiom("guest", "save", **options, state="saved"),
             *idiom("guest", "wake", **options, state="running"),
             task("look", "guest_info", name=[guest_name]),
+            task("host", "host_info"),
         ]
     )
     for name in ("start", "pause", "go on", "save", "wake"):
         assert_idiom(results, name)
+    host = results.named("host")["host"]
+    assert host["driver"] == "xen" and set(host["types"]["x86_64"]) == {"pv", "hvm", "pvh"}
+    assert host["hypervisor_version"].startswith("4.") and host["guests"]["running"] >= 1
+    assert 0 < host["memory_available_bytes"] < host["memory_bytes"]
     (seen,) = results.named("look")["guests"]
     assert (seen["state"], seen["type"], seen["tags"]) == ("running", "pv", ["one"])
     results = play(
