@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from tests.integration.playing import Controller, Results
 from tests.lab import Host, tiny_xen
 from tests.lab.tiny import Artefact
 from tests.lab.vm import TINY, VM
+from tests.unit.plugins.inventory.listing import Place
 
 # What both hosts hold, in the same words; only where kernels are is each host's own.
 DOCUMENT: dict[str, Any] = {
@@ -64,18 +62,9 @@ class Fleet:
 
     def inventory(self) -> dict[str, Any]:
         """Return what the inventory says of both hosts' guests."""
-        source = self.folder / "guests.virtfleet.yml"
-        settings = {"plugin": "virtfleet.core.guests", "hypervisors": list(self.uris.values()), "timeout": "120s"}
-        source.write_text(json.dumps(settings), encoding="utf-8")
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(source), "--list"],
-            env={**os.environ, "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"},
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=True,
-        )
-        return dict(json.loads(done.stdout)["_meta"]["hostvars"])
+        done = Place(self.folder).list(hypervisors=list(self.uris.values()), timeout="2m")
+        assert done.rc == 0, done.err
+        return done.hosts
 
 
 @pytest.fixture
