@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import daemons as _daemons
+from .._machine import daemons as _daemons
+from .._machine.daemons import PORTS, Daemons
+from .._machine.finding import Finding
+from .._machine.pools import DEFAULT, IMAGES, path_of, served
+from .._machine.systems import SYSTEMS, system_of
 from . import packages as _packages
 from . import settings
-from .daemons import PORTS, Daemons
 from .seen import Seen
-from .settings import Finding, Todo
-from .wants import DEFAULT, IMAGES, Pool, Wants
+from .settings import Todo
+from .wants import Wants
 
 RECORD = "/var/lib/virtfleet/kvm_host.json"
 _LISTS = ("packages", "files", "blocks", "users", "pools", "networks", "remote")
@@ -39,7 +42,7 @@ class Judgement:
 
 def judge(seen: Seen, wants: Wants) -> Judgement:
     """Return what a host is and lacks; nothing is refused here by raising, since a report wants to know it too."""
-    system = _packages.system_of(seen.system)
+    system = system_of(seen.system)
     known = system is not None and seen.machine in _packages.MACHINES
     installed = seen.packages or frozenset()
     hwe = _packages.HWE_MARKER in installed
@@ -56,7 +59,7 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     else:
         todo = Todo()
     fails = tuple(f"{finding.found}; {finding.advice}" for finding in found if finding.status == "fail")
-    pools = tuple({"name": pool.name, "path": _path(seen, pool)} for pool in wants.pools if not _served(seen, pool))
+    pools = tuple({"name": pool.name, "path": path_of(seen, pool)} for pool in wants.pools if not served(seen, pool))
     return Judgement(
         system, fails, tuple(found), "hwe" if hwe else "base", needs, tuple(missing), demons, todo, pools,
         _record(seen, wants, missing, todo),
@@ -68,7 +71,7 @@ def _system(seen: Seen, system: str | None) -> Finding:
     if system is not None and seen.machine in _packages.MACHINES:
         return Finding("system", "ok", what)
     return Finding(
-        "system", "fail", f"{what}, and the role knows {', '.join(_packages.SYSTEMS)} on "
+        "system", "fail", f"{what}, and the role knows {', '.join(SYSTEMS)} on "
         f"{' or '.join(_packages.MACHINES)}",
         "install QEMU, libvirt 8.0 or newer and its Python binding by that system's own means: the modules of "
         "virtfleet.core need no more than that",
@@ -161,7 +164,7 @@ def _settings(seen: Seen, wants: Wants, demons: Daemons) -> tuple[Todo, list[Fin
     todo = replace(
         settings.remote(seen, wants, demons),
         device=seen.kvm_closed and not seen.systemd,
-        users=settings.users(seen, wants),
+        users=tuple(name for name in wants.users if name not in seen.members),
         nested=files,
         reload=reload,
         hugepages=page_files,
@@ -238,7 +241,7 @@ def _walls(seen: Seen) -> list[Finding]:
 def _places(seen: Seen, wants: Wants) -> list[Finding]:
     found = []
     for pool in wants.pools:
-        other = _served(seen, pool)
+        other = served(seen, pool)
         if other:
             found.append(Finding("pools", "ok", f"the pool {other} has {IMAGES}, so that no {pool.name} is made"))
         if pool.path is None and pool.name != DEFAULT and seen.pools is not None and pool.name not in seen.pools:
@@ -249,20 +252,6 @@ def _places(seen: Seen, wants: Wants) -> list[Finding]:
             "see whether /etc/apparmor.d was tidied up; reinstalling libvirt's packages brings it back",
         ))  # fmt: skip
     return found
-
-
-def _path(seen: Seen, pool: Pool) -> str | None:
-    """Return where a pool is to be: an existing one stays where it is when nothing else was said."""
-    if pool.path is not None or seen.pools is None or pool.name in seen.pools:
-        return pool.path
-    return IMAGES if pool.name == DEFAULT else None
-
-
-def _served(seen: Seen, pool: Pool) -> str | None:
-    """Return the pool of another name that has the place where ``default`` would be made, and so does its service."""
-    if pool.name != DEFAULT or pool.path is not None or seen.pools is None or pool.name in seen.pools:
-        return None
-    return next((name for name, path in seen.pools.items() if path.rstrip("/") == IMAGES), None)
 
 
 def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[str, Any]:
@@ -278,7 +267,7 @@ def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[st
         "users": list(todo.users),
         "pools": [
             pool.name for pool in wants.pools
-            if seen.pools is not None and pool.name not in seen.pools and not _served(seen, pool)
+            if seen.pools is not None and pool.name not in seen.pools and not served(seen, pool)
         ],
         "networks": ["default"] if wants.network == "default" and not active else [],
         "remote": [wants.remote] if port and port not in seen.listening else [],

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import D13, SYSTEMS, U26
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall, System
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import D13, SYSTEMS, U26
 from tests.unit.plugins.module_utils.kvm_host.hosts import OFF, base, finding, host, judged
 
 NO_KVM = {"verdict": "tcg", "kind": "emulation", "reason": "The test guest hung", "advice": "Ask the provider"}

@@ -12,23 +12,25 @@ import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import (
     ARCHITECTURES,
-    D12,
-    D13,
     FEATURES,
     MACHINES,
     STORAGE,
+    every_name,
+    halves,
+    stacked,
+    wanted,
+)
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import DEFAULT_FEATURES
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import (
+    D12,
+    D13,
     SYSTEMS,
     U22,
     U24,
     U26,
-    every_name,
-    halves,
-    stacked,
     system_of,
-    wanted,
 )
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import System
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import DEFAULT_FEATURES
 
 DATA = Path(__file__).resolve().parents[4] / "data"
 UBUNTU = (U22, U24, U26)
