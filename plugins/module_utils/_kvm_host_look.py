@@ -20,7 +20,8 @@ from ._kvm_host.settings import FRESH, GUESTS_FOLDER, HELPER_PROFILE, PKI, READ_
 from ._kvm_host.wants import Wants
 from ._machine.daemons import PORTS, UNITS
 from ._machine.seen import Unit
-from ._machine_look import SECONDS, at, listing, look_at_machine, shell_settings, text
+from ._machine.systems import is_hypervisor
+from ._machine_look import SECONDS, at, is_dom0, listing, look_at_machine, shell_settings, text
 from ._programs import Programs, RunCommand
 
 _MODULES = "/sys/module"
@@ -47,7 +48,16 @@ def look(run_command: RunCommand, wants: Wants) -> Seen:
         kvm_closed=_kvm_closed(),
         pki_problem=_pki_problem(fresh) if wants.remote == "tls" else "",
         tls=_tls(listening) if wants.remote == "tls" else None,
+        xen=_xen(common["packages"] or ()),
     )
+
+
+def _xen(packages: Iterable[str]) -> str:
+    """Say what of Xen is there. A guest of Xen has it in sight too, and may be a KVM host all the same."""
+    if is_dom0():
+        return "it runs on Xen"
+    found = sorted(name for name in packages if is_hypervisor(name))
+    return f"it has {found[-1]}" if found else ""
 
 
 def _nested() -> Nested | None:

@@ -55,11 +55,18 @@ def look_at_machine(
         "files": {path: text(path) for path in files},
         "sudo": _sudo(),
         "pools": _pools(),
-        "guests": names(f"{ETC}/qemu", f"{RUNS}/qemu", f"{ETC}/libxl", f"{ETC}/lxc"),
+        "guests": names(f"{ETC}/qemu", f"{RUNS}/qemu", f"{ETC}/libxl", f"{RUNS}/libxl", f"{ETC}/lxc"),
         "networks": names(f"{RUNS}/network"),
         "autostart": names(f"{ETC}/qemu/networks/autostart"),
         "record": _record(record),
     }
+
+
+def is_dom0() -> bool:
+    """Tell whether this is the domain of Xen that rules the others: they have UUIDs, it has none."""
+    if (text("/sys/hypervisor/type") or "").strip() != "xen":
+        return False
+    return not (text("/sys/hypervisor/uuid") or "").strip().strip("0-")
 
 
 def installed(run_command: RunCommand) -> dict[str, Package]:

@@ -11,4 +11,5 @@ UTILS = "plugins/module_utils"
 PURE = frozenset({
     "_change", "_errors", "_facts", "_ports", "_render", "_residue", "_secrets", "_table", "_types", "_units", "_words",
     "_xml", "_bridge", "_estate", "_guest", "_image", "_kvm_host", "_machine", "_network", "_nwfilter", "_secret", "_storage", "_volume",
+    "_xen_host",
 })  # fmt: skip

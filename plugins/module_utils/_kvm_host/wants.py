@@ -37,6 +37,7 @@ OPTIONS: dict[str, Any] = {
     },
     "network": {"type": "str", "choices": list(NETWORKS), "default": "none"},
     "pools": POOLS,
+    "beside_xen": {"type": "bool", "default": False},
     "removal": {"type": "bool", "default": False},
 }
 
@@ -62,6 +63,7 @@ class Wants:
     tls: Mapping[str, str] = field(default_factory=dict)
     network: str = "none"
     pools: tuple[Pool, ...] = ()
+    beside_xen: bool = False
     removal: bool = False
 
 

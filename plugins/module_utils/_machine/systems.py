@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,3 +49,16 @@ _BOOTSTRAP = (
 )  # fmt: skip
 # Images from packages: the tool, what makes file systems and partitions, and whose keys sign the packages.
 BOOTSTRAP = Names((*_BOOTSTRAP, "ubuntu-keyring"), {D12: _BOOTSTRAP})
+
+_HYPERVISOR = re.compile(r"xen-hypervisor-([0-9]+(?:\.[0-9]+)*)-amd64")
+
+
+def is_hypervisor(name: str) -> bool:
+    """Tell whether a package holds a hypervisor of Xen, of whichever version."""
+    return _HYPERVISOR.fullmatch(name) is not None
+
+
+def hypervisor_version(name: str) -> tuple[int, ...]:
+    """Return the version of Xen in the name of a hypervisor's package; none for another package."""
+    found = _HYPERVISOR.fullmatch(name)
+    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
