@@ -55,7 +55,8 @@ class Menu:
 
     def choose(self, xen: bool) -> Entry | None:
         """Return the entry that starts Xen, or Linux without it: one at the top, since only its id is the same for ever."""
-        fitting = [entry for entry in self.entries if bool(entry.xen) == xen and not entry.recovery and entry.kernel]
+        systems = [entry for entry in self.entries if any(word.startswith("root=") for word in entry.kernel)]
+        fitting = [entry for entry in systems if bool(entry.xen) == xen and not entry.recovery]
         return next((entry for entry in fitting if entry.top), fitting[0] if fitting else None)
 
 

@@ -137,8 +137,8 @@ def _pending(seen: Seen, wants: Wants, entry: Entry | None) -> Iterable[str]:
     yield from (f"dom0's kernel was started without {word}" for word in dom0_words(wants) if word not in seen.cmdline)
     if "xen_major" in seen.info and "xen_minor" in seen.info:
         runs_version = f"{seen.info['xen_major']}.{seen.info['xen_minor'].lstrip('.')}"
-        file = entry.xen.rpartition("/")[2].removesuffix(".gz")
-        will_version = hypervisor_version(file.replace("xen-", "xen-hypervisor-", 1))
+        file = entry.xen.rpartition("/")[2]
+        will_version = hypervisor_version(file.removesuffix(".gz").replace("xen-", "xen-hypervisor-", 1))
         if will_version and will_version != tuple(int(part) for part in runs_version.split(".")):
             yield f"Xen {runs_version} is running, and the next start has {file}"
 
