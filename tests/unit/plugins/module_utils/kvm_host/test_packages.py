@@ -24,7 +24,6 @@ from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages 
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import DEFAULT_FEATURES
 from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System
 from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import (
-from ansible_collections.virtfleet.core.plugins.module_utils._xen_host import packages as xen
     D12,
     D13,
     SYSTEMS,
@@ -33,6 +32,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._xen_host import pa
     U26,
     system_of,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._xen_host import packages as xen
 
 # Its name has the version of Xen, and apt is asked for it.
 _OF_XEN = re.compile(r"xen-(?:system|hypervisor|utils)-")
