@@ -9,5 +9,6 @@ from __future__ import annotations
 from ._run import LabError
 from .host import Host, hosts
 from .machine import Machine, machines
+from .vm import VM, vms
 
-__all__ = ["Host", "LabError", "Machine", "hosts", "machines"]
+__all__ = ["VM", "Host", "LabError", "Machine", "hosts", "machines", "vms"]

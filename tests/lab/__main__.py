@@ -13,22 +13,25 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from . import _roots, full, net, packages, tiny
+from . import _roots, _vm_image, full, net, packages, tiny, tiny_xen
 from ._place import Place
 from ._proc import Process
 from ._run import LabError, Say, show
 from .host import Host
 from .machine import USER, Machine
 from .registry import named, places
+from .vm import IMAGES, TINY, VM
 from .watch import watch
 
 DEFAULT = "lab"
 
 
 def up(arguments: argparse.Namespace) -> int:
-    """Bring up a host, with a network and the tiny guest's files at hand, or a bare machine."""
+    """Bring up a host, with a network and the tiny guest's files at hand, a bare machine, or a vm."""
     packages.ensure(show)
     place = named(arguments.name, show)
+    if isinstance(place, VM):
+        return _vm_up(place)
     return _machine_up(place) if isinstance(place, Machine) else _host_up(place)
 
 
@@ -50,6 +53,18 @@ def _machine_up(machine: Machine) -> int:
     show(f"{machine.name}: nothing is installed on it but sshd, sudo and Python; users are root and {USER}")
     show(f"{machine.name}: now `ssh -F {machine.ssh_config} {machine.name}`, or")
     show(f"{machine.name}: ansible-playbook -i {machine.home}/inventory.yml, in which it is one of `hypervisors`")
+    return 0
+
+
+def _vm_up(vm: VM) -> int:
+    vm.up()
+    show(f"{vm.name}: users are root and {USER}; its console is in {vm.console_log}")
+    show(f"{vm.name}: now `python3 -m tests.lab shell {vm.name}`, `ssh -F {vm.ssh_config} {vm.name}`, or")
+    show(f"{vm.name}: ansible-playbook -i {vm.home}/inventory.yml, in which it is one of `hypervisors`")
+    if vm.image == "dom0":
+        show(f"{vm.name}: it runs Xen and libvirt: try `xl info`, `virsh -c xen:///system list` inside,")
+        show(f"{vm.name}: or from here virsh -c '{vm.uri}'; its network `default` is 192.168.122.0/24")
+        show(f"{vm.name}: a guest's kernel and initrd are in {TINY}; its command line: {tiny_xen.CMDLINE}")
     return 0
 
 
@@ -98,6 +113,9 @@ def _words(place: Place) -> str:
     if isinstance(place, Host):
         daemon = place.libvirtd
         return f"{f'{daemon.name} is process {daemon.pid}' if daemon else 'its libvirtd is stopped'}; {place.uri}"
+    if isinstance(place, VM):
+        process = place.process
+        return f"a vm of {place.image}; QEMU is process {process.pid if process else '?'}"
     assert isinstance(place, Machine)
     return f"a machine of {place.suite} with {'systemd' if place.init == 'systemd' else 'no init'}"
 
@@ -106,7 +124,7 @@ def restart(arguments: argparse.Namespace) -> int:
     """Restart the libvirtd of a host while its guests run on, or reboot a machine."""
     place = named(arguments.name, show)
     began = time.monotonic()
-    if isinstance(place, Machine):
+    if isinstance(place, (Machine, VM)):
         show(f"{place.name}: rebooting")
         place.reboot()
         show(f"{place.name}: is back after {time.monotonic() - began:.1f} s")
@@ -124,7 +142,8 @@ def artefacts(_arguments: argparse.Namespace) -> int:
     """Build everything that is kept in the cache."""
     packages.ensure(show)
     roots = [partial(_roots.build, suite, "systemd") for suite in _roots.DEBIAN]
-    makers: list[Callable[[Say], object]] = [tiny.build, tiny.disk, tiny.iso, full.build, *roots]
+    images = [partial(_vm_image.build, image) for image in IMAGES]
+    makers: list[Callable[[Say], object]] = [tiny.build, tiny.disk, tiny.iso, full.build, *roots, *images]
     for make in makers:
         began = time.monotonic()
         make(show)
@@ -155,10 +174,10 @@ def parser() -> argparse.ArgumentParser:
         return command
 
     def add_name(command: argparse.ArgumentParser) -> None:
-        words = f"which one (default: {DEFAULT}); a release's name, as trixie, is a bare machine of it"
+        words = f"which one (default: {DEFAULT}); a release, as trixie, is a bare machine of it; plain and dom0 are vms"
         command.add_argument("name", nargs="?", default=DEFAULT, help=words)
 
-    add_name(add("up", up, "make a host (libvirtd, a network, the tiny guest's files) or a bare machine"))
+    add_name(add("up", up, "make a host (libvirtd, a network, the tiny guest's files), a bare machine, or a vm (plain, dom0)"))
     command = add("down", down, "end a host or machine with its guests and remove all of it")
     add_name(command)
     command.add_argument("--all", action="store_true", help="each that nobody seems to use")
@@ -167,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
     add_name(command)
     command.add_argument("command", nargs=argparse.REMAINDER, help="-- COMMAND [ARGUMENT...]")
     add("status", status, "list hosts, machines and guests")
-    add_name(add("restart", restart, "restart a host's libvirtd (its guests run on), or reboot a machine"))
+    add_name(add("restart", restart, "restart a host's libvirtd (its guests run on), or reboot a machine or vm"))
     add("artefacts", artefacts, "build all cached guests, disks and images")
     add("install", install, "install the packages that the lab needs")
     command = add("watch", watch_owner, "take down what was made for a process once it has ended")

@@ -65,12 +65,21 @@ def fit_out(upper: Path, lower: Path, suite: str, files: Mapping[str, tuple[str,
             shutil.copytree(found, place(found), dirs_exist_ok=True)
         elif found.is_file():
             shutil.copy2(found, place(found))
-    bundles = [Path(name) for name in (os.environ.get("SSL_CERT_FILE"), BUNDLE) if name]
-    bundle = next((path for path in bundles if path.is_file()), None)
-    if bundle is not None:
-        shutil.copyfile(bundle, place(BUNDLE))
-    proxies = {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
-    write("etc/environment", "".join(f"{name}={value}\n" for name, value in proxies.items()))
+    certificates = bundle()
+    if certificates is not None:
+        shutil.copyfile(certificates, place(BUNDLE))
+    write("etc/environment", "".join(f"{name}={value}\n" for name, value in proxies().items()))
+
+
+def bundle() -> Path | None:
+    """Return the file of the certificates that this machine believes, if it has one."""
+    found = [Path(name) for name in (os.environ.get("SSL_CERT_FILE"), BUNDLE) if name]
+    return next((path for path in found if path.is_file()), None)
+
+
+def proxies() -> dict[str, str]:
+    """Return the proxies that this machine goes through, by the variables that say so."""
+    return {name: os.environ[name] for name in PROXIES if os.environ.get(name)}
 
 
 # Packages that were fetched once

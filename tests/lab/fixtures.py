@@ -29,6 +29,7 @@ from ._proc import Process
 from ._run import LabError
 from .host import Host
 from .machine import Machine
+from .vm import VM, why_not
 from .watch import start_watcher, sweep
 
 P = TypeVar("P", bound=Place)
@@ -40,6 +41,13 @@ class MachineFactory(Protocol):
 
     def __call__(self, role: str, **words: Any) -> Machine:
         """Return the machine of this role, up."""
+
+
+class VMFactory(Protocol):
+    """What `lab_vm_factory` is."""
+
+    def __call__(self, role: str, image: str = "plain") -> VM:
+        """Return the vm of this role, up."""
 
 
 def _why_not() -> str | None:
@@ -58,8 +66,11 @@ def _why_not() -> str | None:
 def lab_ready() -> None:
     """Skip the test, and say why, where no lab can run."""
     reason = _why_not()
-    if reason is None:
-        return
+    if reason is not None:
+        _cant(reason)
+
+
+def _cant(reason: str) -> None:
     if os.environ.get("VIRTFLEET_LAB") == "required":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -160,6 +171,35 @@ def lab_machine(request: pytest.FixtureRequest, lab_machine_factory: MachineFact
     with ThreadPoolExecutor() as pool:
         list(pool.map(_roots.build, _roots.DEBIAN, ["systemd"] * len(_roots.DEBIAN)))
     return lab_machine_factory(request.param, suite=request.param)
+
+
+@pytest.fixture(scope="session")
+def lab_vm_factory(lab_session: _Session) -> VMFactory:
+    """Make vms by a short role: `factory("one", image="dom0")`. The same role gives the same vm.
+
+    Where this machine can't emulate one (more), the test is skipped and says why.
+    """
+
+    def up(role: str, image: str = "plain") -> VM:
+        if role not in lab_session.made:
+            reason = why_not()
+            if reason is not None:
+                _cant(reason)
+        return lab_session.up(role, lambda name: VM(name, image=image))
+
+    return up
+
+
+@pytest.fixture(scope="session")
+def lab_vm(lab_vm_factory: VMFactory) -> VM:
+    """A plain Debian vm, up: the session's own, for tests that make something else of it."""
+    return lab_vm_factory("plain", image="plain")
+
+
+@pytest.fixture(scope="session")
+def lab_dom0(lab_vm_factory: VMFactory) -> VM:
+    """A vm that is a Xen host, up. Tests share it: name what you make after the test, and remove it."""
+    return lab_vm_factory("dom0", image="dom0")
 
 
 @pytest.fixture(scope="session")

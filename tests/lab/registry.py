@@ -11,18 +11,21 @@ from ._place import Place, kinds
 from ._run import Say, quiet
 from .host import Host
 from .machine import Machine
+from .vm import IMAGES, VM
 
-KINDS: dict[str, type[Host] | type[Machine]] = {kind.KIND: kind for kind in (Host, Machine)}
+KINDS: dict[str, type[Host] | type[Machine] | type[VM]] = {kind.KIND: kind for kind in (Host, Machine, VM)}
 
 
 def places() -> list[Place]:
-    """List the hosts and machines that have a folder, up or not."""
+    """List the hosts, machines and vms that have a folder, up or not."""
     return [KINDS[kind](name) for name, kind in kinds().items() if kind in KINDS]
 
 
-def named(name: str, say: Say = quiet) -> Host | Machine:
-    """Return what has this name. Where nothing has, a release's name is a machine of it, and any other a host."""
+def named(name: str, say: Say = quiet) -> Host | Machine | VM:
+    """Return what has this name. Where nothing has, a release is a machine of it, an image a vm, any other a host."""
     kind = kinds().get(name)
     if kind in KINDS:
         return KINDS[kind](name, say)
+    if name in IMAGES:
+        return VM(name, say, image=name)
     return Machine(name, say, suite=name) if name in _roots.suites() else Host(name, say)
