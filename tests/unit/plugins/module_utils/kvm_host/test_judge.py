@@ -54,6 +54,13 @@ def test_half_a_second_stack_is_refused() -> None:
     assert not [name for name in whole.missing if name.startswith(("qemu", "libvirt-"))]
 
 
+def test_xen_is_refused_unless_it_is_to_be_beside() -> None:
+    assert [one for one in judged(host()).findings if one.check == "xen"] == []
+    refusals = judged(host(xen="it runs on Xen")).refusals
+    assert len(refusals) == 1 and "under Xen, KVM starts no guest" in refusals[0]
+    assert judged(host(xen="it runs on Xen"), beside_xen=True).refusals == ()
+
+
 def test_kvm() -> None:
     assert finding(host(), "accelerator", accelerator=KVM).found == "KVM works here (nested)"
     assert finding(host(), "accelerator", accel="kvm", accelerator=KVM).status == "ok"

@@ -129,6 +129,18 @@ def test_a_module_that_is_not_loaded_is_known_by_the_processor(machine: Machine,
     assert seen is None or seen.on is None
 
 
+def test_xen(machine: Machine) -> None:
+    assert machine.look().xen == ""
+    machine.said["dpkg-query"] = DPKG + "installed xen-hypervisor-4.17-amd64\ninstalled xen-hypervisor-common\n"
+    assert machine.look().xen == "it has xen-hypervisor-4.17-amd64"
+    # A guest of Xen may be a KVM host; only the one that rules the others has no UUID.
+    machine.file("sys/hypervisor/type", "xen\n")
+    machine.file("sys/hypervisor/uuid", "b5f3d9a0-0000-4000-8000-000000000001\n")
+    assert machine.look().xen == "it has xen-hypervisor-4.17-amd64"
+    machine.file("sys/hypervisor/uuid", "00000000-0000-0000-0000-000000000000\n")
+    assert machine.look().xen == "it runs on Xen"
+
+
 def test_firewalls(machine: Machine) -> None:
     machine.file("etc/ufw/ufw.conf", "# x\nENABLED=yes\n")
     machine.file("etc/default/ufw", 'DEFAULT_FORWARD_POLICY="DROP"\n')
