@@ -57,7 +57,9 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     system = system_of(seen.system)
     known = system is not None and seen.machine == _packages.MACHINE
     installed = seen.packages or frozenset()
-    needs, core, missing = _packages.Wanted((), ()), (), []
+    needs = _packages.Wanted((), ())
+    core: tuple[str, ...] = ()
+    missing: list[str] = []
     if system is not None and known:
         needs = _packages.wanted(system, wants.features, wants.libvirt)
         core = _packages.hypervisor(seen.candidates, installed)
