@@ -5,13 +5,14 @@
 #   make test STAGES=unit-main ARGS="-k nics"
 #   make lab-up HOST=b             a second private libvirtd beside the first
 #   make lab-up HOST=trixie        a bare machine of this release (or bookworm)
+#   make lab-up HOST=plain         an emulated Debian with a kernel and GRUB of its own
 
 STAGES ?=
 ARGS ?=
 HOST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-slow lint docs bench demo demo-down lab-up lab-shell lab-down clean
+.PHONY: help test test-slow lint docs bench demo demo-down lab-up lab-xen-up lab-shell lab-down clean
 
 help: ## say what the targets are
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +40,9 @@ demo-down: ## take away what the demo made
 
 lab-up: ## start a private libvirtd (HOST=name), or a bare machine (HOST=trixie)
 	@tools/run lab up $(HOST)
+
+lab-xen-up: ## start an emulated Xen host with libvirt: a dom0, and a tiny guest's files on it
+	@tools/run lab up dom0
 
 lab-shell: ## a shell inside it (HOST=name)
 	@tools/run lab shell $(HOST)

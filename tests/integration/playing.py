@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab import Host, Machine
+from tests.lab import VM, Host, Machine
 
 HERE = Path(__file__).resolve().parent
 
@@ -95,13 +95,13 @@ class Player:
 
 @dataclass(frozen=True)
 class Controller:
-    """Plays whole playbooks on lab machines: Ansible runs on this side and reaches them by ssh, as ``user``.
+    """Plays whole playbooks on lab machines and vms: Ansible runs on this side and reaches them by ssh, as ``user``.
 
     The machines are the group ``hypervisors``; ``variables`` go to each of them. ``sources`` are inventories beside
     that one.
     """
 
-    machines: Sequence[Machine]
+    machines: Sequence[Machine | VM]
     folder: Path
     user: str = "root"
     variables: Mapping[str, Any] = field(default_factory=dict)

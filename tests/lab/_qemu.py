@@ -41,7 +41,7 @@ WORDS = (
 )  # fmt: skip
 SNAPSHOT = "ready"
 # A cold boot into Xen on a machine that does other things too.
-PATIENCE = 480
+PATIENCE = 900
 
 # HOST_FORWARD lines of `info usernet`: protocol, descriptor, address, port.
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")

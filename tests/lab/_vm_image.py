@@ -22,6 +22,23 @@ HERE = Path(__file__).parent
 FILES = ("id_ed25519", "id_ed25519.pub", "host_key.pub")
 DISK = "disk.qcow2"
 
+XEN_RUNS = "xl info >/dev/null && virsh -c xen:///system list >/dev/null"
+# The network that libvirt's packages bring is slow to give leases; guests that are to boot in seconds have another.
+NETWORK = """\
+set -e
+export LIBVIRT_DEFAULT_URI=xen:///system
+virsh net-destroy default || :
+virsh net-undefine default || :
+virsh net-define /dev/stdin
+virsh net-autostart default
+virsh net-start default
+"""
+REST = """\
+journalctl --rotate --vacuum-size=1M >/dev/null 2>&1
+fstrim / || :
+sync
+"""
+
 
 def build(image: str, say: Say = quiet) -> Path:
     """Return the folder of an image's snapshot, from the cache or made in some minutes."""
@@ -58,19 +75,10 @@ def _settle(machine: Qemu, image: str, say: Say) -> None:
     if _vm_root.RECIPES[image].xen:
         say(f"vm {image}: rebooting it into Xen")
         machine.reboot()
-        machine.tell("xl info >/dev/null && virsh -c xen:///system list >/dev/null", seconds=300)
-        definition = net.nat()
-        run(
-            machine.ssh(
-                "virsh -c xen:///system net-undefine default; cat >/root/default.xml && "
-                "virsh -c xen:///system net-define /root/default.xml && rm /root/default.xml && "
-                "virsh -c xen:///system net-start default && virsh -c xen:///system net-autostart default"
-            ),
-            what="start dom0's network",
-            stdin=definition,
-        )
+        machine.tell(XEN_RUNS, seconds=300)
+        run(machine.ssh(NETWORK), what="start the network of dom0", stdin=net.nat(), timeout=300)
     machine.await_units()
-    machine.tell("apt-get -q clean; journalctl --rotate --vacuum-size=1M >/dev/null 2>&1; fstrim / || :; sync", seconds=300)
+    machine.tell(REST, seconds=300)
 
 
 def copy_disk(source: Path, target: Path) -> None:

@@ -34,22 +34,30 @@ PLAIN = (
 ).split()
 DOM0 = (
     "xen-system-amd64 xen-utils-common bridge-utils libvirt-daemon-system libvirt-daemon-driver-xen libvirt-clients "
-    "python3-libvirt python3-lxml python3-jmespath dnsmasq-base iptables qemu-utils qemu-system-xen busybox-static "
+    "python3-libvirt python3-lxml python3-jmespath dnsmasq-base iptables qemu-utils qemu-system-xen grub-xen-host busybox-static "
     "e2fsprogs mmdebstrap debootstrap xen-tools debian-archive-keyring zstd cpio"
+).split()
+
+
+# What a role for Xen will fetch: it lies where apt looks before it fetches, which takes minutes under emulation.
+SOON = (
+    "xen-system-amd64 bridge-utils libvirt-daemon-system libvirt-daemon-driver-xen libvirt-clients python3-libvirt "
+    "python3-lxml dnsmasq-base iptables qemu-utils qemu-system-xen grub-xen-host"
 ).split()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What goes on a disk: packages, its size, and whether they make it a Xen host."""
+    """What goes on a disk: packages, packages to have at hand, its size, and whether they make it a Xen host."""
 
     packages: Sequence[str]
     size_mib: int
+    soon: Sequence[str] = ()
     xen: bool = False
 
 
 RECIPES = {
-    "plain": Recipe(PLAIN, 8 * 1024),
+    "plain": Recipe(PLAIN, 8 * 1024, soon=SOON),
     "dom0": Recipe([*PLAIN, *DOM0], 16 * 1024, xen=True),
 }
 
@@ -60,7 +68,7 @@ DRIVERS = "virtio_blk virtio_pci virtio_net ext4 crc32c_generic".split()
 GRUB_DEFAULTS = {
     "GRUB_TIMEOUT": "0",
     "GRUB_CMDLINE_LINUX": '"net.ifnames=0 mitigations=off"',
-    "GRUB_CMDLINE_LINUX_DEFAULT": '"console=ttyS0"',
+    "GRUB_CMDLINE_LINUX_DEFAULT": '"quiet console=ttyS0"',
     "GRUB_CMDLINE_XEN": '"com1=115200,8n1 console=com1 spec-ctrl=no-xen xpti=no"',
     "GRUB_TERMINAL": "serial",
     "GRUB_SERIAL_COMMAND": '"serial --unit=0 --speed=115200"',
@@ -68,23 +76,32 @@ GRUB_DEFAULTS = {
 # What a person's dom0 would have too: a fixed share, so that guests find memory without ballooning.
 GRUB_DOM0 = {
     "GRUB_CMDLINE_XEN_DEFAULT": '"dom0_mem=1536M,max:1536M"',
-    "GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT": '"console=hvc0"',
+    "GRUB_CMDLINE_LINUX_XEN_REPLACE_DEFAULT": '"quiet console=hvc0"',
 }
-FIRST_BOOT = f"""\
+FIRST_BOOT = """\
 linux /vmlinuz root=/dev/vda1 ro net.ifnames=0 mitigations=off console=ttyS0
 initrd /initrd.img
 boot
 """
-# GRUB's core holds no menu: it goes on with the files of the machine's own GRUB, as grub-install arranges it.
-GRUB_START = "set root=(hd0,msdos1)\nset prefix=(hd0,msdos1)/boot/grub\ninsmod normal\nnormal\n"
+# GRUB's core holds no menu: it goes on with the files of the machine's own GRUB, as grub-install arranges it. A core
+# that knows from its first moment where they are loads gzio by itself; Xen's multiboot image is compressed.
+GRUB_START = "set root=(hd0,msdos1)\nset prefix=(hd0,msdos1)/boot/grub\ninsmod gzio\ninsmod normal\nnormal\n"
+
+FETCH = 'chroot "$1" apt-get -q -y --download-only --no-install-recommends install'
 
 # They find nothing to do on this machine, and under emulation each costs part of a second.
 UNWANTED_UNITS = (
     "getty@tty1.service", "systemd-pstore.service", "systemd-binfmt.service", "e2scrub_reap.service",
     "apt-daily.service", "apt-daily-upgrade.service", "grub-common.service", "keyboard-setup.service",
-    "console-setup.service", "systemd-update-utmp.service", "systemd-journal-flush.service",
+    "console-setup.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+    "systemd-journal-flush.service",
+    "ifupdown-pre.service", "ifupdown-wait-online.service", "modprobe@drm.service",
+    # A manager of the user's own for each of Ansible's connections.
+    "user@.service",
     "dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
 )  # fmt: skip
+# Devices of QEMU's chipset that nothing here is connected to; SATA's ports alone are looked at for seconds.
+UNWANTED_DRIVERS = "ahci lpc_ich iTCO_wdt i2c_i801 psmouse pcspkr kvm_amd".split()
 # libvirt's guests are libvirt's: the unit of xl's world would stop them.
 UNWANTED_DOM0 = ("xendomains.service", "libvirt-guests.service")
 
@@ -98,13 +115,17 @@ for model in qemu64 kvm64; do
     [ ! -e "$file" ] || sed -i "/name='sep'/d" "$file"
 done
 """
+# Where dom0 keeps what its guests say on their consoles: guest-NAME.log.
+CONSOLES = "/var/log/xen/console"
+FILES_DOM0 = {"etc/default/xen": (f'XENCONSOLED_ARGS="--log=guest --log-dir={CONSOLES}"\n', 0o644)}
 FILES = {
-    "etc/fstab": ("/dev/vda1 / ext4 errors=remount-ro,noatime,noinit_itable 0 1\n", 0o644),
+    "etc/fstab": ("/dev/vda1 / ext4 errors=remount-ro,noatime,noinit_itable 0 0\n", 0o644),
     "etc/network/interfaces": ("auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n", 0o644),
     "etc/hostname": (f"{BUILD_NAME}\n", 0o644),
     "etc/hosts": (f"127.0.0.1 localhost\n127.0.1.1 {BUILD_NAME}\n::1 localhost ip6-localhost\n", 0o644),
     # An empty one makes the first boot long.
     "etc/machine-id": ("5e1f" * 8 + "\n", 0o444),
+    "etc/modprobe.d/lab.conf": ("".join(f"blacklist {name}\n" for name in UNWANTED_DRIVERS), 0o644),
     CURE: (CURE_TEXT, 0o755),
     # Whenever packages have come: also where a role installs libvirt.
     "etc/apt/apt.conf.d/91lab": (f'DPkg::Post-Invoke {{ "/{CURE}"; }};\n', 0o644),
@@ -132,7 +153,7 @@ def disk(image: str, say: Say = quiet) -> Path:
             _fit_out(root, image, folder)
             if guest is not None:
                 (root / TINY.relative_to("/")).mkdir(parents=True)
-                for path in (guest.kernel, guest.initrd):
+                for path in (guest.kernel, guest.initrd, guest.disk):
                     shutil.copyfile(path, root / TINY.relative_to("/") / path.name)
             say(f"vm {image}: writing its disk, after {time.monotonic() - began:.0f} s")
             raw = Path(scratch) / "disk.raw"
@@ -157,6 +178,7 @@ def _inputs(image: str, guest: tiny_xen.Artefact | None) -> Mapping[str, str]:
 
 
 def _install(root: Path, image: str) -> None:
+    recipe = RECIPES[image]
     lists = []
     for number, each in enumerate(_roots.sources(SUITE)):
         path = root.with_name(f"{number}-{each.name}")
@@ -179,9 +201,14 @@ def _install(root: Path, image: str) -> None:
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        f"--include={','.join(RECIPES[image].packages)}",
+        f"--include={','.join(recipe.packages)}",
         # Before the kernel comes, so that its initramfs is made once and small; and before GRUB asks for a disk.
         f"--essential-hook={_hook(root)}",
+        # apt's lists stay; to read them anew is half a minute's work under emulation.
+        "--skip=cleanup/apt/lists",
+        "--skip=cleanup/apt/cache",
+        '--customize-hook=chroot "$1" apt-get -q clean',
+        *([f"--customize-hook={FETCH} {' '.join(recipe.soon)}"] if recipe.soon else []),
         SUITE,
         str(root),
         *(str(path) for path in lists),
@@ -195,7 +222,8 @@ def _hook(root: Path) -> Path:
         "#!/bin/sh\nset -e\n"
         'mkdir -p "$1/etc/initramfs-tools/conf.d"\n'
         f"printf '%s\\n' {' '.join(DRIVERS)} >> \"$1/etc/initramfs-tools/modules\"\n"
-        "printf 'MODULES=list\\nCOMPRESS=lz4\\n' > \"$1/etc/initramfs-tools/conf.d/lab\"\n"
+        # The last name holds: xen-tools would have all modules there are.
+        "printf 'MODULES=list\\nCOMPRESS=lz4\\n' > \"$1/etc/initramfs-tools/conf.d/zz-lab\"\n"
         "printf 'grub-pc grub-pc/install_devices_empty boolean true\\n"
         "grub-pc grub-pc/install_devices multiselect\\n' | chroot \"$1\" debconf-set-selections\n"
     )
@@ -213,7 +241,7 @@ def _fit_out(root: Path, image: str, folder: Path) -> None:
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     for name in ("id_ed25519", "host_key"):
-        argv = [need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "virtfleet-lab", "-f", folder / name]
+        argv = [need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "virtfleet-lab", "-f", str(folder / name)]
         run(argv, what="make a key for a virtual machine")
     public = (folder / "id_ed25519.pub").read_text()
 
@@ -227,12 +255,14 @@ def _fit_out(root: Path, image: str, folder: Path) -> None:
         "root/.ssh/authorized_keys": (public, 0o600),
         f"home/{USER}/.ssh/authorized_keys": (public, 0o600),
     }
-    _outfit.fit_out(root, root, SUITE, {**FILES, **more})
+    _outfit.fit_out(root, root, SUITE, {**FILES, **(FILES_DOM0 if xen else {}), **more})
     for unit in (*UNWANTED_TIMERS, *UNWANTED_UNITS, *(UNWANTED_DOM0 if xen else ())):
         path = root / "etc/systemd/system" / unit
         path.unlink(missing_ok=True)
         path.symlink_to("/dev/null")
     run(["chroot", root, f"/{CURE}"], what="cure libvirt's CPU models")
+    if xen:
+        (root / CONSOLES.lstrip("/")).mkdir(parents=True, exist_ok=True)
     _set(root / "etc/default/grub", {**GRUB_DEFAULTS, **(GRUB_DOM0 if xen else {})})
     target = root / "boot/grub/i386-pc"
     target.mkdir(parents=True, exist_ok=True)

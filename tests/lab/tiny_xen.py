@@ -7,7 +7,7 @@
     artefact = tiny_xen.build()    # artefact.kernel and artefact.initrd, for PV and PVH guests alike
     <kernel>...</kernel> <initrd>...</initrd> <cmdline>{tiny_xen.CMDLINE}</cmdline>
 
-The lab's dom0 has both files in /var/lib/virtfleet-lab/tiny.
+artefact.disk holds both for pygrub and pvgrub. The lab's dom0 has all three in /var/lib/virtfleet-lab/tiny.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,15 @@ BOOT_MODULES = ("xen_netfront", "xen_blkfront", "af_packet")
 # A guest of Xen has no power button: when Xen says so, its kernel runs one of these.
 POWER = {"poweroff": "-P", "reboot": "-r"}
 CMDLINE = "console=hvc0 quiet panic=-1 mitigations=off cryptomgr.notests"
+
+MENU = f"""\
+set timeout=0
+set default=0
+menuentry "tiny" {{
+    linux /boot/vmlinuz {CMDLINE}
+    initrd /boot/initrd.img
+}}
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,11 @@ class Artefact:
     def initrd(self) -> Path:
         """The initramfs."""
         return self.folder / "initrd"
+
+    @property
+    def disk(self) -> Path:
+        """A raw disk without partitions, 48 MiB, with the kernel, the initramfs and a menu of GRUB's, as xen-tools makes."""
+        return self.folder / "disk.img"
 
     @property
     def ssh_key(self) -> Path:
@@ -96,6 +110,7 @@ def _make(folder: Path, plain: tiny.Artefact, inputs: tiny.Inputs) -> None:
         for path in (plain.kernel, plain.ssh_key):
             shutil.copyfile(path, folder / path.name)
         (folder / "id_ed25519").chmod(0o600)
+        _write_disk(scratch / "disk", {"vmlinuz": plain.bzimage, "initrd.img": folder / "initrd"}, folder / "disk.img")
 
 
 def _join(archives: Sequence[Path], target: Path) -> None:
@@ -106,3 +121,14 @@ def _join(archives: Sequence[Path], target: Path) -> None:
             subprocess.run([need("lz4"), "-dcq", path], stdout=out, check=True, timeout=60)
     run([need("lz4"), "-l", "-9", "-q", "-f", whole, target], what="compress the tiny guest's initramfs")
     whole.unlink()
+
+
+def _write_disk(content: Path, files: Mapping[str, Path], target: Path) -> None:
+    (content / "boot/grub").mkdir(parents=True)
+    for name, path in files.items():
+        shutil.copyfile(path, content / "boot" / name)
+    (content / "boot/grub/grub.cfg").write_text(MENU)
+    # What pygrub of Xen 4.17 and older can't read is left out.
+    features = "^metadata_csum,^metadata_csum_seed,^orphan_file,^64bit"
+    argv = ["-q", "-F", "-O", features, "-m", "0", "-E", "root_owner=0:0", "-d", str(content), str(target), "48M"]
+    run([need("mkfs.ext4"), *argv], what="write the tiny guest's disk for Xen")

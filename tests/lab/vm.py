@@ -176,7 +176,10 @@ class VM(Place):
     # Up and down
 
     def _prepare(self) -> None:
-        for name in (_qemu.PROGRAM, "setpriv", "ssh"):
+        reason = None if self.is_up else why_not()
+        if reason is not None:
+            raise LabError(reason)
+        for name in ("setpriv", "ssh", "bash"):
             need(name)
         _vm_image.build(self.image, self._say)
 
