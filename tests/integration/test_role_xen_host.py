@@ -141,7 +141,7 @@ def test_it_is_not_removed_while_xen_runs(vm: VM, play: Controller) -> None:
 
 def test_guests_that_xl_has_started_are_not_cut_off(vm: VM, play: Controller) -> None:
     """A restart is needed, and a guest runs that nobody would shut down; and xendomains is stopped without its guests."""
-    said(vm, "sh", "-c", "printf 'name=\"standing\"\\nkernel=\"/vmlinuz\"\\nmemory=64\\nvcpus=1\\n' >/root/standing.cfg")
+    said(vm, "sh", "-c", "printf 'name=\"standing\"\\nkernel=\"/vmlinuz\"\\nmemory=256\\nvcpus=1\\n' >/root/standing.cfg")
     said(vm, "xl", "create", "-p", "/root/standing.cfg")
     said(vm, "systemctl", "stop", "libvirtd.service", "libvirtd.socket", "libvirtd-ro.socket", "libvirtd-admin.socket")
     said(vm, "systemctl", "enable", "xendomains.service")
