@@ -228,7 +228,7 @@ def _memory(seen: Seen, wants: Wants) -> list[Finding]:
 def _start(seen: Seen, boot: Boot) -> Finding:
     if boot.pending:
         return Finding("boot", "warn", "; ".join(boot.pending), "a restart is needed (xen_host_reboot: if_needed)")
-    if boot.unread and boot.target:
+    if boot.unread:
         return Finding("boot", "warn", "; ".join(f"in GRUB's menu {said}" for said in boot.unread), "the role writes it")
     return Finding("boot", "ok", f"{boot.running} runs, as it should")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._machine.finding import Block, File, differs
-from .._machine.systems import hypervisor_version
+from .._machine.systems import hypervisor_version, is_hypervisor
 from .menu import Entry, Menu
 from .seen import Seen
 from .wants import Wants, dom0_words, hypervisor_words
@@ -103,6 +103,8 @@ def boot(seen: Seen, wants: Wants) -> Boot:
     target = menu.choose(wants.boot == "xen")
     xen = menu.choose(True)
     unread = []
+    if xen is None and any(is_hypervisor(name) for name in seen.packages or ()):
+        unread.append("there is no entry for Xen")
     if target and menu.default != target.path:
         unread.append(f"the default entry is {menu.default or 'none'} instead of {target.path}")
     if xen:

@@ -138,6 +138,15 @@ def test_before_xen_is_there_no_entry_can_be_the_default() -> None:
     assert (found.boot.target, found.boot.running, found.todo.menu) == (None, "linux", False)
 
 
+def test_an_entry_that_is_missing_is_had() -> None:
+    lost = bare(packages=host().packages, menu=parse(cfg("0", linux())), files=files(), loop=True)
+    found = judged(lost)
+    assert found.todo.menu
+    assert found.boot.unread == ("there is no entry for Xen",)
+    # Before Xen is installed there is nothing to miss.
+    assert judged(bare()).boot.unread == ()
+
+
 def test_the_way_back() -> None:
     found = judged(host(files=files()), boot="linux")
     assert [file.path for file in found.todo.grub] == [AFTER]
