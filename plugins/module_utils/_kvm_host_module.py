@@ -11,6 +11,7 @@ from typing import Any
 from . import _kvm_host_look
 from ._kvm_host import judge, removal, wants
 from ._kvm_host.settings import MARK
+from ._machine_look import installed
 from ._programs import RunCommand
 
 
@@ -47,7 +48,7 @@ def read_kvm_host(params: Mapping[str, Any], run_command: RunCommand) -> Mapping
     }
     result["kvm_host"]["warnings"] = warnings(result)
     if wanted.removal:
-        going = removal.judge(seen, _kvm_host_look.installed(run_command))
+        going = removal.judge(seen, installed(run_command))
         result["kvm_host"]["removal"] = removal.shown(going, seen)
     return result
 

@@ -109,12 +109,17 @@ options:
         description: Whether AppArmor should let every guest into all of it.
         type: bool
         default: false
+  beside_xen:
+    description: Whether the machine may have Xen, too, under which KVM starts no guest.
+    type: bool
+    default: false
   removal:
     description: Also say what of the role's additions could be removed, and who needs the rest.
     type: bool
     default: false
 seealso:
   - module: virtfleet.core.host_info
+  - module: virtfleet.core.xen_host_info
 """
 
 EXAMPLES = r"""

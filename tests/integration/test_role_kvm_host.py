@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import system_of, wanted
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import System
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import wanted
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import DEFAULT_FEATURES
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import system_of
 from tests.integration.playing import Player
 from tests.integration.role_kvm_host import certificates, changed, layered, play_role, program
 from tests.lab import Host

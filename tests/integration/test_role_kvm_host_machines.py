@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import D12, D13, every_name
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import every_name
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import D12, D13
 from tests.integration.playing import Controller, Results
 from tests.integration.role_kvm_host import ROLE, certificates, changed
 from tests.lab import Machine

@@ -634,6 +634,7 @@ BOOTSTRAP: dict[str, Turn] = {
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
 _KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
+_XEN_HOST = "tests/unit/plugins/module_utils/xen_host/"
 _BRIDGES = "tests/unit/plugins/module_utils/bridge/test_"
 ELSEWHERE: dict[str, str] = {
     "host_bridge.name": _BRIDGES + "bridge_spec.py::test_what_cannot_be_right",
@@ -684,7 +685,26 @@ ELSEWHERE: dict[str, str] = {
     "kvm_host_info.pools[].name": _KVM_HOST + "test_settings.py::test_a_pool_stays_where_it_is",
     "kvm_host_info.pools[].path": _KVM_HOST + "test_settings.py::test_a_pool_stays_where_it_is",
     "kvm_host_info.pools[].any_guest": _KVM_HOST + "test_settings.py::test_pools_in_other_places_are_told_to_apparmor",
+    "kvm_host_info.beside_xen": _KVM_HOST + "test_judge.py::test_xen_is_refused_unless_it_is_to_be_beside",
     "kvm_host_info.removal": _KVM_HOST + "test_look.py::test_the_module_reads_looks_and_judges",
+    "xen_host_info.boot": _XEN_HOST + "test_settings.py::test_the_way_back",
+    "xen_host_info.dom0_memory": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.dom0_vcpus": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.dom0_pin": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.console": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.console_speed": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.scheduler": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.hypervisor_options": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.dom0_options": _XEN_HOST + "test_settings.py::test_options_become_words_of_xen_and_of_its_kernel",
+    "xen_host_info.features": _XEN_HOST + "test_judge.py::test_options_choose_packages",
+    "xen_host_info.extra_packages": _XEN_HOST + "test_judge.py::test_options_choose_packages",
+    "xen_host_info.users": _XEN_HOST + "test_settings.py::test_users",
+    "xen_host_info.network": _XEN_HOST + "test_judge.py::test_what_has_to_wait_for_xen_is_named",
+    "xen_host_info.pools[].name": _XEN_HOST + "test_judge.py::test_a_pool_stays_where_it_is",
+    "xen_host_info.pools[].path": _XEN_HOST + "test_judge.py::test_a_pool_stays_where_it_is",
+    "xen_host_info.xendomains": _XEN_HOST + "test_settings.py::test_xens_own_service_is_out_of_the_way_of_libvirt",
+    "xen_host_info.beside_kvm": _XEN_HOST + "test_judge.py::test_a_machine_may_be_both_when_it_is_said",
+    "xen_host_info.removal": _XEN_HOST + "test_look.py::test_the_module_reads_looks_and_judges",
     "image_info.query": _IMAGES + "test_image_info",
     "image_info.name": _IMAGES + "test_image_info",
     "image_info.pool": _IMAGES + "test_image_info",
@@ -706,7 +726,7 @@ TURNS: dict[str, Turn] = {
 }
 CONVERGED = ("estate", "guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
-CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info")]
+CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info", "xen_host_info")]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
 

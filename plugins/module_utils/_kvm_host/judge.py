@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from . import daemons as _daemons
+from .._machine import checks
+from .._machine import daemons as _daemons
+from .._machine.daemons import PORTS, Daemons
+from .._machine.finding import Finding
+from .._machine.pools import path_of, served
+from .._machine.systems import SYSTEMS, system_of
 from . import packages as _packages
 from . import settings
-from .daemons import PORTS, Daemons
 from .seen import Seen
-from .settings import Finding, Todo
-from .wants import DEFAULT, IMAGES, Pool, Wants
+from .settings import Todo
+from .wants import Wants
 
 RECORD = "/var/lib/virtfleet/kvm_host.json"
 _LISTS = ("packages", "files", "blocks", "users", "pools", "networks", "remote")
@@ -39,7 +43,7 @@ class Judgement:
 
 def judge(seen: Seen, wants: Wants) -> Judgement:
     """Return what a host is and lacks; nothing is refused here by raising, since a report wants to know it too."""
-    system = _packages.system_of(seen.system)
+    system = system_of(seen.system)
     known = system is not None and seen.machine in _packages.MACHINES
     installed = seen.packages or frozenset()
     hwe = _packages.HWE_MARKER in installed
@@ -48,15 +52,16 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
         needs = _packages.wanted(system, seen.machine, wants.features, wants.architectures, wants.storage, hwe)
     missing = sorted({*needs.names, *wants.extra_packages} - installed) if known else []
     demons = _daemons.judge(seen)
-    found = [_system(seen, system), _root(seen), *_sudo(seen), _stack(seen)]
+    found = [_system(seen, system), checks.root(seen), *checks.sudo(seen), _stack(seen), *_xen(seen, wants)]
     if known:
-        found += [_software(needs, missing), *_accelerator(wants), _running(demons, bool(missing)), *_users(seen, wants)]
+        found += [_software(needs, missing), *_accelerator(wants), checks.running(demons),
+                  *checks.users(seen, wants.users, "kvm_host_users")]
         todo, said = _settings(seen, wants, demons)
         found += [*said, *_remote(seen, wants, demons), *_walls(seen), *_places(seen, wants)]
     else:
         todo = Todo()
     fails = tuple(f"{finding.found}; {finding.advice}" for finding in found if finding.status == "fail")
-    pools = tuple({"name": pool.name, "path": _path(seen, pool)} for pool in wants.pools if not _served(seen, pool))
+    pools = tuple({"name": pool.name, "path": path_of(seen, pool)} for pool in wants.pools if not served(seen, pool))
     return Judgement(
         system, fails, tuple(found), "hwe" if hwe else "base", needs, tuple(missing), demons, todo, pools,
         _record(seen, wants, missing, todo),
@@ -68,32 +73,11 @@ def _system(seen: Seen, system: str | None) -> Finding:
     if system is not None and seen.machine in _packages.MACHINES:
         return Finding("system", "ok", what)
     return Finding(
-        "system", "fail", f"{what}, and the role knows {', '.join(_packages.SYSTEMS)} on "
+        "system", "fail", f"{what}, and the role knows {', '.join(SYSTEMS)} on "
         f"{' or '.join(_packages.MACHINES)}",
         "install QEMU, libvirt 8.0 or newer and its Python binding by that system's own means: the modules of "
         "virtfleet.core need no more than that",
     )  # fmt: skip
-
-
-def _root(seen: Seen) -> Finding:
-    if seen.uid == 0:
-        return Finding("root", "ok", "this is root")
-    more = f", and {_RS_CURE}" if seen.sudo == "sudo-rs" else ""
-    return Finding("root", "fail", "packages can't be installed without root", f"connect as root, or set become: true{more}")
-
-
-_RS_CURE = (
-    "where become asks for a password, set ansible_become_exe: sudo.ws, or make that the host's sudo: "
-    "`update-alternatives --set sudo /usr/bin/sudo.ws`"
-)
-
-
-def _sudo(seen: Seen) -> list[Finding]:
-    if seen.sudo != "sudo-rs":
-        return []
-    # https://github.com/ansible/ansible/issues/87423
-    status = "ok" if seen.uid == 0 else "warn"
-    return [Finding("sudo", status, "sudo is sudo-rs, whose password prompt Ansible does not recognise", _RS_CURE)]
 
 
 def _stack(seen: Seen) -> Finding:
@@ -109,6 +93,19 @@ def _stack(seen: Seen) -> Finding:
         "installing the base stack would remove",
         "switch the host to one of the two as a whole with ubuntu_virt_helper (package ubuntu-helper-virt-hwe)",
     )  # fmt: skip
+
+
+def _xen(seen: Seen, wants: Wants) -> list[Finding]:
+    """Say that Xen is there: a start into it would take KVM away."""
+    if not seen.xen:
+        return []
+    if wants.beside_xen:
+        return [Finding("xen", "ok", f"{seen.xen}, and is to be beside KVM")]
+    return [Finding(
+        "xen", "fail", f"{seen.xen}: under Xen, KVM starts no guest",
+        "make the host one of the two: leave it to the role xen_host, remove Xen, or set kvm_host_beside_xen where it is "
+        "started without Xen on purpose",
+    )]  # fmt: skip
 
 
 def _software(needs: _packages.Wanted, missing: list[str]) -> Finding:
@@ -135,33 +132,13 @@ def _accelerator(wants: Wants) -> list[Finding]:
     )]  # fmt: skip
 
 
-def _running(demons: Daemons, missing: bool) -> Finding:
-    if demons.problem:
-        kind = demons.kind or "half-switched"
-        return Finding("daemons", "fail", f"libvirt's daemons are {kind}", demons.problem)
-    if demons.kind is None:
-        return Finding("daemons", "warn", "libvirt is not installed", "the role installs it")
-    waiting = [*demons.units, *demons.start]
-    if waiting:
-        return Finding("daemons", "warn", f"{demons.kind}; {', '.join(waiting)} does not listen", "the role starts it")
-    return Finding("daemons", "ok", demons.kind)
-
-
-def _users(seen: Seen, wants: Wants) -> list[Finding]:
-    unknown = sorted(set(wants.users) - seen.users)
-    if not unknown:
-        return []
-    return [Finding("users", "fail", f"the host has no user {', '.join(unknown)}", "make them first, or take them out of "
-                    "kvm_host_users")]  # fmt: skip
-
-
 def _settings(seen: Seen, wants: Wants, demons: Daemons) -> tuple[Todo, list[Finding]]:
     files, reload, said = settings.nested(seen, wants)
     page_files, pages, page_findings = settings.hugepages(seen, wants)
     todo = replace(
         settings.remote(seen, wants, demons),
         device=seen.kvm_closed and not seen.systemd,
-        users=settings.users(seen, wants),
+        users=tuple(name for name in wants.users if name not in seen.members),
         nested=files,
         reload=reload,
         hugepages=page_files,
@@ -236,33 +213,13 @@ def _walls(seen: Seen) -> list[Finding]:
 
 
 def _places(seen: Seen, wants: Wants) -> list[Finding]:
-    found = []
-    for pool in wants.pools:
-        other = _served(seen, pool)
-        if other:
-            found.append(Finding("pools", "ok", f"the pool {other} has {IMAGES}, so that no {pool.name} is made"))
-        if pool.path is None and pool.name != DEFAULT and seen.pools is not None and pool.name not in seen.pools:
-            found.append(Finding("pools", "fail", f"the pool {pool.name} does not exist", "give it a path"))
+    found = checks.places(seen, wants.pools)
     if seen.apparmor is not None and not seen.apparmor.helper and seen.packages and "libvirt-daemon-system" in seen.packages:
         found.append(Finding(
             "apparmor", "warn", "AppArmor is on, and the profile of virt-aa-helper is not there",
             "see whether /etc/apparmor.d was tidied up; reinstalling libvirt's packages brings it back",
         ))  # fmt: skip
     return found
-
-
-def _path(seen: Seen, pool: Pool) -> str | None:
-    """Return where a pool is to be: an existing one stays where it is when nothing else was said."""
-    if pool.path is not None or seen.pools is None or pool.name in seen.pools:
-        return pool.path
-    return IMAGES if pool.name == DEFAULT else None
-
-
-def _served(seen: Seen, pool: Pool) -> str | None:
-    """Return the pool of another name that has the place where ``default`` would be made, and so does its service."""
-    if pool.name != DEFAULT or pool.path is not None or seen.pools is None or pool.name in seen.pools:
-        return None
-    return next((name for name, path in seen.pools.items() if path.rstrip("/") == IMAGES), None)
 
 
 def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[str, Any]:
@@ -278,7 +235,7 @@ def _record(seen: Seen, wants: Wants, missing: list[str], todo: Todo) -> dict[st
         "users": list(todo.users),
         "pools": [
             pool.name for pool in wants.pools
-            if seen.pools is not None and pool.name not in seen.pools and not _served(seen, pool)
+            if seen.pools is not None and pool.name not in seen.pools and not served(seen, pool)
         ],
         "networks": ["default"] if wants.network == "default" and not active else [],
         "remote": [wants.remote] if port and port not in seen.listening else [],

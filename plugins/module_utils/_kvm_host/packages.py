@@ -11,34 +11,14 @@ that those which a host needs are named.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from .seen import System
-
-D12, D13 = "Debian 12", "Debian 13"
-U22, U24, U26 = "Ubuntu 22.04", "Ubuntu 24.04", "Ubuntu 26.04"
-SYSTEMS = (D12, D13, U22, U24, U26)
-# From libvirt 10.6 on, Debian has a package for each of its drivers, and so has Ubuntu.
-SPLIT = frozenset({D13, U26})
+from .._machine.systems import BOOTSTRAP, D12, D13, NOTHING, SPLIT, SYSTEMS, U22, U26, Names
 
 # Ubuntu 26.04 has a second stack, *-hwe, and its packages and those of the base stack displace each other. Where a host
 # has it, base names are not installed: the stack was switched as a whole by ubuntu_virt_helper, and brings its own.
 HWE_MARKER = "ubuntu-virt-hwe"
 _STACKED = ("qemu-", "libvirt-", "ovmf", "seabios", "ipxe-qemu")
-
-
-@dataclass(frozen=True)
-class Names:
-    """The packages of one thing. ``on`` has the systems that differ; None says that the system does not have it.
-
-    An empty tuple says that nothing has to be installed for it there.
-    """
-
-    usual: tuple[str, ...]
-    on: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
-
-    def of(self, system: str) -> tuple[str, ...] | None:
-        return self.on.get(system, self.usual)
 
 
 def _driver(name: str, *tools: str, old: bool = False) -> Names:
@@ -66,7 +46,7 @@ class Architecture:
     """What runs guests of an architecture: the emulator and its firmware, UEFI apart."""
 
     emulator: Names
-    uefi: Names = Names(())
+    uefi: Names = NOTHING
 
 
 _ARM = Names(("qemu-system-arm", "ipxe-qemu"))
@@ -90,21 +70,16 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 MACHINES = ("aarch64", "x86_64")
 
 _DEBIANS = (D12, D13)
-_BOOTSTRAP = (
-    "mmdebstrap", "arch-test", "gpg", "libdistro-info-perl", "libdpkg-perl", "e2fsprogs", "fdisk", "dosfstools", "mtools",
-    "debian-archive-keyring",
-)  # fmt: skip
 FEATURES: Mapping[str, Names] = {
     # By architecture, above.
-    "uefi": Names(()),
+    "uefi": NOTHING,
     "tpm": Names(("swtpm", "swtpm-tools")),
     # Before it was a package, virtiofsd came with QEMU.
     "virtiofs": Names(("virtiofsd",), {D12: (), U22: ()}),
     "passt": Names(("passt",), {U22: None}),
     "guestfs": Names(("guestfs-tools",)),
     "v2v": Names(("virt-v2v",)),
-    # Images from packages: the tool, what makes file systems and partitions, and whose keys sign the packages.
-    "bootstrap": Names((*_BOOTSTRAP, "ubuntu-keyring"), {D12: _BOOTSTRAP}),
+    "bootstrap": BOOTSTRAP,
     "osinfo": Names(("osinfo-db", "libosinfo-bin")),
 }
 
@@ -131,14 +106,6 @@ class Wanted:
 
     names: tuple[str, ...]
     absent: tuple[str, ...]
-
-
-def system_of(system: System) -> str | None:
-    """Return the system's name in the tables, or None for one that they do not know."""
-    # Debian's point releases don't count, Ubuntu's months do.
-    version = system.version.split(".")[0] if system.id == "debian" else system.version
-    key = f"{system.id.capitalize()} {version}"
-    return key if key in SYSTEMS else None
 
 
 def wanted(

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .._machine.daemons import PORTS, Daemons, remote_units
+from .._machine.finding import Block, File, Finding, differs
+from .._machine.pools import IMAGES
 from .._units import show_size
-from .daemons import PORTS, Daemons, remote_units
 from .seen import Seen
-from .wants import IMAGES, Wants
+from .wants import Wants
 
 MARK = "virtfleet.core kvm_host"
-GROUP = "libvirt"
 NESTED_FILE = "/etc/modprobe.d/virtfleet-kvm.conf"
 HUGEPAGES_FILE = "/etc/tmpfiles.d/virtfleet-hugepages.conf"
 GIB_KIB = 1024 * 1024
@@ -39,34 +39,6 @@ OWN_FILES = (NESTED_FILE, HUGEPAGES_FILE)
 SHARED_FILES = (HELPER_LOCAL, GUESTS_DROP_IN, GUESTS_LOCAL, *CONFS.values())
 READ_FILES = (*OWN_FILES, *SHARED_FILES)
 
-_BLOCK = re.compile(f"^# BEGIN {MARK}\n(.*?)^# END {MARK}$", re.DOTALL | re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class File:
-    """A whole file of the role's own."""
-
-    path: str
-    content: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """The role's part of a file that others write to as well; empty to have none."""
-
-    path: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found: ``ok``, ``warn`` or ``fail``, and what to do about it."""
-
-    check: str
-    status: str
-    found: str
-    advice: str = ""
-
 
 @dataclass(frozen=True)
 class Todo:
@@ -89,11 +61,6 @@ class Todo:
     open: tuple[str, ...] = ()
     shut: tuple[str, ...] = ()
     listen: bool = False
-
-
-def users(seen: Seen, wants: Wants) -> tuple[str, ...]:
-    """Return who has to be put into the group libvirt."""
-    return tuple(name for name in wants.users if name not in seen.members)
 
 
 def nested(seen: Seen, wants: Wants) -> tuple[tuple[File, ...], str, Finding | None]:
@@ -181,7 +148,7 @@ def apparmor(seen: Seen, wants: Wants) -> tuple[Block, ...]:
             guests.append(f'  "{path}/**" rwk,')
     blocks = [Block(HELPER_LOCAL, _text(helper))]
     blocks.append(Block(GUESTS_DROP_IN if seen.apparmor.drop_in else GUESTS_LOCAL, _text(guests)))
-    return tuple(block for block in blocks if differs(seen, block))
+    return tuple(block for block in blocks if differs(seen.files, MARK, block))
 
 
 def remote(seen: Seen, wants: Wants, daemons: Daemons) -> Todo:
@@ -196,7 +163,7 @@ def remote(seen: Seen, wants: Wants, daemons: Daemons) -> Todo:
     if wants.remote != "ssh" and not seen.systemd:
         lines += [f"listen_tls = {int(wants.remote == 'tls')}", f"listen_tcp = {int(wants.remote == 'lab-tcp')}"]
     block = Block(CONFS[daemons.kind], _text(lines))
-    conf = (block,) if differs(seen, block) else ()
+    conf = (block,) if differs(seen.files, MARK, block) else ()
     certificates = tuple(name for name, sha in wants.tls.items() if wants.remote == "tls" and seen.pki.get(name) != sha)
     ours = seen.record.get("remote", [])
     if not seen.systemd:
@@ -211,12 +178,6 @@ def remote(seen: Seen, wants: Wants, daemons: Daemons) -> Todo:
         open=tuple(unit for unit in opened if unit not in seen.units or not _ready(seen, unit)),
         shut=tuple(unit for unit in shut if unit in seen.units and seen.units[unit].in_use),
     )
-
-
-def differs(seen: Seen, block: Block) -> bool:
-    """Tell whether the role's part of a file is another than wanted."""
-    found = _BLOCK.search(seen.files.get(block.path) or "")
-    return (found.group(1) if found else "") != block.text
 
 
 def _ready(seen: Seen, unit: str) -> bool:

@@ -5,23 +5,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import SpecError
+from .._machine.pools import NETWORKS, POOLS, Pool, parse_pools
 from .._units import parse_size, show_size
 from .packages import ARCHITECTURES, FEATURES, STORAGE
 
 ACCELS = ("auto", "kvm", "tcg")
 REMOTES = ("ssh", "tls", "lab-tcp")
-NETWORKS = ("none", "default")
 DEFAULT_FEATURES = ("uefi", "tpm", "virtiofs", "passt")
-# Where the package of libvirt makes a folder for disks, and where its AppArmor profile expects them.
-IMAGES = "/var/lib/libvirt/images"
-# The pool that is made there.
-DEFAULT = "default"
 
 OPTIONS: dict[str, Any] = {
     "accel": {"type": "str", "choices": list(ACCELS), "default": "auto"},
@@ -41,31 +36,10 @@ OPTIONS: dict[str, Any] = {
         "options": {name: {"type": "str", "no_log": False} for name in ("ca", "cert", "key")},
     },
     "network": {"type": "str", "choices": list(NETWORKS), "default": "none"},
-    "pools": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "name": {"type": "str", "required": True},
-            "path": {"type": "str"},
-            "any_guest": {"type": "bool", "default": False},
-        },
-    },
+    "pools": POOLS,
+    "beside_xen": {"type": "bool", "default": False},
     "removal": {"type": "bool", "default": False},
 }
-
-# What would mean something else than itself in a profile of AppArmor.
-_PLAIN_PATH = re.compile(r"/[A-Za-z0-9_@%+=:,./ -]*")
-
-
-@dataclass(frozen=True)
-class Pool:
-    """One storage pool. ``any_guest`` lets every guest into all of it, as far as AppArmor is concerned."""
-
-    name: str
-    path: str | None = None
-    any_guest: bool = False
-
 
 @dataclass(frozen=True)
 class Wants:
@@ -89,6 +63,7 @@ class Wants:
     tls: Mapping[str, str] = field(default_factory=dict)
     network: str = "none"
     pools: tuple[Pool, ...] = ()
+    beside_xen: bool = False
     removal: bool = False
 
 
@@ -101,7 +76,7 @@ def parse(params: Mapping[str, Any]) -> Wants:
     }
     values["tls"] = {name: said for name, said in (params["tls"] or {}).items() if said}
     values["hugepages"] = _hugepages(params["hugepages"], problems)
-    values["pools"] = _pools(params["pools"], problems)
+    values["pools"] = parse_pools(params["pools"], problems)
     if params["tls_allowed"] and params["remote"] != "tls":
         problems.append("tls_allowed: it says who may come by TLS, and remote is not tls")
     problems += [f"tls_allowed: {name!r} has a quote in it" for name in params["tls_allowed"] if '"' in name]
@@ -129,21 +104,3 @@ def _hugepages(given: Mapping[str, Any], problems: list[str]) -> dict[int, int]:
         if found[size_bytes // 1024] < 0:
             problems.append(f"hugepages.{size}: {count} is no number of pages")
     return found
-
-
-def _pools(given: list[Mapping[str, Any]], problems: list[str]) -> tuple[Pool, ...]:
-    found = []
-    for entry in given:
-        name, path = entry["name"], entry.get("path")
-        if path is not None:
-            plain = _PLAIN_PATH.fullmatch(path) is not None and "/../" not in f"{path}/"
-            if not plain or path.rstrip("/") == "":
-                problems.append(
-                    f"pools.{name}.path: {path!r} must be an absolute path of plain letters, digits, blanks and _@%+=:,.-/"
-                )
-                continue
-            path = path.rstrip("/")
-        found.append(Pool(name, path, entry.get("any_guest", False)))
-    names = [pool.name for pool in found]
-    problems += [f"pools.{name}: it is there twice" for name in sorted({n for n in names if names.count(n) > 1})]
-    return tuple(found)

@@ -10,8 +10,10 @@ from typing import Any
 
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host import judge as judging
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host import packages, wants
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Seen, System, Unit
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import Finding
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Seen
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.finding import Finding
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System, Unit
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import D12
 
 READY = Unit("enabled", "active")
 OFF = Unit("disabled", "inactive")
@@ -28,12 +30,12 @@ def system(name: str) -> System:
     return System(distribution.lower(), version, f"{name} of this test")
 
 
-def base(name: str = packages.D12) -> frozenset[str]:
+def base(name: str = D12) -> frozenset[str]:
     """Return the packages of a host that is complete with the defaults."""
     return frozenset(packages.wanted(name, "x86_64", wants.DEFAULT_FEATURES).names)
 
 
-def host(name: str = packages.D12, **more: Any) -> Seen:
+def host(name: str = D12, **more: Any) -> Seen:
     """Return a complete host under systemd, but for what is said."""
     values: dict[str, Any] = {
         "system": system(name), "machine": "x86_64", "uid": 0, "systemd": True, "packages": base(name),

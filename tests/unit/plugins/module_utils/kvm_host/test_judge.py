@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.packages import D13, SYSTEMS, U26
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall, System
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import System
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.systems import D13, SYSTEMS, U26
 from tests.unit.plugins.module_utils.kvm_host.hosts import OFF, base, finding, host, judged
 
 NO_KVM = {"verdict": "tcg", "kind": "emulation", "reason": "The test guest hung", "advice": "Ask the provider"}
@@ -51,6 +52,13 @@ def test_half_a_second_stack_is_refused() -> None:
     whole = judged(host(U26, packages=frozenset({"ubuntu-virt-hwe", "qemu-system-x86-hwe"})))
     assert (whole.refusals, whole.stack) == ((), "hwe")
     assert not [name for name in whole.missing if name.startswith(("qemu", "libvirt-"))]
+
+
+def test_xen_is_refused_unless_it_is_to_be_beside() -> None:
+    assert [one for one in judged(host()).findings if one.check == "xen"] == []
+    refusals = judged(host(xen="it runs on Xen")).refusals
+    assert len(refusals) == 1 and "under Xen, KVM starts no guest" in refusals[0]
+    assert judged(host(xen="it runs on Xen"), beside_xen=True).refusals == ()
 
 
 def test_kvm() -> None:

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils import _kvm_host_look, _kvm_host_module
+from ansible_collections.virtfleet.core.plugins.module_utils import _kvm_host_look, _kvm_host_module, _machine_look
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.removal import Package
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall, Nested, Seen, Unit
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Firewall, Nested, Seen
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import FRESH, PKI
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.removal import Package
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import Unit
 from tests.integration.role_kvm_host import certificates
 from tests.unit.plugins.module_utils.kvm_host.hosts import options
 
@@ -64,7 +65,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    monkeypatch.setattr(_kvm_host_look, "_ROOT", tmp_path)
+    monkeypatch.setattr(_machine_look, "ROOT", tmp_path)
     monkeypatch.setattr("ansible_collections.virtfleet.core.plugins.module_utils._programs.get_bin_path",
                         lambda name, **_more: f"/bin/{name}")  # fmt: skip
     return Machine(tmp_path)
@@ -100,8 +101,8 @@ def test_daemons_that_answer_without_systemd(machine: Machine, monkeypatch: pyte
         # Left behind by one that was killed.
         two.bind("virtqemud-sock")
         two.close()
-        monkeypatch.setattr(_kvm_host_look, "_SOCKETS", ".")
-        monkeypatch.setattr(_kvm_host_look, "_at", lambda path: Path(path) if path.startswith("./") else machine.root / path[1:])
+        monkeypatch.setattr(_machine_look, "RUNS", ".")
+        monkeypatch.setattr(_machine_look, "at", lambda path: Path(path) if path.startswith("./") else machine.root / path[1:])
         seen = machine.look()
     assert seen.programs == {"libvirtd", "virtlogd", "virtqemud"}
     assert seen.answering == {"libvirtd"}
@@ -126,6 +127,18 @@ def test_a_module_that_is_not_loaded_is_known_by_the_processor(machine: Machine,
     seen = machine.look().nested
     assert (seen.module if seen else None) == module
     assert seen is None or seen.on is None
+
+
+def test_xen(machine: Machine) -> None:
+    assert machine.look().xen == ""
+    machine.said["dpkg-query"] = DPKG + "installed xen-hypervisor-4.17-amd64\ninstalled xen-hypervisor-common\n"
+    assert machine.look().xen == "it has xen-hypervisor-4.17-amd64"
+    # A guest of Xen may be a KVM host; only the one that rules the others has no UUID.
+    machine.file("sys/hypervisor/type", "xen\n")
+    machine.file("sys/hypervisor/uuid", "b5f3d9a0-0000-4000-8000-000000000001\n")
+    assert machine.look().xen == "it has xen-hypervisor-4.17-amd64"
+    machine.file("sys/hypervisor/uuid", "00000000-0000-0000-0000-000000000000\n")
+    assert machine.look().xen == "it runs on Xen"
 
 
 def test_firewalls(machine: Machine) -> None:
@@ -199,7 +212,7 @@ def test_a_damaged_record_is_no_empty_one(machine: Machine) -> None:
 
 def test_what_packages_need(machine: Machine) -> None:
     machine.said["dpkg-query"] = "installed\ta\tdpkg (>= 1)\tb | c\tvirtual (= 2)\nconfig-files\told\t\t\t\ninstalled\tb\t\t\t\n"
-    assert _kvm_host_look.installed(machine.run) == {
+    assert _machine_look.installed(machine.run) == {
         "a": Package((("dpkg",), ("b", "c")), ("virtual",)),
         "b": Package(),
     }

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.removal import (
-    Package,
-    judge,
-    parse_relations,
-    shown,
-)
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Unit
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.removal import judge, shown
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import (
     HELPER_LOCAL,
     HUGEPAGES_FILE,
     MARK,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.removal import Package, parse_relations
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import Unit
 from tests.unit.plugins.module_utils.kvm_host.hosts import host
 
 OURS = {"packages": ["libvirt-daemon", "libvirt0", "qemu-utils", "swtpm"]}

@@ -10,8 +10,10 @@ import pytest
 
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host import settings
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import AppArmor, Nested, Seen, Unit
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import MARK, Block, File, Todo
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import AppArmor, Nested, Seen
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.settings import MARK, Todo
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.finding import Block, File
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import Unit
 from tests.unit.plugins.module_utils.kvm_host.hosts import MODULAR, MONOLITHIC, READY, finding, host, judged, options
 
 PAGES = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .seen import Seen
+from .seen import Machine
 
 HELPERS = ("virtlogd", "virtlockd")
 # Without systemd in this order: virtqemud asks the others, and virtproxyd lets remote and old clients in to all.
@@ -58,7 +58,7 @@ class Daemons:
         return tuple(name for name in self.all if name not in HELPERS)
 
 
-def judge(seen: Seen) -> Daemons:
+def judge(seen: Machine) -> Daemons:
     """Return which kind of daemons the host has, and those that are not listening yet."""
     monolithic = bool(_there(seen, ("libvirtd",)))
     modular = bool(_there(seen, ("virtqemud",)))
@@ -95,23 +95,23 @@ def remote_units(daemons: Daemons, remote: str) -> tuple[str, ...]:
     return (daemons.front + _SUFFIX[remote],) if remote in _SUFFIX else ()
 
 
-def _there(seen: Seen, names: Iterable[str]) -> tuple[str, ...]:
+def _there(seen: Machine, names: Iterable[str]) -> tuple[str, ...]:
     """Return those that are installed: with systemd its units count, without it the programs."""
     if seen.systemd:
         return tuple(name for name in names if f"{name}.socket" in seen.units)
     return tuple(name for name in names if name in seen.programs)
 
 
-def _in_use(seen: Seen, name: str) -> bool:
+def _in_use(seen: Machine, name: str) -> bool:
     if not seen.systemd:
         return name in seen.answering
     return any(seen.units[unit].in_use for unit in (f"{name}.socket", f"{name}.service") if unit in seen.units)
 
 
-def _masked(seen: Seen, unit: str) -> bool:
+def _masked(seen: Machine, unit: str) -> bool:
     return seen.units[unit].enabled.startswith("masked")
 
 
-def _ready(seen: Seen, unit: str) -> bool:
+def _ready(seen: Machine, unit: str) -> bool:
     """Tell whether a socket listens now and after the next start."""
     return seen.units[unit].enabled in ("enabled", "static", "alias", "generated") and seen.units[unit].active == "active"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.daemons import HELPERS, judge, remote_units
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Seen, Unit
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.seen import Seen
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.daemons import HELPERS, judge, remote_units
+from ansible_collections.virtfleet.core.plugins.module_utils._machine.seen import Unit
 from tests.unit.plugins.module_utils.kvm_host.hosts import MODULAR, MONOLITHIC, OFF, READY, host
 
 BY_HAND = {"systemd": False, "units": {}}
