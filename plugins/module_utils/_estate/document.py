@@ -112,7 +112,6 @@ class _Reader:
             self.places,
         )
         self._shared(found)
-        self._shared_disks(found)
         if self.problems:
             raise SpecError(bounded(self.problems))
         return found
@@ -288,25 +287,3 @@ class _Reader:
                     other = seen.setdefault((*key, value), here)
                     if other != here:
                         self.complain(f"{path}.{option}", f"{value} is {other}'s too, and here {guest.name}'s; give each its own")
-
-    def _shared_disks(self, estate: EstateSpec) -> None:
-        """Complain of what two guests that run would write to; who means it says so in an overlay (shareable)."""
-        seen: dict[tuple[str, str], str] = {}
-        for guest in estate.guests:
-            shares = any("shareable" in (overlay.fragment or "") for overlay in guest.overlays)
-            if guest.state not in ("running", "paused") or shares:
-                continue
-            for position, disk in enumerate(guest.disks or ()):
-                if disk.get("device") == "cdrom" or disk.get("readonly"):
-                    continue
-                sources = {**(disk.get("source") or {}), **({"volume": disk["volume"]} if "volume" in disk else {})}
-                path = f"{estate.place('guest', guest.name)}.disks[{position}]"
-                for option, value in sources.items():
-                    here = f"{path} ({guest.name})"
-                    other = seen.setdefault((option, str(value)), here)
-                    if value is not None and other != here:
-                        self.complain(
-                            f"{path}.{option}",
-                            f"{value} is {other}'s too, and here {guest.name}'s: two guests that write to one disk destroy what "
-                            "is on it; give each its own, or say readonly: true where it is only read",
-                        )

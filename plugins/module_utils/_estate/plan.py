@@ -41,7 +41,7 @@ from .complaints import bounded, located
 from .networks import joined
 from .owner import forgotten
 from .predict import guest_after, image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
-from .room import overcommitted, without_memory
+from .room import fought_over, overcommitted, without_memory
 from .spec import EstateSpec, Key
 
 Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
@@ -133,6 +133,7 @@ class _Planner:
         last = self._removals(doomed, goes)
         self.problems += overcommitted(self.estate, self.snap)
         self.problems += without_memory(self.estate, self.snap)
+        self.problems += fought_over(self.estate, self.snap)
         if self.problems:
             raise SpecError(bounded(self.problems))
         return Plan(

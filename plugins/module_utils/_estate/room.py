@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the host has room for all that shall run."""
+"""Whether the host has room for all that shall run, and whether each has its disks for itself."""
 
 from __future__ import annotations
 
@@ -58,12 +58,61 @@ def without_memory(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
         )
 
 
+def fought_over(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
+    """Yield a complaint for each disk of a guest to be started that another one writes to, or will.
+
+    Who means it says so in an overlay (shareable). Guests that run already are left to their hypervisor.
+    """
+    specs = {spec.name: spec for spec in estate.guests}
+    users: dict[str, list[str]] = {}
+    for name in sorted({*specs, *snap.guests}):
+        if _runs(specs.get(name), name, snap):
+            for path in _written(specs.get(name), name, snap):
+                users.setdefault(path, []).append(name)
+    for path, names in users.items():
+        starting = [name for name in names if name in specs and not (name in snap.guests and snap.guests[name].active)]
+        if len(names) > 1 and starting:
+            yield (
+                f"disks: {path} is a disk of {' and '.join(names)}, and {starting[0]} shall be started: guests that write to one "
+                "disk destroy what is on it; give each its own, or say readonly: true where it is only read"
+            )
+
+
+def _written(spec: GuestSpec | None, name: str, snap: Snapshot) -> set[str]:
+    """Return the paths of the disks that a guest writes to and does not share on purpose."""
+    facts = snap.guests.get(name)
+    if spec is not None and any("shareable" in (overlay.fragment or "") for overlay in spec.overlays):
+        return set()
+    if facts is not None and "<shareable" in facts.xml:
+        return set()
+    disks = spec.disks if spec is not None and spec.disks is not None else seen(facts).have["disks"] if facts else ()
+    found = set()
+    for disk in disks:
+        if disk.get("device") == "cdrom" or disk.get("readonly"):
+            continue
+        source = disk.get("source") or {}
+        volume = snap.volumes.get(_volume(disk.get("volume"))) if "volume" in disk else None
+        path = source.get("file") or source.get("block") or (volume.path if volume is not None else None)
+        if path:
+            found.add(str(path))
+    return found
+
+
+def _volume(word: str | None) -> tuple[str, str]:
+    pool, _slash, name = (word or "").partition("/")
+    return pool, name
+
+
+def _runs(spec: GuestSpec | None, name: str, snap: Snapshot) -> bool:
+    facts = snap.guests.get(name)
+    state = spec.state if spec is not None else "present"
+    return state in ("running", "paused") or (state == "present" and facts is not None and facts.active)
+
+
 def _share(spec: GuestSpec | None, name: str, snap: Snapshot) -> tuple[int, int]:
     """Return memory and CPUs of a guest that will run, nothing of one that will not."""
     facts = snap.guests.get(name)
-    state = spec.state if spec is not None else "present"
-    runs = state in ("running", "paused") or (state == "present" and facts is not None and facts.active)
-    if not runs:
+    if not _runs(spec, name, snap):
         return 0, 0
     have = seen(facts).have if facts is not None else {}
     whole = {**have, **(spec.values if spec is not None else {})}

@@ -131,14 +131,6 @@ WRONG: list[tuple[Any, list[str]]] = [
         ["guests[0].nics[0].mac: 2 guests cannot have the same"],
     ),
     (
-        guests(*({"name": name, "state": "running", "disks": [{"file": "/srv/one.raw"}]} for name in "ab")),
-        ["guests[1].disks[0].file: /srv/one.raw is guests[0].disks[0] (a)'s too, and here b's: two guests that write"],
-    ),
-    (
-        guests({"name": "a", "count": 2, "state": "paused", "disks": [{"volume": "images/data.raw"}]}),
-        ["guests[0].disks[0].volume: images/data.raw is guests[0].disks[0] (a1)'s too, and here a2's"],
-    ),
-    (
         guests(*({"name": name, "nics": [{"type": "user", "mac": "52:54:00:00:00:01"}]} for name in "ab")),
         ["guests[1].nics[0].mac: 52:54:00:00:00:01 is guests[0].nics[0] (a)'s too, and here b's"],
     ),
@@ -227,29 +219,3 @@ def test_nor_is_one_with_the_right_sections(given: Any) -> None:
         parse_document({**given, "version": 1})
     except SpecError as error:
         assert all(": " in problem or problem.startswith("and ") for problem in error.problems)
-
-
-@pytest.mark.parametrize(
-    "disk",
-    [
-        {"file": "/srv/one.raw", "readonly": True},
-        {"cdrom": "/srv/one.iso"},
-        {"cdrom": ""},
-        {"image": "debian-12"},
-    ],
-)
-def test_what_two_guests_may_share(disk: dict[str, Any]) -> None:
-    parse_document(guests(*({"name": name, "memory": "1GiB", "state": "running", "disks": [disk]} for name in "ab")))
-
-
-def test_guests_that_do_not_run_at_once_may_have_one_disk() -> None:
-    first, second = ({"name": name, "memory": "1GiB", "disks": [{"file": "/srv/one.raw"}]} for name in "ab")
-    parse_document(guests({**first, "state": "running"}, {**second, "state": "stopped"}))
-
-
-def test_who_shares_a_disk_on_purpose_says_so() -> None:
-    shareable = {"at": "devices/disk[target/@dev='vda']", "xml": "<shareable/>"}
-    disk = {"block": "/dev/san/cluster", "target": "vda"}
-    parse_document(
-        guests(*({"name": name, "memory": "1GiB", "state": "running", "disks": [disk], "xml_overlay": [shareable]} for name in "ab"))
-    )

@@ -257,6 +257,52 @@ def test_a_network_goes_in_the_run_that_plugs_its_last_guest_in_elsewhere(state:
 # what is refused
 
 
+DATA = {"file": "/data/old.qcow2"}
+
+
+def sharing(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    guests = [{"name": name, "memory": "1GiB", **words} for name, words in (("a", first), ("b", second))]
+    return {"version": 1, "guests": guests}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"state": "running", "disks": [DATA]}, {"state": "running", "disks": [DATA]}),
+        ({"state": "running", "disks": [{"volume": "fast/scratch.raw"}]}, {"state": "paused", "disks": [{"file": f"{FAST}/scratch.raw"}]}),
+    ],
+)
+def test_no_guest_is_started_on_a_disk_that_another_writes_to(first: dict[str, Any], second: dict[str, Any]) -> None:
+    (found,) = refused(Hall(), sharing(first, second))
+    assert "is a disk of a and b, and a shall be started: guests that write to one disk destroy what is on it" in found
+
+
+def test_nor_on_one_of_a_guest_that_runs_already() -> None:
+    hall = Hall()
+    hall.make(sharing({"state": "running", "disks": [DATA]}, {"disks": [DATA]}))
+    (found,) = refused(hall, sharing({}, {"state": "running"}))
+    assert "b shall be started" in found
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"disks": [DATA]}, {"state": "running", "disks": [DATA]}),
+        ({"state": "running", "disks": [{**DATA, "readonly": True}]}, {"state": "running", "disks": [{**DATA, "readonly": True}]}),
+        ({"state": "running", "disks": [{"cdrom": "/iso/other.iso"}]}, {"state": "running", "disks": [{"cdrom": "/iso/other.iso"}]}),
+        ({"state": "running", "disks": [{"size": "1GiB"}]}, {"state": "running", "disks": [{"size": "1GiB"}]}),
+    ],
+)
+def test_what_two_guests_may_have(first: dict[str, Any], second: dict[str, Any]) -> None:
+    Hall().make(sharing(first, second))
+
+
+def test_who_shares_a_disk_on_purpose_says_so() -> None:
+    overlay = {"at": "devices/disk[target/@dev='vda']", "xml": "<shareable/>"}
+    words = {"state": "running", "disks": [{**DATA, "target": "vda"}], "xml_overlay": [overlay]}
+    Hall().make(sharing(words, words))
+
+
 def test_all_that_the_host_tells_comes_at_once() -> None:
     hall = Hall()
     given = {
