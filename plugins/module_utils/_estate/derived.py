@@ -229,10 +229,10 @@ def _device(device: Element) -> None:
             # What a nic of a paravirtual guest is anyway.
             if model.get("type") == "netfront":
                 device.remove(model)
-        for address in device.findall("ip"):
+        for own in device.findall("ip"):
             # Which of them an address is of, it says itself.
-            if address.get("family") == ("ipv6" if ":" in address.get("address", "") else "ipv4"):
-                del address.attrib["family"]
+            if own.get("family") == ("ipv6" if ":" in own.get("address", "") else "ipv4"):
+                del own.attrib["family"]
     elif device.tag == "graphics":
         listen = device.find("listen")
         if device.get("listen") is not None and listen is not None and listen.get("address") == device.get("listen"):
