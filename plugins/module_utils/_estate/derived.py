@@ -225,10 +225,10 @@ def _device(device: Element) -> None:
         for mark in device.findall("readonly"):
             device.remove(mark)
     elif device.tag == "interface":
-        for model in device.findall("model"):
+        for card in device.findall("model"):
             # What a nic of a paravirtual guest is anyway.
-            if model.get("type") == "netfront":
-                device.remove(model)
+            if card.get("type") == "netfront":
+                device.remove(card)
         for own in device.findall("ip"):
             # Which of them an address is of, it says itself.
             if own.get("family") == ("ipv6" if ":" in own.get("address", "") else "ipv4"):
