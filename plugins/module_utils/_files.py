@@ -70,6 +70,10 @@ class LocalFiles:
         """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""
         return _xl_files.configs(patterns)
 
+    def dom0_gives(self) -> bool:
+        """Say whether dom0 gives of its memory to guests that start: it does where Xen was not told how much it has."""
+        return _xl_files.dom0_gives(self._programs)
+
     def xl_running(self) -> str:
         """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
         return _xl_files.listing(self._programs)

@@ -64,6 +64,9 @@ def gather_estate(
         pool_names=tuple(hypervisor.pool_names()) if wanted.pools - set(pools) else (),
         whole=whole,
     )
+    if host.free_bytes is not None and _starts(estate, snap) and (host.remote or files.dom0_gives()):
+        # What is free is not all that a guest can have; from afar nobody knows.
+        snap = replace(snap, host=replace(host, free_bytes=None))
     if not host.remote:
         if any(_needs_accelerator(spec, snap) for spec in estate.guests):
             snap = replace(snap, accelerator=files.accelerator())
@@ -86,6 +89,14 @@ def gather_estate(
     if active:
         snap = replace(snap, leases=tuple(hypervisor.leases(active)))
     return snap
+
+
+def _starts(estate: EstateSpec, snap: Snapshot) -> bool:
+    """Say whether a guest may be started."""
+    return any(
+        spec.state in ("running", "paused") and not (spec.name in snap.guests and snap.guests[spec.name].active)
+        for spec in estate.guests
+    )
 
 
 def _leaving(estate: EstateSpec) -> bool:

@@ -251,6 +251,9 @@ class Files(Protocol):
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""
 
+    def dom0_gives(self) -> bool:
+        """Say whether dom0 gives of its memory to guests that start: it does where Xen was not told how much it has."""
+
     def xl_running(self) -> str:
         """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
 

@@ -44,6 +44,19 @@ def listing(programs: Programs) -> str:
     return output if done == 0 else ""
 
 
+def dom0_gives(programs: Programs) -> bool:
+    """Say whether dom0 gives of its memory to guests that start.
+
+    Both xl and libvirt do so by default where Xen's command line has no ``dom0_mem`` (xl.conf, libxl.conf: autoballoon).
+    Where nobody says what that line is, it may.
+    """
+    if programs.find("xl") is None:
+        return True
+    done, output, _complaint = programs.attempt("ask Xen for its command line", ["xl", "info"])
+    line = next((text for text in output.splitlines() if text.startswith("xen_commandline")), "")
+    return done != 0 or "dom0_mem=" not in line
+
+
 def set_autostart(path: str, autostart: bool, auto: Path = AUTO) -> None:
     """Link a configuration into the folder of those that start with the host, or remove its links; a file there stays."""
     try:

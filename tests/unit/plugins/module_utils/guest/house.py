@@ -52,6 +52,7 @@ class Files:
         # What xl has: configurations by path, with whether their guests start with the host, and its list.
         self.configs: dict[str, tuple[str, bool]] = {}
         self.listing = ""
+        self.gives = False
 
     def accelerator(self, fresh: bool = False) -> Accelerator:
         if fresh or not self.kept:
@@ -73,6 +74,9 @@ class Files:
     def set_xl_autostart(self, path: str, autostart: bool) -> None:
         if path in self.configs:
             self.configs[path] = (self.configs[path][0], autostart)
+
+    def dom0_gives(self) -> bool:
+        return self.gives
 
     def xl_running(self) -> str:
         return self.listing

@@ -173,5 +173,9 @@ def test_more_memory_than_xen_has_free_is_refused_before_anything_is_made() -> N
     with pytest.raises(SpecError, match="memory: web1 shall be started with 3GiB together, and the hypervisor has 2GiB left"):
         made.plan(memory="3GiB", state="running", disks=[{"size": "1GiB"}])
     assert made.fake.calls == []
+    # A dom0 that was not told how much it has gives of its own.
+    made.files.gives = True
+    made.plan(memory="3GiB", state="running")
+    made.files.gives = False
     # Made, but not started, it takes nothing.
     made.run(memory="3GiB")

@@ -74,6 +74,22 @@ def test_what_xl_lists(done: int, said: str, monkeypatch: pytest.MonkeyPatch) ->
     assert _xl_files.listing(programs) == said
 
 
+@pytest.mark.parametrize(
+    ("line", "gives"),
+    [
+        ("xen_commandline        : placeholder dom0_mem=2G,max:2G", False),
+        ("xen_commandline        : placeholder", True),
+        ("", True),
+    ],
+)
+def test_dom0_gives_of_its_memory_where_nobody_said_how_much_it_has(
+    line: str, gives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = Programs(lambda *_args, **_kwargs: (0, f"host : hv1\n{line}\n", ""))
+    monkeypatch.setattr(programs, "find", lambda name: "/usr/sbin/xl")
+    assert _xl_files.dom0_gives(programs) is gives
+
+
 def test_a_host_without_xl_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = Programs(lambda *_args, **_kwargs: pytest.fail("nothing is to be run"))
     monkeypatch.setattr(programs, "find", lambda name: None)
