@@ -222,7 +222,8 @@ STAGES = (
     Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT, lab=True),
     # An emulated Xen host, which is made of packages and booted three times where the cache has none.
     Stage("xen", "read", pytest_of("main", XEN), folder=XEN, root=True, lab=True, limit_s=3300),
-    Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True, lab=True),
+    # With cold caches it makes the images of all machines.
+    Stage("lab", "run", pytest_of("main", LAB), folder=LAB, root=True, lab=True, limit_s=3300),
     Stage(
         # Plays wait for guests and for each other half of the time: two at once, each file on a lab host of its own.
         "integration",
