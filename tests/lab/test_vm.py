@@ -64,6 +64,10 @@ def test_two_ways_in(lab_dom0: VM) -> None:
     assert lab_dom0.exec(["pwd"], cwd=Path("/etc")).stdout == "/etc\n"
 
 
+# Of the guests and of Ansible the tests of modules make more, and of a killed session those of machines.
+
+
+@pytest.mark.slow
 def test_ansible_comes_in(lab_dom0: VM, tmp_path: Path) -> None:
     """By the variables alone, as a user who becomes root."""
     inventory = tmp_path / "inventory.yml"
@@ -76,7 +80,8 @@ def test_ansible_comes_in(lab_dom0: VM, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1].strip() == "0"
 
 
-@pytest.mark.parametrize("type", ["pv", pytest.param("pvh", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("type", ["pv", "pvh"])
 def test_a_tiny_guest_boots_and_shuts_down(lab_dom0: VM, type: str) -> None:
     """By libvirt: it says on its console that it is up, has a lease of the network, and ends when it is asked to."""
     name = f"tiny-{type}-{uuid.uuid4().hex[:6]}"
@@ -131,6 +136,7 @@ def test_a_second_one_is_up_in_seconds_and_down_leaves_nothing(lab_dom0: VM, spa
         spare.exec(["true"])
 
 
+@pytest.mark.slow
 def test_a_killed_session_leaves_no_vm(spare: VM) -> None:
     """SIGKILL for the process that owns a vm: its watcher takes the vm down."""
     script = (

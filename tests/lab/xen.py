@@ -59,13 +59,14 @@ def console(vm: VM, name: str) -> str:
 
 
 def wait_for(vm: VM, name: str, text: str, seconds: float = PATIENCE) -> str:
-    """Wait until a guest has said something on its console, and return that line."""
+    """Wait until a guest has said something on its console, and return that line from there on."""
     deadline = time.monotonic() + seconds
     while True:
         said = console(vm, name)
         found = next((line for line in said.splitlines() if text in line), None)
         if found is not None:
-            return found.strip()
+            # Before it may stand the prompt of a shell, and what that asks the terminal.
+            return found[found.index(text) :].strip()
         if time.monotonic() > deadline:
             raise LabError(f"guest {name} of {vm.title} did not say {text!r} within {seconds:.0f} s, but: {said[-2000:]}")
         time.sleep(0.5)

@@ -41,6 +41,7 @@ OPTIONS: dict[str, Any] = {
     "removal": {"type": "bool", "default": False},
 }
 
+
 @dataclass(frozen=True)
 class Wants:
     """What a host should be.

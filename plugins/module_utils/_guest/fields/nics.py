@@ -72,6 +72,7 @@ RATE = Type(
     lambda want, have: bool(round_up(want, KIB) == have),
 )
 
+
 def _set_ip(nic: Element, value: str) -> None:
     _xml.write(nic, "ip/@address", value)
     _xml.write(nic, "ip/@family", "ipv6" if ":" in value else "ipv4")
