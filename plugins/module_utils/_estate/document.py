@@ -226,6 +226,8 @@ class _Reader:
         """Return a guest's own words over those of its profiles, over the defaults."""
         layers = []
         for position, name in enumerate(given.pop("profiles", None) or ()):
+            if not isinstance(name, str):
+                continue  # that was complained of when its shape was looked at
             if name not in profiles:
                 self.complain(f"{path}.profiles[{position}]", f"there is no profile {name}{shape.hint(name, profiles)}")
             else:

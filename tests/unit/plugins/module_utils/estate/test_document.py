@@ -123,6 +123,11 @@ WRONG: list[tuple[Any, list[str]]] = [
     (guests({"name": "a", "disks": [[]]}), ["guests[0].disks[0]: must be a mapping, and is a list"]),
     (guests({"name": "a", "tags": "web"}), ["guests[0].tags: must be a list, and is the text 'web'"]),
     (guests({"name": "a", "profiles": ["smal"]}, profiles={"small": {}}), ["guests[0].profiles[0]: there is no profile smal"]),
+    (guests({"name": "a", "profiles": [{}]}, profiles={"small": {}}), ["guests[0].profiles[0]: must be a text"]),
+    (guests({"name": "a", "profiles": [None]}, profiles={"small": {}}), ["guests[0].profiles[0]: must be a text"]),
+    # Also where the guest has no name that could be told.
+    (guests({"name": [], "profiles": [{}]}), ["guests[0].name: must be", "guests[0].profiles[0]: must be a text"]),
+    (guests({"name": {}, "profiles": [None]}), ["guests[0].name: must be", "guests[0].profiles[0]: must be a text"]),
     (guests({"name": "a"}, profiles={"small": {"memry": "1GiB"}}), ["profiles.small.memry: no such option; did you mean"]),
     (guests({"name": "a"}, guest_defaults={"name": "x"}), ["guest_defaults.name: no such option"]),
     (guests({"name": "a", "count": -1}), ["guests[0].count: -1 is not a number of guests"]),
