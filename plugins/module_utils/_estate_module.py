@@ -20,7 +20,7 @@ from ._facts import Snapshot
 from ._gather import gather_estate
 from ._guest.options import RUN_OPTIONS
 from ._guest.plan import Options as GuestOptions
-from ._guest.platforms import check_waits
+from ._guest.platforms import check_driver, check_waits
 from ._guest.states import Stopping
 from ._guest_module import TABLES as GUEST_TABLES
 from ._guest_module import console_log, duration
@@ -81,8 +81,7 @@ def estate_subject(params: Mapping[str, Any]) -> Subject:
             # A checksum file is read once, so that plan and read-back hold the same checksum against the image.
             read[0] = _resolved(ports, estate)
         snap = gather_estate(ports.hypervisor, ports.files, read[0], losing=bool(consent), prune=options.prune)
-        if snap.host.driver == "lxc":
-            raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+        check_driver(snap.host.driver)
         return snap
 
     # A plan is made once before an apply and once after it.

@@ -16,6 +16,9 @@ from typing import Any
 
 from . import _xml
 
+# What guests are booted as, by libvirt's name of the kind of their system (virDomainOSType), where PV has two.
+GUEST_TYPES: Mapping[str, str] = {"hvm": "hvm", "xen": "pv", "linux": "pv", "xenpvh": "pvh"}
+
 
 @dataclass(frozen=True)
 class HostFacts:
@@ -292,6 +295,10 @@ class Snapshot:
     whole: bool = False
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     nwfilters: Mapping[str, NwfilterFacts] = field(default_factory=dict)
+
+    def runs(self, name: str) -> bool:
+        """Say whether there is a guest of this name that runs or is paused."""
+        return name in self.guests and self.guests[name].active
 
     def volume_at(self, path: str) -> VolumeFacts | None:
         """Return the volume whose file or device is ``path``."""

@@ -18,6 +18,7 @@ from ._guest.platforms import platform_of
 from ._guest.record import read as read_record
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
+from ._guest.states import starts
 from ._image.gather import find_users, local_files
 from ._image.gather import gather as gather_image
 from ._image.place import DIRECTORY_POOLS, find_place
@@ -93,10 +94,7 @@ def gather_estate(
 
 def _starts(estate: EstateSpec, snap: Snapshot) -> bool:
     """Say whether a guest may be started."""
-    return any(
-        spec.state in ("running", "paused") and not (spec.name in snap.guests and snap.guests[spec.name].active)
-        for spec in estate.guests
-    )
+    return any(starts(spec.state, snap.runs(spec.name)) for spec in estate.guests)
 
 
 def _leaving(estate: EstateSpec) -> bool:
@@ -239,7 +237,8 @@ def _with_users(hypervisor: Hypervisor, files: Files, snap: Snapshot, specs: Seq
 
 
 def _with_paths(snap: Snapshot, files: Files, paths: Sequence[str]) -> Snapshot:
-    facts = {path: files.path_facts(path, platform_of(snap.host.driver).reader) for path in paths}
+    reader = platform_of(snap.host.driver).reader
+    facts = {path: files.path_facts(path, reader) for path in paths}
     images: dict[str, ImageFacts] = {}
     for path, seen in facts.items():
         if seen.exists and seen.kind == "file" and snap.volume_at(path) is None:

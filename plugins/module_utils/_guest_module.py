@@ -11,14 +11,14 @@ from typing import Any
 from . import _xml
 from ._apply import Ports
 from ._change import Plan
-from ._errors import SpecError, Unsupported
+from ._errors import SpecError
 from ._estate.plan import Options, plan
 from ._estate.spec import EstateSpec
 from ._facts import GuestFacts, Snapshot
 from ._gather import gather_estate
 from ._guest.options import GUEST_OPTIONS, shown
 from ._guest.plan import Options as GuestOptions
-from ._guest.platforms import check_waits
+from ._guest.platforms import check_driver, check_waits
 from ._guest.spec import GuestSpec, parse
 from ._guest.states import Stopping
 from ._guest.table import GUEST
@@ -45,8 +45,7 @@ def guest_subject(params: Mapping[str, Any]) -> Subject:
 
     def gather(ports: Ports) -> Snapshot:
         snap = gather_estate(ports.hypervisor, ports.files, estate, losing=bool(consent))
-        if snap.host.driver == "lxc":
-            raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+        check_driver(snap.host.driver)
         check_waits(snap.host.driver, [params["wait_for"]])
         return snap
 

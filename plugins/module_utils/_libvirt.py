@@ -185,6 +185,8 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
         seen = read.capabilities(call("read", "hypervisor", uri, connection.getCapabilities))
         info = call("read", "hypervisor", uri, connection.getInfo)
         name = call("read", "hypervisor", uri, connection.getHostname)
+        # Not getInfo, which counts only what NUMA nodes report.
+        total, free = self.memory()
         return HostFacts(
             uri=uri,
             driver=self._type(),
@@ -195,8 +197,7 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
             libvirt_version=call("read", "hypervisor", uri, connection.getLibVersion),
             # None where no emulator is installed yet.
             hypervisor_version=call("read", "hypervisor", uri, connection.getVersion, already=lambda error: True) or 0,
-            # Not getInfo, which counts only what NUMA nodes report.
-            memory_bytes=self.memory()[0],
+            memory_bytes=total,
             cpus=info[2],
             domain_types=seen["domain_types"],
             machines=seen["machines"],
@@ -204,7 +205,7 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
             capabilities_xml=seen["xml"],
             guest_types=seen["guest_types"],
             # Xen gives a guest all of its memory when it starts, of what no other has.
-            free_bytes=self.memory()[1] if self._type() == "xen" else None,
+            free_bytes=free if self._type() == "xen" else None,
         )
 
     def memory(self) -> tuple[int, int]:

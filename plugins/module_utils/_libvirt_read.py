@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from ._facts import METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
+from ._facts import GUEST_TYPES, METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
 
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
@@ -44,10 +44,6 @@ def is_remote(uri: str) -> bool:
     return (parts.hostname or "") not in _LOCAL_HOSTS
 
 
-# What libvirt calls an os_type, in the words of the option ``type``.
-_OS_TYPES = {"hvm": "hvm", "xen": "pv", "linux": "pv", "xenpvh": "pvh"}
-
-
 def capabilities(xml: str) -> dict[str, Any]:
     """Return ``uuid``, ``arch``, ``domain_types``, ``guest_types``, ``machines`` and ``xml``, as in HostFacts."""
     root = ElementTree.fromstring(xml)
@@ -55,7 +51,7 @@ def capabilities(xml: str) -> dict[str, Any]:
     machines: dict[tuple[str, str], tuple[str, ...]] = {}
     guest_types: dict[str, tuple[str, ...]] = {}
     for guest in root.iterfind("guest"):
-        kind = _OS_TYPES.get((guest.findtext("os_type") or "").strip())
+        kind = GUEST_TYPES.get((guest.findtext("os_type") or "").strip())
         node = guest.find("arch")
         arch = (node.get("name") or "") if node is not None else ""
         if kind is not None and kind not in guest_types.get(arch, ()):
@@ -279,18 +275,21 @@ def defined_addresses(xml: str) -> list[dict[str, Any]]:
     found = []
     for node in ElementTree.fromstring(xml).iterfind("devices/interface"):
         mac, target = node.find("mac"), node.find("target")
-        addresses = [
-            {
-                "address": ip.get("address") or "",
-                "prefix": int(ip.get("prefix") or (128 if ":" in (ip.get("address") or "") else 32)),
-                "family": "ipv6" if ":" in (ip.get("address") or "") else "ipv4",
-            }
-            for ip in node.iterfind("ip")
-        ]
+        addresses = [_defined(ip.get("address") or "", ip.get("prefix")) for ip in node.iterfind("ip")]
         if addresses:
-            name = (target.get("dev") or "") if target is not None else ""
-            found.append({"name": name, "mac": (mac.get("address") or "").lower() if mac is not None else "", "addresses": addresses})
+            found.append(
+                {
+                    "name": (target.get("dev") or "") if target is not None else "",
+                    "mac": (mac.get("address") or "").lower() if mac is not None else "",
+                    "addresses": addresses,
+                }
+            )
     return found
+
+
+def _defined(address: str, prefix: str | None) -> dict[str, Any]:
+    family, bits = ("ipv6", 128) if ":" in address else ("ipv4", 32)
+    return {"address": address, "prefix": int(prefix or bits), "family": family}
 
 
 def lease_addresses(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:

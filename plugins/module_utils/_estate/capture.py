@@ -11,9 +11,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .. import _xml
-from .._errors import Unsupported
 from .._facts import GuestFacts, ImageFacts, Snapshot
-from .._guest.platforms import platform_of
+from .._guest.platforms import check_driver, platform_of
 from .._image.gather import all_volumes
 from .._network.tree import hosts, read_tree
 from .._ports import Files, Hypervisor
@@ -55,11 +54,11 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> tuple[Snapsh
     These stand in the snapshot as if libvirt had them defined.
     """
     host = hypervisor.host()
-    if host.driver == "lxc":
-        raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
+    check_driver(host.driver)
     guests = dict(hypervisor.guests())
+    platform = platform_of(host.driver)
     of_xl: list[Found] = []
-    if choice.xl_configs and platform_of(host.driver).xl and not host.remote:
+    if choice.xl_configs and platform.xl and not host.remote:
         of_xl = xl_guests(hypervisor, files, host, choice.xl_configs, guests)
         guests.update({found.name: found.facts for found in of_xl if found.facts is not None})
     pools = hypervisor.pools()
@@ -76,7 +75,7 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> tuple[Snapsh
         return snap, of_xl
     chosen = [guests[name] for name in choice.chosen("guests", guests)]
     paths = sorted({path for guest in chosen for path in _paths(guest)})
-    seen = {path: files.path_facts(path, platform_of(host.driver).reader) for path in paths}
+    seen = {path: files.path_facts(path, platform.reader) for path in paths}
     volumes = {volume.path: volume for volume in snap.volumes.values()}
     images: dict[str, ImageFacts] = {}
     bases = {volume.backing for volume in volumes.values() if volume.backing is not None}

@@ -219,12 +219,12 @@ class _Guest:
 
     def _as_they_are(self, keyed: Keyed, have: Spec) -> dict[str, Any]:
         """Return the words of a device that nothing else decides, as far as this hypervisor has them."""
-        found = {}
-        for name in _AS_THEY_ARE:
-            row = next((row for row in keyed.item.entries if isinstance(row, Field) and row.name == name), None)
-            if row is not None and have.get(name) is not None and self.snap.host.driver in row.drivers:
-                found[name] = row.type.show(have[name])
-        return found
+        return {
+            row.name: row.type.show(have[row.name])
+            for row in keyed.item.entries
+            if isinstance(row, Field) and row.name in _AS_THEY_ARE
+            if have.get(row.name) is not None and self.snap.host.driver in row.drivers
+        }
 
     def _checked(self, kind: str, words: dict[str, Any], have: Spec) -> dict[str, Any] | str:
         """Return the words if they can be read back, with the name on record where another would follow from them."""

@@ -10,7 +10,7 @@ one redefine of it. All that is wrong is raised at once, before the first step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -113,7 +113,6 @@ class _Planner:
         self.networks: dict[str, Plan] = {}
         self.wishes: list[Wishes] = []
         self.made_by: dict[str, Key] = {}
-        self.changed: dict[str, GuestFacts] = {}
 
     def plan(self) -> Plan:
         first = [*self._secrets(), *self._nwfilters(), *self._pools(), *self._images(), *self._volumes()]
@@ -123,14 +122,11 @@ class _Planner:
         self._networks()
         goes = [*self._guests(doomed.guests), *self._guests(g for g in self.estate.guests if g.state == "absent")]
         stays = self._guests(guest for guest in self.estate.guests if guest.state != "absent")
-        for action in stays:
-            if action.kind == "guest" and action.name in self.snap.guests:
-                self.changed[action.name] = guest_after(action, self.snap.guests[action.name])
         leaving = {network.name for network in (*_absent(self.estate.networks), *doomed.networks)}
         networks = joined(
             self.networks, self.wishes, self.snap, leaving, self.problems, patient=self.estate.name is not None
         )
-        last = self._removals(doomed, goes)
+        last = self._removals(doomed, goes, stays)
         self.problems += overcommitted(self.estate, self.snap)
         self.problems += without_memory(self.estate, self.snap)
         self.problems += fought_over(self.estate, self.snap)
@@ -284,12 +280,18 @@ class _Planner:
 
     # what goes
 
-    def _removals(self, doomed: EstateSpec, gone: Sequence[Action]) -> list[Action]:
+    def _removals(self, doomed: EstateSpec, gone: Sequence[Action], stays: Sequence[Action]) -> list[Action]:
         """Return the actions on what guests stood on, after those on the guests."""
         before = tuple(action.key for action in gone)
         leaving = {action.name for action in gone if action.kind == "guest" and action.action == "delete"}
         for name in leaving:
             self.running.pop(name, None)
+        changed = [action for action in stays if action.kind == "guest" and action.name in self.running]
+        there = {action.name: self.running[action.name] for action in changed}
+        later = replace(
+            self.snap,
+            guests={**self.running, **{action.name: guest_after(action, there[action.name]) for action in changed}},
+        )
         deleted = {
             (step.args["pool"], step.args["name"]) for action in gone for step in action.steps if step.op == "delete_volume"
         }
@@ -305,7 +307,7 @@ class _Planner:
         for image in (*_absent(self.estate.images), *doomed.images):
             found += self._gone_image(image, doomed, bare, deleted)
         for network in (*_absent(self.estate.networks), *doomed.networks):
-            found += self._gone_network(network, before)
+            found += self._gone_network(network, before, there, later)
         for nwfilter in self._outer_first([*_absent(self.estate.nwfilters), *doomed.nwfilters]):
             made = self._part("nwfilter", nwfilter.name, partial(plan_nwfilter, nwfilter, self.snap))
             self.there.nwfilters.pop(nwfilter.name, None)
@@ -355,17 +357,18 @@ class _Planner:
             deleted.add(volumes[path])
         return _after(made, before)
 
-    def _gone_network(self, spec: NetworkSpec, before: Sequence[Key]) -> list[Action]:
+    def _gone_network(
+        self, spec: NetworkSpec, before: Sequence[Key], changed: Mapping[str, GuestFacts], later: Snapshot
+    ) -> list[Action]:
+        """Remove a network that no guest of ``later`` uses; the ``changed`` ones, as they are now, let go of it first."""
         facts = self.snap.networks.get(spec.name)
-        # As the guests that stay will be: this run may plug them in elsewhere, and then comes first.
-        snap = replace(self.snap, guests={**self.snap.guests, **self.changed})
-        if facts is not None and self._still_used(spec, facts, snap):
+        if facts is not None and self._still_used(spec, facts, later):
             return []
-        made = self._part("network", spec.name, partial(plan_network, spec, snap))
-        plugged = defined_with(facts, self.snap.guests) if facts is not None else ()
-        return _after(made, (*before, *(("guest", name) for name in plugged if name in self.changed)))
+        made = self._part("network", spec.name, partial(plan_network, spec, later))
+        plugged = defined_with(facts, changed) if facts is not None else ()
+        return _after(made, (*before, *(("guest", name) for name in plugged)))
 
-    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts, snap: Snapshot) -> bool:
+    def _still_used(self, spec: NetworkSpec, facts: NetworkFacts, later: Snapshot) -> bool:
         """Complain where guests that stay want a network that goes, and tell whether there are any."""
         why = "goes (state: absent)" if (spec in self.estate.networks) else "is not in the document and would be pruned"
         named = set()
@@ -376,7 +379,7 @@ class _Planner:
                     path = f"nics[{position}].network"
                     sentence = f"{path}: the network {spec.name} {why}; put it into networks, or plug the guest in elsewhere"
                     self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
-        left = [name for name in defined_with(facts, snap.guests) if name not in named]
+        left = [name for name in defined_with(facts, later.guests) if name not in named]
         if left and spec not in self.estate.networks:
             self.problems.append(
                 f"networks: the network {spec.name} {why}, and {', '.join(left)} could not start without it; put it into "

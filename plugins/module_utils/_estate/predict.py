@@ -78,17 +78,15 @@ def guest_after(action: Action, facts: GuestFacts) -> GuestFacts:
     if xml is None:
         return facts
     pulled = {
-        str(change.before.get("mac")).lower()
+        change.before["mac"]
         for change in action.changes
         if change.path[0] == "nics" and len(change.path) == 2 and change.after is None and change.effect is Effect.LIVE
     }
     live = facts.live_xml
     if live is not None and pulled:
         root = _xml.parse(live)
-        for devices in root.findall("devices"):
-            for nic in devices.findall("interface"):
-                if (_xml.read(nic, "mac/@address") or "").lower() in pulled:
-                    devices.remove(nic)
+        for mac in pulled:
+            _xml.remove(root, f"devices/interface[mac/@address='{mac}']")
         live = _xml.to_text(root)
     return replace(facts, xml=xml, live_xml=live)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .._facts import Snapshot
 from .._guest.seen import seen
 from .._guest.spec import GuestSpec
+from .._guest.states import starts
 from .._units import show_size
 from .spec import EstateSpec
 
@@ -48,7 +49,7 @@ def without_memory(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
     starting = {
         spec.name: _share(spec, spec.name, snap)[0]
         for spec in estate.guests
-        if spec.state in ("running", "paused") and not (spec.name in snap.guests and snap.guests[spec.name].active)
+        if starts(spec.state, snap.runs(spec.name))
     }
     if sum(starting.values()) > free:
         yield (
@@ -64,16 +65,19 @@ def fought_over(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
     Who means it says so in an overlay (shareable). Guests that run already are left to their hypervisor.
     """
     specs = {spec.name: spec for spec in estate.guests}
+    starting = {spec.name for spec in estate.guests if starts(spec.state, snap.runs(spec.name))}
+    if not starting:
+        return
     users: dict[str, list[str]] = {}
     for name in sorted({*specs, *snap.guests}):
         if _runs(specs.get(name), name, snap):
             for path in _written(specs.get(name), name, snap):
                 users.setdefault(path, []).append(name)
     for path, names in users.items():
-        starting = [name for name in names if name in specs and not (name in snap.guests and snap.guests[name].active)]
-        if len(names) > 1 and starting:
+        first = next((name for name in names if name in starting), None)
+        if len(names) > 1 and first is not None:
             yield (
-                f"disks: {path} is a disk of {' and '.join(names)}, and {starting[0]} shall be started: guests that write to one "
+                f"disks: {path} is a disk of {' and '.join(names)}, and {first} shall be started: guests that write to one "
                 "disk destroy what is on it; give each its own, or say readonly: true where it is only read"
             )
 
@@ -104,9 +108,8 @@ def _volume(word: str | None) -> tuple[str, str]:
 
 
 def _runs(spec: GuestSpec | None, name: str, snap: Snapshot) -> bool:
-    facts = snap.guests.get(name)
     state = spec.state if spec is not None else "present"
-    return state in ("running", "paused") or (state == "present" and facts is not None and facts.active)
+    return state in ("running", "paused") or (state == "present" and snap.runs(name))
 
 
 def _share(spec: GuestSpec | None, name: str, snap: Snapshot) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from .._errors import SpecError
+from .._errors import SpecError, Unsupported
 from .platform import Platform
 from .qemu import Qemu
 from .xen import Xen
@@ -15,6 +15,12 @@ from .xen import Xen
 # libvirt's test driver takes what QEMU's does.
 _PLATFORMS: Mapping[str, Platform] = {"xen": Xen()}
 _USUAL = Qemu()
+
+
+def check_driver(driver: str) -> None:
+    """Raise Unsupported for a driver whose guests this collection does not manage."""
+    if driver == "lxc":
+        raise Unsupported("guests of the LXC driver are not managed by this collection; use QEMU or Xen")
 
 
 def check_waits(driver: str, goals: Collection[str | None]) -> None:

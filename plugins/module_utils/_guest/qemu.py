@@ -24,10 +24,9 @@ class Qemu:
     reader: str | None = None
 
     def make(self, spec: GuestSpec, snap: Snapshot) -> Made:
-        host, complaints = snap.host, []
+        host = snap.host
         arch = spec.values.get("arch", host.arch)
-        accel, complaint, warnings = _accel(spec, snap, arch)
-        complaints += [complaint] if complaint else []
+        accel, complaints, warnings = _accel(spec, snap, arch)
         if arch not in host.domain_types:
             known = ", ".join(sorted(host.domain_types)) or "none"
             complaints.append(
@@ -62,22 +61,21 @@ class Qemu:
         return free_target(bus, taken)
 
 
-def _accel(spec: GuestSpec, snap: Snapshot, arch: str) -> tuple[str, str, tuple[str, ...]]:
-    """Return what a new guest runs by, a complaint and warnings; libvirt's offer of KVM counts for less than a look."""
+def _accel(spec: GuestSpec, snap: Snapshot, arch: str) -> tuple[str, list[str], tuple[str, ...]]:
+    """Return what a new guest runs by, complaints and warnings; libvirt's offer of KVM counts for less than a look."""
     host, seen = snap.host, snap.accelerator
     accel = str(spec.values.get("accel") or accel_for(host, arch, seen))
     if seen is None or seen.verdict == "kvm" or not offers_kvm(host, arch):
-        return accel, "", ()
+        return accel, [], ()
     why = f"{seen.reason} {seen.advice}".strip()
     if accel == "kvm":
-        return (
-            accel,
+        complaint = (
             f"accel: guests would not run by kvm on this host, whatever libvirt says. {why} If that is not so any "
             "more, look anew with virtfleet.core.accelerator_info and fresh: true; to overrule it set "
-            "VIRTFLEET_ACCELERATOR: kvm in the task's environment",
-            (),
+            "VIRTFLEET_ACCELERATOR: kvm in the task's environment"
         )
+        return accel, [complaint], ()
     if "accel" in spec.values:
-        return accel, "", ()
+        return accel, [], ()
     # Without the guest's name: it is said once, however many guests are made.
-    return accel, "", (f"New guests are emulated, although libvirt offers KVM. {why}",)
+    return accel, [], (f"New guests are emulated, although libvirt offers KVM. {why}",)

@@ -93,14 +93,13 @@ def write_events(root: Element) -> None:
         SubElement(root, event).text = what
 
 
-def write_screen(devices: Element, tablet: str | None = "usb") -> None:
+def write_screen(devices: Element) -> None:
     """Add a screen for whoever installs from a CD, reachable from the host only."""
     graphics = SubElement(devices, "graphics", {"type": "vnc", "port": "-1", "autoport": "yes"})
     SubElement(graphics, "listen", {"type": "address", "address": "127.0.0.1"})
     video = SubElement(devices, "video")
     SubElement(video, "model", {"type": "vga"})
-    if tablet is not None:
-        SubElement(devices, "input", {"type": "tablet", "bus": tablet})
+    SubElement(devices, "input", {"type": "tablet", "bus": "usb"})
 
 
 def _clock(root: Element, arch: str) -> None:

@@ -38,6 +38,11 @@ def settled(wanted: str, state: str) -> bool:
     return wanted == "present" or state in _SATISFIED[wanted]
 
 
+def starts(wanted: str, active: bool) -> bool:
+    """Tell whether a guest, which runs or does not, has to be started for the wanted state."""
+    return wanted in ("running", "paused") and not active
+
+
 def transition(name: str, state: str, wanted: str, stopping: Stopping) -> tuple[Change | None, tuple[Step, ...]]:
     """Return the change of state and its steps; ``state`` may be ``absent``. Raise SpecError where there is no way."""
     if settled(wanted, state):

@@ -11,6 +11,7 @@ from typing import Any
 from ... import _xml
 from ..._change import UNSET, Effect
 from ..._errors import SpecError
+from ..._facts import GUEST_TYPES
 from ..._table import QEMU, RECREATE, XEN, Context, Field, Spec
 from ..._types import LINE, PATH, Type, choice, read_text, words, write_text
 from ..._xml import Element
@@ -36,12 +37,11 @@ ACCEL = Type(_ACCEL.parse, _read_accel, _write_accel)
 # driver once more in the machine (libvirt, formatdomain: operating system booting; virDomainOSType).
 
 TYPES = ("pv", "pvh", "hvm")
-_OS_TYPES = {"hvm": "hvm", "linux": "pv", "xen": "pv", "xenpvh": "pvh"}
 _XEN_TYPES = {"pv": ("linux", "xenpv"), "pvh": ("xenpvh", "xenpvh"), "hvm": ("hvm", "xenfv")}
 
 
 def _get_type(root: Element) -> Any:
-    return _OS_TYPES.get(_xml.read(root, "os/type") or "", UNSET)
+    return GUEST_TYPES.get(_xml.read(root, "os/type") or "", UNSET)
 
 
 def set_type(root: Element, value: str) -> None:
