@@ -11,6 +11,7 @@ from typing import Any
 from . import _kvm_host_look
 from ._kvm_host import judge, removal, wants
 from ._kvm_host.settings import MARK
+from ._machine.finding import warnings
 from ._machine_look import installed
 from ._programs import RunCommand
 
@@ -46,7 +47,7 @@ def read_kvm_host(params: Mapping[str, Any], run_command: RunCommand) -> Mapping
         "findings": [asdict(finding) for finding in found.findings],
         "refusals": list(found.refusals),
     }
-    result["kvm_host"]["warnings"] = warnings(result)
+    result["kvm_host"]["warnings"] = warnings(found.findings, _MENDED)
     if wanted.removal:
         going = removal.judge(seen, installed(run_command))
         result["kvm_host"]["removal"] = removal.shown(going, seen)
@@ -64,15 +65,6 @@ def _busy(found: judge.Judgement) -> dict[str, bool]:
         "daemons": bool(found.daemons.units or found.daemons.start or todo.device),
         "remote": bool(todo.certificates or todo.conf or todo.open or todo.shut or todo.listen),
     }
-
-
-def warnings(result: Mapping[str, Any]) -> list[str]:
-    """Return what a person should read even when nothing failed."""
-    return [
-        f"{finding['check']}: {finding['found']}" + (f"; {finding['advice']}" if finding["advice"] else "")
-        for finding in result["findings"]
-        if finding["status"] == "warn" and finding["check"] not in _MENDED
-    ]
 
 
 # The role is about to see to these, so that they are no news.

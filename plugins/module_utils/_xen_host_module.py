@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from . import _xen_host_look
+from ._machine.finding import warnings
 from ._machine_look import installed
 from ._programs import RunCommand
 from ._xen_host import judge, removal, wants
@@ -58,7 +59,7 @@ def read_xen_host(params: Mapping[str, Any], run_command: RunCommand) -> Mapping
         "findings": [asdict(finding) for finding in found.findings],
         "refusals": list(found.refusals),
     }
-    result["xen_host"]["warnings"] = warnings(result)
+    result["xen_host"]["warnings"] = warnings(found.findings, _MENDED)
     if wanted.removal:
         going = removal.judge(seen, installed(run_command))
         result["xen_host"]["removal"] = removal.shown(going, seen)
@@ -91,12 +92,3 @@ def _xen(seen: Seen) -> dict[str, Any] | None:
         "memory_available_bytes": int(info.get("free_memory", 0)) * wants.MIB,
         "dom0_memory_bytes": seen.dom0_memory * wants.MIB if seen.dom0_memory is not None else None,
     }
-
-
-def warnings(result: Mapping[str, Any]) -> list[str]:
-    """Return what a person should read even when nothing failed."""
-    return [
-        f"{finding['check']}: {finding['found']}" + (f"; {finding['advice']}" if finding["advice"] else "")
-        for finding in result["findings"]
-        if finding["status"] == "warn" and finding["check"] not in _MENDED
-    ]

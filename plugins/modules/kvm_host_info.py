@@ -219,13 +219,13 @@ refusals:
 """
 
 from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host.wants import OPTIONS
-from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host_module import read_kvm_host, warnings
+from ansible_collections.virtfleet.core.plugins.module_utils._kvm_host_module import read_kvm_host
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_look
 
 
 def main() -> None:
     """Look at the machine."""
-    main_look(OPTIONS, read_kvm_host, warnings)
+    main_look(OPTIONS, read_kvm_host, lambda found: found["kvm_host"]["warnings"])
 
 
 if __name__ == "__main__":

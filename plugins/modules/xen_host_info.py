@@ -242,12 +242,12 @@ refusals:
 
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_look
 from ansible_collections.virtfleet.core.plugins.module_utils._xen_host.wants import OPTIONS
-from ansible_collections.virtfleet.core.plugins.module_utils._xen_host_module import read_xen_host, warnings
+from ansible_collections.virtfleet.core.plugins.module_utils._xen_host_module import read_xen_host
 
 
 def main() -> None:
     """Look at the machine."""
-    main_look(OPTIONS, read_xen_host, warnings)
+    main_look(OPTIONS, read_xen_host, lambda found: found["xen_host"]["warnings"])
 
 
 if __name__ == "__main__":

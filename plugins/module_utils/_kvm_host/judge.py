@@ -14,7 +14,7 @@ from .._machine import daemons as _daemons
 from .._machine.daemons import PORTS, Daemons
 from .._machine.finding import Finding
 from .._machine.pools import path_of, served
-from .._machine.systems import SYSTEMS, system_of
+from .._machine.systems import SYSTEMS, Wanted, system_of
 from . import packages as _packages
 from . import settings
 from .seen import Seen
@@ -33,7 +33,7 @@ class Judgement:
     refusals: tuple[str, ...]
     findings: tuple[Finding, ...]
     stack: str
-    packages: _packages.Wanted
+    packages: Wanted
     missing: tuple[str, ...]
     daemons: Daemons
     todo: Todo
@@ -47,14 +47,14 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     known = system is not None and seen.machine in _packages.MACHINES
     installed = seen.packages or frozenset()
     hwe = _packages.HWE_MARKER in installed
-    needs = _packages.Wanted((), ())
+    needs = Wanted((), ())
     if system is not None and known:
         needs = _packages.wanted(system, seen.machine, wants.features, wants.architectures, wants.storage, hwe)
     missing = sorted({*needs.names, *wants.extra_packages} - installed) if known else []
     demons = _daemons.judge(seen)
     found = [_system(seen, system), checks.root(seen), *checks.sudo(seen), _stack(seen), *_xen(seen, wants)]
     if known:
-        found += [_software(needs, missing), *_accelerator(wants), checks.running(demons),
+        found += [checks.software(needs, missing), *_accelerator(wants), checks.running(demons),
                   *checks.users(seen, wants.users, "kvm_host_users")]
         todo, said = _settings(seen, wants, demons)
         found += [*said, *_remote(seen, wants, demons), *_walls(seen), *_places(seen, wants)]
@@ -106,13 +106,6 @@ def _xen(seen: Seen, wants: Wants) -> list[Finding]:
         "make the host one of the two: leave it to the role xen_host, remove Xen, or set kvm_host_beside_xen where it is "
         "started without Xen on purpose",
     )]  # fmt: skip
-
-
-def _software(needs: _packages.Wanted, missing: list[str]) -> Finding:
-    less = f"; this system does not have {', '.join(needs.absent)}" if needs.absent else ""
-    if not missing:
-        return Finding("packages", "ok", f"all are installed{less}")
-    return Finding("packages", "warn", f"missing: {', '.join(missing)}{less}", "the role installs them")
 
 
 def _accelerator(wants: Wants) -> list[Finding]:

@@ -11,9 +11,9 @@ that those which a host needs are named.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._machine.systems import BOOTSTRAP, D12, D13, NOTHING, SPLIT, SYSTEMS, U22, U26, Names
+from .._machine.systems import BOOTSTRAP, D12, D13, NOTHING, SPLIT, SYSTEMS, U22, U26, Names, Wanted, gathered
 
 # Ubuntu 26.04 has a second stack, *-hwe, and its packages and those of the base stack displace each other. Where a host
 # has it, base names are not installed: the stack was switched as a whole by ubuntu_virt_helper, and brings its own.
@@ -100,14 +100,6 @@ STORAGE: Mapping[str, Names] = {
 }
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The packages that a host should have, and what of it this system does not have."""
-
-    names: tuple[str, ...]
-    absent: tuple[str, ...]
-
-
 def wanted(
     system: str,
     machine: str,
@@ -124,17 +116,8 @@ def wanted(
             things.append((f"uefi for {arch}", ARCHITECTURES[arch].uefi))
     things += [(feature, FEATURES[feature]) for feature in features]
     things += [(f"storage {kind}", STORAGE[kind]) for kind in storage]
-    found: set[str] = set()
-    absent = []
-    for what, names in things:
-        packages = names.of(system)
-        if packages is None:
-            absent.append(what)
-        else:
-            found.update(packages)
-    if hwe:
-        found = {name for name in found if not stacked(name)}
-    return Wanted(tuple(sorted(found)), tuple(absent))
+    found = gathered(things, system)
+    return replace(found, names=tuple(name for name in found.names if not stacked(name))) if hwe else found
 
 
 def stacked(name: str) -> bool:

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .daemons import Daemons
 from .finding import Finding
 from .pools import DEFAULT, IMAGES, Pool, served
 from .seen import Machine
+from .systems import Wanted
 
 
 def root(seen: Machine) -> Finding:
@@ -34,6 +35,18 @@ def sudo(seen: Machine) -> list[Finding]:
     # https://github.com/ansible/ansible/issues/87423
     status = "ok" if seen.uid == 0 else "warn"
     return [Finding("sudo", status, "sudo is sudo-rs, whose password prompt Ansible does not recognise", _RS_CURE)]
+
+
+def less(needs: Wanted) -> str:
+    """Return the end of a sentence that says what a host needs and its system does not have, empty for nothing."""
+    return f"; this system does not have {', '.join(needs.absent)}" if needs.absent else ""
+
+
+def software(needs: Wanted, missing: Sequence[str]) -> Finding:
+    """Say which packages are missing."""
+    if not missing:
+        return Finding("packages", "ok", f"all are installed{less(needs)}")
+    return Finding("packages", "warn", f"missing: {', '.join(missing)}{less(needs)}", "the role installs them")
 
 
 def running(demons: Daemons) -> Finding:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -34,6 +34,15 @@ class Finding:
     status: str
     found: str
     advice: str = ""
+
+
+def warnings(findings: Iterable[Finding], mended: Collection[str]) -> list[str]:
+    """Return what a person should read even when nothing failed; the role is about to see to what is ``mended``."""
+    return [
+        f"{finding.check}: {finding.found}" + (f"; {finding.advice}" if finding.advice else "")
+        for finding in findings
+        if finding.status == "warn" and finding.check not in mended
+    ]
 
 
 def differs(files: Mapping[str, str | None], mark: str, block: Block) -> bool:

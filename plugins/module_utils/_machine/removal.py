@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,23 @@ def needed(candidates: Iterable[str], installed: Mapping[str, Package]) -> dict[
                     kept[needed] = name
                     waiting.append(needed)
     return dict(sorted(kept.items()))
+
+
+def judged(
+    record: Mapping[str, Any], installed: Mapping[str, Package], networks: Iterable[str], problems: Sequence[str]
+) -> Removal:
+    """Return what to remove of what a role's record lists.
+
+    ``networks`` are those of libvirt that run; the role's own ``problems`` come before what is found here.
+    """
+    candidates = {name for name in record.get("packages", []) if name in installed}
+    kept = needed(candidates, installed)
+    packages = tuple(sorted(candidates - set(kept)))
+    found = list(problems)
+    others = [name for name in networks if name not in record.get("networks", [])]
+    if others and any(name.startswith("libvirt-daemon") for name in packages):
+        found.append(
+            f"networks of libvirt are running that the role did not start: {', '.join(others)}; stop them first "
+            "(virtfleet.core.network with state: inactive)"
+        )
+    return Removal(packages, kept, tuple(found))

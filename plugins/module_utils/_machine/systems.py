@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .seen import System
@@ -33,6 +33,27 @@ class Names:
 
 
 NOTHING = Names(())
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The packages that a host should have, and what of it this system does not have."""
+
+    names: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def gathered(things: Iterable[tuple[str, Names]], system: str) -> Wanted:
+    """Return the packages of things on a system, sorted; a thing is what it is for and its names."""
+    found: set[str] = set()
+    absent = []
+    for what, names in things:
+        packages = names.of(system)
+        if packages is None:
+            absent.append(what)
+        else:
+            found.update(packages)
+    return Wanted(tuple(sorted(found)), tuple(absent))
 
 
 def system_of(system: System) -> str | None:

@@ -14,7 +14,7 @@ from .._machine import daemons as _daemons
 from .._machine.daemons import Daemons
 from .._machine.finding import Finding
 from .._machine.pools import path_of, served
-from .._machine.systems import SYSTEMS, U24, U26, system_of
+from .._machine.systems import SYSTEMS, U24, U26, Wanted, system_of
 from .._units import show_size
 from . import packages as _packages
 from . import settings
@@ -40,7 +40,7 @@ class Judgement:
     system: str | None
     refusals: tuple[str, ...]
     findings: tuple[Finding, ...]
-    packages: _packages.Wanted
+    packages: Wanted
     missing: tuple[str, ...]
     apt: bool
     daemons: Daemons
@@ -57,7 +57,7 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
     system = system_of(seen.system)
     known = system is not None and seen.machine == _packages.MACHINE
     installed = seen.packages or frozenset()
-    needs = _packages.Wanted((), ())
+    needs = Wanted((), ())
     core: tuple[str, ...] = ()
     missing: list[str] = []
     if system is not None and known:
@@ -156,16 +156,13 @@ def _security(system: str | None) -> list[Finding]:
     )]  # fmt: skip
 
 
-def _software(needs: _packages.Wanted, core: tuple[str, ...], missing: list[str]) -> Finding:
-    less = f"; this system does not have {', '.join(needs.absent)}" if needs.absent else ""
+def _software(needs: Wanted, core: tuple[str, ...], missing: list[str]) -> Finding:
     if not core:
         return Finding(
-            "packages", "warn", f"apt knows neither {_packages.META} nor another hypervisor{less}",
+            "packages", "warn", f"apt knows neither {_packages.META} nor another hypervisor{checks.less(needs)}",
             "the role fetches apt's lists anew; on Ubuntu, the component universe has to be among them",
         )  # fmt: skip
-    if not missing:
-        return Finding("packages", "ok", f"all are installed{less}")
-    return Finding("packages", "warn", f"missing: {', '.join(missing)}{less}", "the role installs them")
+    return checks.software(needs, missing)
 
 
 def _beside(seen: Seen, wants: Wants) -> list[Finding]:

@@ -9,9 +9,18 @@ The hypervisor has its version in its package's name. Which one there is, is ask
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 
-from .._machine.systems import BOOTSTRAP, SPLIT, SYSTEMS, U22, Names, hypervisor_version, is_hypervisor
+from .._machine.systems import (
+    BOOTSTRAP,
+    SPLIT,
+    SYSTEMS,
+    U22,
+    Names,
+    Wanted,
+    gathered,
+    hypervisor_version,
+    is_hypervisor,
+)
 
 META = "xen-system-amd64"
 PREFIX = "xen-hypervisor-"
@@ -38,14 +47,6 @@ FEATURES: Mapping[str, Names] = {
 }
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The packages that a host should have, and what of it this system does not have."""
-
-    names: tuple[str, ...]
-    absent: tuple[str, ...]
-
-
 def hypervisor(candidates: Mapping[str, str], installed: Collection[str]) -> tuple[str, ...]:
     """Return the packages of the hypervisor and its tools; none where apt knows of none.
 
@@ -69,15 +70,7 @@ def wanted(system: str, features: Iterable[str], libvirt: bool) -> Wanted:
     """Return what a host needs beside the hypervisor, sorted."""
     things = [("base", names) for names in (*BASE, *(LIBVIRT if libvirt else ()))]
     things += [(feature, FEATURES[feature]) for feature in features]
-    found: set[str] = set()
-    absent = []
-    for what, names in things:
-        packages = names.of(system)
-        if packages is None:
-            absent.append(what)
-        else:
-            found.update(packages)
-    return Wanted(tuple(sorted(found)), tuple(absent))
+    return gathered(things, system)
 
 
 def every_name(system: str) -> frozenset[str]:

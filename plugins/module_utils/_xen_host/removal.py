@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._machine.finding import Block, differs
-from .._machine.removal import Package, Removal, needed
+from .._machine.removal import Package, Removal, judged
 from .seen import Seen
 from .settings import MARK
 
 
 def judge(seen: Seen, installed: Mapping[str, Package]) -> Removal:
     """Return what to remove of what the record lists."""
-    candidates = {name for name in seen.record.get("packages", []) if name in installed}
-    kept = needed(candidates, installed)
-    packages = tuple(sorted(candidates - set(kept)))
     problems = []
     if seen.dom0:
         problems.append(
@@ -31,13 +28,7 @@ def judge(seen: Seen, installed: Mapping[str, Package]) -> Removal:
             f"guests are defined: {', '.join(guests)}; remove them first (virtfleet.core.guest with state: absent, or their "
             "files in /etc/xen/auto), or move them to another host"
         )
-    others = [name for name in seen.networks if name not in seen.record.get("networks", [])]
-    if others and any(name.startswith("libvirt-daemon") for name in packages):
-        problems.append(
-            f"networks of libvirt are running that the role did not start: {', '.join(others)}; stop them first "
-            "(virtfleet.core.network with state: inactive)"
-        )
-    return Removal(packages, kept, tuple(problems))
+    return judged(seen.record, installed, seen.networks, problems)
 
 
 def shown(removal: Removal, seen: Seen) -> dict[str, Any]:
