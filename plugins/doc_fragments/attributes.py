@@ -23,6 +23,18 @@ attributes:
       - This holds while nobody else changes the object in between.
 """
 
+    # Together with the standard fragment: a module that makes something so, and says everything beforehand.
+    CONVERGING = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+"""
+
     # Together with the standard fragment: a module that only reads.
     INFO_MODULE = r"""
 options: {}

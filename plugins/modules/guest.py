@@ -20,14 +20,8 @@ author:
 extends_documentation_fragment:
   - virtfleet.core.connection
   - virtfleet.core.attributes
+  - virtfleet.core.attributes.converging
   - virtfleet.core.attributes.actiongroup_virtfleet
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 options:
   name:
     description:
