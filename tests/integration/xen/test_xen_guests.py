@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,26 +19,6 @@ from tests.lab.vm import TINY, VM
 Options = dict[str, Any]
 MIB = 1 << 20
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def furnished(lab_dom0: VM) -> VM:
-    """Return the Xen host with its default network and a directory pool ``default``."""
-    script = (
-        "virsh -c xen:///system net-info default >/dev/null 2>&1 || "
-        "virsh -c xen:///system net-define /usr/share/libvirt/networks/default.xml; "
-        "virsh -c xen:///system net-start default 2>/dev/null; "
-        "mkdir -p /var/lib/virtfleet/images; "
-        "virsh -c xen:///system pool-define-as default dir --target /var/lib/virtfleet/images; "
-        "virsh -c xen:///system pool-start default"
-    )
-    lab_dom0.exec(["sh", "-c", script], check=False, timeout=180)
-    return lab_dom0
-
-
-@pytest.fixture
-def play(furnished: VM, tmp_path: Path) -> XenPlayer:
-    return XenPlayer(furnished, tmp_path)
 
 
 @pytest.fixture

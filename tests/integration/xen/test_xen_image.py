@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.playing import task
-from tests.integration.xen.playing import URI, XenPlayer
+from tests.integration.xen.playing import XenPlayer
 from tests.lab.vm import VM
 
 ADDRESS = "192.168.122.77"
@@ -23,21 +21,6 @@ XEN_TOOLS = (
     "--ip=192.168.122.78 --netmask=255.255.255.0 --gateway=192.168.122.1 --bridge=virbr0 --pygrub --force "
     "--genpass=0 --password=lab --nohosts --apt_proxy= --copyhosts=0 --cachedir=/nonexistent --mirror={mirror}"
 )
-
-
-@pytest.fixture(scope="module")
-def furnished(lab_dom0: VM) -> Iterator[VM]:
-    script = (
-        f"virsh -c {URI} net-start default; mkdir -p /var/lib/virtfleet/images; "
-        f"virsh -c {URI} pool-define-as default dir --target /var/lib/virtfleet/images; virsh -c {URI} pool-start default"
-    )
-    lab_dom0.exec(["sh", "-c", script], check=False, timeout=300)
-    yield lab_dom0
-
-
-@pytest.fixture
-def play(furnished: VM, tmp_path: Path) -> XenPlayer:
-    return XenPlayer(furnished, tmp_path)
 
 
 def reached(dom0: VM, address: str) -> str:
