@@ -28,8 +28,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from . import _outfit, _roots
-from ._place import SYSTEM_PATH, Place, kinds
+from ._place import SYSTEM_PATH, kinds
 from ._proc import PROC, Process
+from ._reached import Reached
 from ._run import LabError, Say, need, quiet, run
 
 KEEPER = Path(__file__).parent / "inside" / "machine.py"
@@ -78,7 +79,7 @@ def machines() -> list[Machine]:
     return [Machine(name) for name, kind in kinds().items() if kind == Machine.KIND]
 
 
-class Machine(Place):
+class Machine(Reached):
     """One bare machine. Making the object does nothing; `up()` does.
 
     `suite` is its release and `init` its first process: "systemd", or "none" for a machine where nothing starts or
@@ -114,33 +115,9 @@ class Machine(Place):
         return str(self.state().get("uuid", ""))
 
     @property
-    def ssh_config(self) -> Path:
-        """A configuration for ssh in which the machine's name leads to it as root, without a question."""
-        return self.home / "ssh_config"
-
-    @property
-    def ssh_key(self) -> Path:
-        """The private key that lets root and the user `debian` in."""
-        return self.home / "id_ed25519"
-
-    def ssh(self, *command: str, user: str = "root") -> list[str]:
-        """Return the words of an ssh command to the machine, from this side."""
-        return ["ssh", "-F", str(self.ssh_config), "-l", user, self.name, *command]
-
-    @property
     def uri(self) -> str:
         """The URI of its libvirt, once it has one, for clients on this side."""
         return f"qemu+ssh://root@{self.name}/system?command={self.home}/ssh"
-
-    def inventory(self, user: str = "root") -> dict[str, Any]:
-        """Return the variables with which Ansible on this side reaches it; `debian` must become root."""
-        return {
-            "ansible_host": self.name,
-            "ansible_connection": "ssh",
-            "ansible_user": user,
-            "ansible_ssh_common_args": f"-F {self.ssh_config}",
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
 
     @property
     def leader(self) -> Process | None:
@@ -151,11 +128,6 @@ class Machine(Place):
     def root(self) -> Path:
         """Its root folder as this side sees it; only while it is booted."""
         return PROC / str(self._booted().pid) / "root"
-
-    @property
-    def prefix(self) -> list[str]:
-        """The words to put before a command so that it runs inside, as root, with a fresh environment."""
-        return self._enter(None, {})
 
     def guests(self) -> dict[str, Process]:
         """Return the QEMU process of each running guest, by guest name."""

@@ -23,7 +23,7 @@ from tests.lab import LabError, Machine, _outfit, _roots
 from tests.lab.fixtures import MachineFactory
 from tests.lab.guests import until
 from tests.lab.machine import USER
-from tests.lab.traces import traces
+from tests.lab.traces import kill_a_session_with, traces
 
 TOP = Path(__file__).parents[2]
 
@@ -162,24 +162,7 @@ def test_a_machine_that_switches_itself_off_is_down(lab_ready: None, spare: Mach
 
 def test_a_killed_session_leaves_no_machine(lab_ready: None, spare: Machine) -> None:
     """SIGKILL for the process that owns a machine: its watcher takes the machine down."""
-    script = (
-        "import os, sys, time\n"
-        "from tests.lab import Machine\n"
-        "from tests.lab._proc import Process\n"
-        "from tests.lab.watch import start_watcher\n"
-        "owner = Process.of(os.getpid())\n"
-        "start_watcher(owner)\n"
-        "Machine(sys.argv[1]).up(owner)\n"
-        "print('up', flush=True)\n"
-        "time.sleep(300)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, spare.name], cwd=TOP, stdout=subprocess.PIPE, text=True
-    ) as session:
-        assert session.stdout is not None
-        assert session.stdout.readline().strip() == "up"
-        assert traces(spare)
-        session.send_signal(signal.SIGKILL)
+    kill_a_session_with(spare)
     until(lambda: not traces(spare), 20, "the end of the machine")
 
 

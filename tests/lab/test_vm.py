@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -24,9 +23,7 @@ from tests.lab import VM, LabError, _vm_image, vm, xen
 from tests.lab.fixtures import VMFactory
 from tests.lab.guests import until
 from tests.lab.registry import named, places
-from tests.lab.traces import traces
-
-TOP = Path(__file__).parents[2]
+from tests.lab.traces import kill_a_session_with, traces
 
 
 def over_ssh(vm: VM, *command: str, user: str = "root") -> str:
@@ -139,24 +136,7 @@ def test_a_second_one_is_up_in_seconds_and_down_leaves_nothing(lab_dom0: VM, spa
 @pytest.mark.slow
 def test_a_killed_session_leaves_no_vm(spare: VM) -> None:
     """SIGKILL for the process that owns a vm: its watcher takes the vm down."""
-    script = (
-        "import os, sys, time\n"
-        "from tests.lab import VM\n"
-        "from tests.lab._proc import Process\n"
-        "from tests.lab.watch import start_watcher\n"
-        "owner = Process.of(os.getpid())\n"
-        "start_watcher(owner)\n"
-        "VM(sys.argv[1]).up(owner)\n"
-        "print('up', flush=True)\n"
-        "time.sleep(300)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, spare.name], cwd=TOP, stdout=subprocess.PIPE, text=True
-    ) as session:
-        assert session.stdout is not None
-        assert session.stdout.readline().strip() == "up"
-        assert traces(spare)
-        session.send_signal(signal.SIGKILL)
+    kill_a_session_with(spare)
     until(lambda: not traces(spare), 60, "the end of the vm", every=0.5)
 
 

@@ -7,10 +7,28 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 from tests.lab._namespaces import cgroup_mounts
 from tests.lab._place import Place
 from tests.lab._proc import PROC, everyone
+
+TOP = Path(__file__).parents[2]
+# A session that makes a place of a kind and a name for itself, and then does nothing.
+_SESSION = """\
+import os, sys, time
+import tests.lab
+from tests.lab._proc import Process
+from tests.lab.watch import start_watcher
+owner = Process.of(os.getpid())
+start_watcher(owner)
+getattr(tests.lab, sys.argv[1])(sys.argv[2]).up(owner)
+print("up", flush=True)
+time.sleep(300)
+"""
 
 
 def traces(place: Place) -> list[str]:
@@ -28,3 +46,13 @@ def traces(place: Place) -> list[str]:
     for mount in cgroup_mounts():
         found += [f"cgroup {path}" for path in mount.point.glob(f"virtfleet-lab-{place.name}*")]
     return found + ([f"folder {place.home}"] if place.home.exists() else [])
+
+
+def kill_a_session_with(place: Place) -> None:
+    """Have a process of its own bring the place up for itself, and end that process by SIGKILL."""
+    argv = [sys.executable, "-c", _SESSION, type(place).__name__, place.name]
+    with subprocess.Popen(argv, cwd=TOP, stdout=subprocess.PIPE, text=True) as session:
+        assert session.stdout is not None
+        assert session.stdout.readline().strip() == "up"
+        assert traces(place)
+        session.send_signal(signal.SIGKILL)

@@ -21,12 +21,12 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from . import _qemu, _roots, _vm_image, _vm_root
-from ._place import SYSTEM_PATH, Place, kinds
+from ._place import SYSTEM_PATH, kinds
 from ._proc import Process
 from ._qemu import Qemu
+from ._reached import Reached
 from ._run import LabError, Say, need, quiet, tool
 
 IMAGES = tuple(_vm_root.RECIPES)
@@ -64,7 +64,7 @@ def vms() -> list[VM]:
     return [VM(name) for name, kind in kinds().items() if kind == VM.KIND]
 
 
-class VM(Place):
+class VM(Reached):
     """One virtual machine. Making the object does nothing; `up()` does.
 
     `image` is "plain" (Debian 12 with systemd, GRUB, sshd and Python) or "dom0" (the same with Xen, libvirt and their
@@ -98,44 +98,15 @@ class VM(Place):
         return self._qemu.process
 
     @property
-    def ssh_config(self) -> Path:
-        """A configuration for ssh in which the vm's name leads to it as root, without a question."""
-        return self._qemu.ssh_config
-
-    @property
-    def ssh_key(self) -> Path:
-        """The private key that lets root and the user `debian` in."""
-        return self.home / "id_ed25519"
-
-    @property
     def console_log(self) -> Path:
         """What GRUB, Xen and the kernel said on the serial line."""
         return self.home / "console.log"
-
-    def ssh(self, *command: str, user: str = "root") -> list[str]:
-        """Return the words of an ssh command to the vm, from this side."""
-        return self._qemu.ssh(*command, user=user)
 
     @property
     def uri(self) -> str:
         """The URI of its libvirt for clients on this side: Xen's on a dom0, and QEMU's on a plain one, once it has it."""
         driver = "xen" if _vm_root.RECIPES[self.image].xen else "qemu"
         return f"{driver}+ssh://root@{self.name}/system?command={self.home}/ssh"
-
-    def inventory(self, user: str = "root") -> dict[str, Any]:
-        """Return the variables with which Ansible on this side reaches it; `debian` must become root."""
-        return {
-            "ansible_host": self.name,
-            "ansible_connection": "ssh",
-            "ansible_user": user,
-            "ansible_ssh_common_args": f"-F {self.ssh_config}",
-            "ansible_python_interpreter": "/usr/bin/python3",
-        }
-
-    @property
-    def prefix(self) -> list[str]:
-        """The words to put before a command so that it runs inside, as root, with a fresh environment."""
-        return self._enter(None, {})
 
     def guests(self) -> dict[str, Process]:
         """Return the domains that its Xen runs besides domain 0, each with the process that all of them are: QEMU."""

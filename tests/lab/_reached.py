@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is reached by ssh, as other people's machines are: the way in, and what Ansible is told of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ._place import Place
+
+
+class Reached(Place):
+    """A place with an sshd, whose own files of ssh are in its folder."""
+
+    @property
+    def ssh_config(self) -> Path:
+        """A configuration for ssh in which its name leads to it as root, without a question."""
+        return self.home / "ssh_config"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The private key that lets root and the user `debian` in."""
+        return self.home / "id_ed25519"
+
+    def ssh(self, *command: str, user: str = "root") -> list[str]:
+        """Return the words of an ssh command to it, from this side."""
+        return ["ssh", "-F", str(self.ssh_config), "-l", user, self.name, *command]
+
+    def inventory(self, user: str = "root") -> dict[str, Any]:
+        """Return the variables with which Ansible on this side reaches it; `debian` must become root."""
+        return {
+            "ansible_host": self.name,
+            "ansible_connection": "ssh",
+            "ansible_user": user,
+            "ansible_ssh_common_args": f"-F {self.ssh_config}",
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+
+    @property
+    def prefix(self) -> list[str]:
+        """The words to put before a command so that it runs inside, as root, with a fresh environment."""
+        return self._enter(None, {})
