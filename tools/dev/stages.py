@@ -175,19 +175,18 @@ def sanity_of(name: str, *skipped: str) -> Callable[[Workshop], list[Step]]:
     return steps
 
 
-def folders_of(folder: str) -> list[str]:
-    """Return the folders to name to pytest: found below `tests`, their conftest files would come too late for plugins."""
-    return [UNIT, CONTRACT, LAB, INTEGRATION] if folder == "tests" else [folder]
+def pytest_of(name: str, paths: str, *options: str) -> Callable[[Workshop], list[Step]]:
+    """Return a stage that runs folders or files of tests under a pair.
 
-
-def pytest_of(name: str, folder: str, *options: str) -> Callable[[Workshop], list[Step]]:
-    """Return a stage that runs a folder of tests under a pair."""
+    `paths` are divided by spaces. They are named to pytest each, because conftest files that it would find below
+    a folder come too late to bring plugins.
+    """
 
     def steps(shop: Workshop) -> list[Step]:
         venv = venvs.ensure(shop.root, shop.pair(name))
-        junit = shop.results / (f"{folder}-{name}{''.join(options)}".replace("/", "-").replace(" ", "") + ".xml")
+        junit = shop.results / (f"{paths}-{name}{''.join(options)}".replace("/", "-").replace(" ", "") + ".xml")
         cache = f"cache_dir=.pytest_cache/{name}"
-        command = [str(venv / "bin" / "python"), "-m", "pytest", *folders_of(folder), "-q", "-o", cache, f"--junit-xml={junit}"]
+        command = [str(venv / "bin" / "python"), "-m", "pytest", *paths.split(), "-q", "-o", cache, f"--junit-xml={junit}"]
         return [Step("pytest", (*command, *options, *shop.args), shop.root, shop.environment(venv), junit)]
 
     return steps
@@ -209,7 +208,8 @@ SANITY_PACKAGES = ("git", "shellcheck")
 # The programs that the code under test runs.
 UNIT_PACKAGES = ("dosfstools", "e2fsprogs", "fdisk", "genisoimage", "mtools", "qemu-utils", "xorriso")
 UNIT, CONTRACT, LAB, INTEGRATION = "tests/unit", "tests/contract", "tests/lab", "tests/integration"
-XEN = "tests/integration/xen"
+XEN, XEN_ROLE = "tests/integration/xen", "tests/integration/test_role_xen_host.py"
+BRIDGES = "tests/integration/test_host_bridge_managers.py"
 
 # Two lanes for two cores, about as long as each other: what reads the collection and calls it, and what plays it.
 STAGES = (
@@ -245,10 +245,20 @@ STAGES = (
         lab=True,
     ),
 )
-# Run by name alone.
+# Run by name alone; the slow ones in two lanes too, which wait for machines most of the time.
 EXTRA = (
     Stage("demo", "run", demo, folder="tools/demo", root=True, limit_s=3600),
-    Stage("slow", "run", pytest_of("main", "tests", "-m", "slow"), folder="tests", limit_s=7200, lab=True),
+    Stage("slow-code", "read", pytest_of("main", f"{UNIT} {CONTRACT} {LAB}", "-m", "slow"), limit_s=7200, lab=True),
+    Stage("slow-xen", "read", pytest_of("main", f"{XEN} {XEN_ROLE}", "-m", "slow"), root=True, limit_s=7200, lab=True),
+    Stage(
+        "slow-hosts",
+        "run",
+        pytest_of("main", INTEGRATION, "-m", "slow", f"--ignore={XEN}", f"--ignore={XEN_ROLE}", f"--ignore={BRIDGES}"),
+        root=True,
+        limit_s=7200,
+        lab=True,
+    ),
+    Stage("slow-bridges", "run", pytest_of("main", BRIDGES, "-m", "slow"), root=True, limit_s=7200, lab=True),
 )
 
 

@@ -44,13 +44,27 @@ def test_a_word_names_a_stage_or_a_family() -> None:
         stages.chosen("units")
 
 
-def test_every_conftest_with_plugins_is_named_to_pytest() -> None:
+def test_every_slow_test_belongs_to_a_slow_stage(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And every folder with a conftest that brings plugins is named to pytest, which would come too late to it below."""
+    monkeypatch.setattr(stages.venvs, "ensure", lambda *_words: Path("/venv"))
+    monkeypatch.setattr(Workshop, "environment", lambda *_words: {})
+    monkeypatch.setattr(Workshop, "pair", lambda *_words: None)
     root = Path(stages.__file__).resolve().parents[2]
-    wanted = {
-        str(file.parent.relative_to(root)) for file in root.glob("tests/*/conftest.py") if "pytest_plugins" in file.read_text()
-    }
-    assert wanted <= set(stages.folders_of("tests"))
-    assert stages.folders_of(stages.UNIT) == [stages.UNIT]
+    named = [
+        word
+        for stage in stages.EXTRA
+        if stage.name.startswith("slow-")
+        for step in stage.steps(shop)
+        for word in step.command
+        if word.startswith("tests/")
+    ]
+    for file in root.glob("tests/**/test_*.py"):
+        if "mark.slow" in file.read_text():
+            path = str(file.relative_to(root))
+            assert any(path == name or path.startswith(f"{name}/") for name in named), path
+    for file in root.glob("tests/*/conftest.py"):
+        if "pytest_plugins" in file.read_text():
+            assert str(file.parent.relative_to(root)) in named
 
 
 def test_the_run_goes_on_after_a_failure(shop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +142,9 @@ def test_what_needs_the_lab_installs_it_and_is_never_skipped_as_root(
     """A stage whose tests are all skipped looks green, which on a fresh machine they would be."""
     monkeypatch.setattr(stages, "_of_lab", lambda: ["libvirt-daemon-system"])
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    slow = {"slow-code", "slow-xen", "slow-hosts", "slow-bridges"}
     using = {stage.name for stage in (*stages.STAGES, *stages.EXTRA) if stage.lab}
-    assert using == {"contract", "xen", "lab", "integration", "e2e-second", "slow"}
+    assert using == {"contract", "xen", "lab", "integration", "e2e-second", *slow}
     for stage in (*stages.STAGES, *stages.EXTRA):
         assert stage.variables() == ({"VIRTFLEET_LAB": "required"} if stage.lab else {})
     lab = Stage("lab", "run", lambda _shop: [], kind="lint", lab=True)
