@@ -14,7 +14,7 @@ from ._errors import HostError
 from ._kvm_host.judge import RECORD as KVM_RECORD
 from ._machine.seen import Unit
 from ._machine.systems import is_hypervisor
-from ._machine_look import at, is_dom0, listing, look_at_machine, shell_settings, text
+from ._machine_look import RUNS, at, is_dom0, listing, look_at_machine, names, shell_settings, text
 from ._programs import Programs, RunCommand
 from ._xen_host import menu
 from ._xen_host.judge import RECORD, UNITS
@@ -42,6 +42,7 @@ def look(run_command: RunCommand, wants: Wants) -> Seen:
         dom0=dom0,
         info=_info(programs) if dom0 else {},
         running=tuple(sorted(set(domains) - {"Domain-0"})) if domains else None,
+        by_libvirt=names(f"{RUNS}/libxl"),
         dom0_memory=domains.get("Domain-0"),
         secure_boot=_secure_boot(),
         menu=_menu(),

@@ -101,10 +101,10 @@ options:
   xendomains:
     description:
       - What becomes of Xen's own service for guests that start with the host, which libvirtd excludes.
-      - V(refuse) disables it where it has no guests, and finds a failure where it has some. V(keep) leaves it alone, and
-        libvirt away.
+      - V(refuse) disables it where it has no guests, and finds a failure where it has some. V(carry_over) disables it, and
+        its guests are to be libvirt's. V(keep) leaves it alone, and libvirt away.
     type: str
-    choices: [refuse, keep]
+    choices: [refuse, carry_over, keep]
     default: refuse
   beside_kvm:
     description: Whether the machine may be a KVM host, too.
@@ -179,7 +179,11 @@ xen_host:
       type: list
       elements: str
     strangers:
-      description: The guests that run here and that libvirt does not know.
+      description: The guests that run here and that libvirt has not started.
+      type: list
+      elements: str
+    carry_over:
+      description: The guests of xl that libvirt is to get and does not know yet.
       type: list
       elements: str
     todo:

@@ -152,6 +152,14 @@ def test_guests_that_xl_has_started_are_not_cut_off(vm: VM, play: Controller) ->
     assert "Stop the service, and have it not start again" in results.changed()
     assert said(vm, "systemctl", "is-active", "libvirtd.socket") == "active"
     assert "standing" in said(vm, "xl", "list")
+    # Libvirt learns of it, and it runs on.
+    number = said(vm, "xl", "domid", "standing")
+    over = {"xen_host_xendomains": "carry_over"}
+    assert "Have libvirt define the guests of xl" in role(play, **over).changed()
+    assert "standing" in said(vm, "virsh", "-c", "xen:///system", "list", "--all", "--name").split()
+    assert said(vm, "xl", "domid", "standing") == number
+    assert role(play, **over).changed() == []
+    said(vm, "virsh", "-c", "xen:///system", "undefine", "standing")
     said(vm, "xl", "destroy", "standing")
     # What was asked for last is asked for no longer, and nothing has come of it but in GRUB's menu.
     assert role(play).named("seen")["msg"]["pending_reboot"] is False

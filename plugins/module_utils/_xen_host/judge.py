@@ -34,7 +34,8 @@ class Judgement:
     """All that the role goes by. ``missing`` names packages, ``record`` what the record has to say before anything is added.
 
     ``apt`` says that apt has to be asked anew, since it knows of no hypervisor so far. ``abilities`` are the types of guests
-    that can run here, None while that can't be known. ``waiting`` are the parts of the role that want Xen running.
+    that can run here, None while that can't be known. ``waiting`` are the parts of the role that want Xen running, and
+    ``carry_over`` the guests of xl that libvirt is to get.
     """
 
     system: str | None
@@ -49,6 +50,7 @@ class Judgement:
     pools: tuple[Mapping[str, str | None], ...]
     waiting: tuple[str, ...]
     abilities: tuple[str, ...] | None
+    carry_over: tuple[str, ...]
     record: Mapping[str, Any]
 
 
@@ -98,6 +100,7 @@ def judge(seen: Seen, wants: Wants) -> Judgement:
         pools=pools,
         waiting=_waiting(seen, wants),
         abilities=_abilities(seen),
+        carry_over=carry_over(seen, wants),
         record=_record(seen, wants, missing, todo) if known else {},
     )
 
@@ -177,10 +180,16 @@ def _beside(seen: Seen, wants: Wants) -> list[Finding]:
     )]  # fmt: skip
 
 
+def carry_over(seen: Seen, wants: Wants) -> tuple[str, ...]:
+    """Return the guests of xl that libvirt is to get: those that start with the host, and those that run."""
+    if wants.xendomains != "carry_over":
+        return ()
+    return tuple(sorted({*seen.xendomains.auto, *seen.strangers} - set(seen.guests)))
+
+
 def _guests(seen: Seen, wants: Wants) -> list[Finding]:
     """Say which guests are Xen's own: libvirtd stops xendomains, and that stops all guests that run."""
     own = seen.xendomains
-    strangers = [name for name in seen.running or () if name not in seen.guests]
     if not wants.libvirt:
         found = [Finding("xendomains", "ok", "xendomains has the guests, and libvirt stays away")]
         if "libvirtd.service" in seen.units and seen.units["libvirtd.service"].in_use:
@@ -191,19 +200,29 @@ def _guests(seen: Seen, wants: Wants) -> list[Finding]:
             ))  # fmt: skip
         return found
     found = []
-    kept = sorted({*own.auto, *own.saved})
-    if kept and (own.enabled or own.active):
+    kept = sorted({*own.auto, *own.saved}) if own.enabled or own.active else []
+    carried = carry_over(seen, wants)
+    if wants.xendomains == "carry_over":
+        if kept and own.saved:
+            found.append(Finding(
+                "xendomains", "fail", f"xl has saved the memory of guests: {', '.join(own.saved)}, and what one toolstack has "
+                "saved the other can't take up",
+                "take them up with `xl restore`, or remove what is of no use any more from /var/lib/xen/save",
+            ))  # fmt: skip
+        if carried:
+            found.append(Finding("xendomains", "ok", f"libvirt gets the guests of xl: {', '.join(carried)}"))
+    elif kept:
         found.append(Finding(
             "xendomains", "fail", f"xendomains starts guests of its own with the host: {', '.join(kept)}, and libvirtd and "
             "xendomains exclude each other",
-            "have libvirt define them and start them with the host (`virsh -c xen:///system domxml-from-native`), and take "
-            "them out of /etc/xen/auto and /var/lib/xen/save; or leave them to xl with xen_host_xendomains: keep",
+            "have libvirt define them and start them with the host by xen_host_xendomains: carry_over; or leave them to xl "
+            "with xen_host_xendomains: keep",
         ))  # fmt: skip
-    if strangers:
+    if seen.strangers:
         found.append(Finding(
-            "guests", "warn", f"guests run that libvirt does not know: {', '.join(strangers)}; nothing shuts them down when the "
-            "host goes down",
-            "shut them down before a restart, and have libvirt define them",
+            "guests", "warn", f"guests run that libvirt has not started: {', '.join(seen.strangers)}; nothing shuts them down "
+            "when the host goes down",
+            "shut them down before a restart, and have libvirt define and start them",
         ))  # fmt: skip
     return found
 

@@ -31,7 +31,7 @@ class Seen(Machine):
 
     ``xen`` says that the machine runs under Xen, and ``dom0`` that it is the domain which rules the others. ``info`` is what
     `xl info` says, by its own names; empty where it was not to be had. ``running`` are the guests that run, None where that
-    is unknown, and ``dom0_memory`` is dom0's own in MiB. ``secure_boot`` is None where there is no such thing. ``menu`` is
+    is unknown, ``by_libvirt`` those that libvirt has started, and ``dom0_memory`` is dom0's own in MiB. ``secure_boot`` is None where there is no such thing. ``menu`` is
     GRUB's, None where there is none. ``kernels`` maps the kernels in /boot to whether they can be dom0. ``candidates`` maps
     packages that apt could install to their versions. ``memory_kib`` is that of the whole machine, or of dom0 under Xen,
     ``cmdline`` are the words that this kernel was started with. ``loop`` says that the kernel has loop devices.
@@ -43,6 +43,7 @@ class Seen(Machine):
     dom0: bool = False
     info: Mapping[str, str] = field(default_factory=dict)
     running: tuple[str, ...] | None = None
+    by_libvirt: tuple[str, ...] = ()
     dom0_memory: int | None = None
     secure_boot: bool | None = None
     menu: Menu | None = None
@@ -55,3 +56,8 @@ class Seen(Machine):
     xendomains: Xendomains = Xendomains()
     kvm: str = ""
     libvirt_version: str = ""
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """The guests that run and that libvirt has not started, so that it shuts none of them down."""
+        return tuple(name for name in self.running or () if name not in self.by_libvirt)

@@ -18,7 +18,7 @@ from .packages import FEATURES
 BOOTS = ("xen", "linux")
 CONSOLES = ("vga", "com1", "com2")
 SCHEDULERS = ("credit", "credit2", "rtds")
-XENDOMAINS = ("refuse", "keep")
+XENDOMAINS = ("refuse", "carry_over", "keep")
 DEFAULT_FEATURES = ("hvm", "pvgrub")
 MIB = 1024 * 1024
 # Below which Debian's dom0 hardly starts.

@@ -163,7 +163,7 @@ def test_why_a_machine_did_not_come_up_as_it_should(seen: Seen, boot: str, said:
 
 
 def test_guests_that_a_restart_would_cut_off() -> None:
-    seen = host(running=("by-xl", "known"), guests=("known",))
+    seen = host(running=("by-xl", "known"), guests=("by-xl", "known"), by_libvirt=("known",))
     assert "by-xl" in finding(seen, "guests").found and "known" not in finding(seen, "guests").found.split(":")[1].split(";")[0]
 
 

@@ -212,12 +212,13 @@ def test_users() -> None:
         (Xendomains(enabled=True), "refuse", True),
         (Xendomains(active=True), "refuse", True),
         (Xendomains(enabled=True, active=True), "keep", False),
+        (Xendomains(enabled=True, active=True, auto=("web",)), "carry_over", True),
     ],
 )
 def test_xens_own_service_is_out_of_the_way_of_libvirt(own: Xendomains, keep: str, off: bool) -> None:
     found = judged(host(xendomains=own), xendomains=keep)
     assert (found.todo.xendomains, found.refusals) == (off, ())
-    assert ("libvirt-daemon-driver-xen" in judged(bare(xendomains=own), xendomains=keep).missing) == (keep == "refuse")
+    assert ("libvirt-daemon-driver-xen" in judged(bare(xendomains=own), xendomains=keep).missing) == (keep != "keep")
 
 
 def test_guests_that_xens_own_service_starts_are_named_and_refused() -> None:
@@ -230,6 +231,18 @@ def test_guests_that_xens_own_service_starts_are_named_and_refused() -> None:
     both = {"libvirtd.service": Unit("enabled", "active")}
     said = [one for one in judged(host(xendomains=own, units=both), xendomains="keep").findings if one.status == "warn"]
     assert len(said) == 1 and "disable it" in said[0].advice
+
+
+def test_guests_of_xl_that_libvirt_is_to_get() -> None:
+    own = Xendomains(enabled=True, auto=("db", "web"))
+    seen = host(xendomains=own, running=("by-libvirt", "standing", "web"), by_libvirt=("by-libvirt",), guests=("by-libvirt", "db"))
+    assert judged(seen).carry_over == ()
+    found = judged(seen, xendomains="carry_over")
+    assert (found.carry_over, found.refusals) == (("standing", "web"), ())
+    assert any("libvirt gets the guests of xl: standing, web" in one.found for one in found.findings)
+    # What xl has saved, libvirt can't take up.
+    (refusal,) = judged(replace(seen, xendomains=replace(own, saved=("db",))), xendomains="carry_over").refusals
+    assert "saved the memory of guests: db" in refusal and "xl restore" in refusal
 
 
 @pytest.mark.parametrize(
