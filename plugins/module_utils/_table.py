@@ -196,6 +196,7 @@ class Keyed:
     element, of the value that tells it apart in XML. ``recorded``: returns {locate's value: name} of the
     entries that the collection itself attached. ``exact``: the option that claims the whole list. ``moved_by``: the
     option by which a running element is still found when the definition gives it another value at ``locate``.
+    ``in_port``: tells of an entry whether it takes a port of a PCI Express board.
     """
 
     name: str
@@ -211,6 +212,7 @@ class Keyed:
     exact: str = ""
     moved_by: str = ""
     select: Callable[[Element], bool] = lambda element: True
+    in_port: Callable[[Spec], bool] = lambda entry: False
     drivers: frozenset[str] = ALL
 
     def elements(self, root: Element) -> list[Element]:

@@ -48,6 +48,7 @@ from .fields.size import ceilings
 from .platforms import platform_of
 from .record import Device, Record
 from .seen import Seen, seen
+from .slots import fit
 from .spec import GuestSpec
 from .states import Stopping, stop_step, transition
 from .table import GUEST
@@ -128,7 +129,7 @@ class _Convergence:
         if self.facts is None:
             made.want.update(self.platform.defaults(self.snap.host, {"type": have.get("type"), **made.want}))
         context = self._context()
-        changes = compare(GUEST, made.want, made.have, context)
+        changes = fit(compare(GUEST, made.want, made.have, context), self.live)
         drift = moved_by_hand(GUEST, changes, record.applied)
         if not self.options.revert:
             # A value that was asked for anew is not left as somebody made it.
@@ -455,7 +456,7 @@ class _Convergence:
         # As it is defined: what a device costs is told by options that nobody gave, such as a disk's bus.
         defined = {name: value for name, value in observe(GUEST, self.tree, live=True).items() if name in want}
         found = []
-        for change in compare(GUEST, defined, running, context):
+        for change in fit(compare(GUEST, defined, running, context), self.live):
             if change.path in paths and change.effect is Effect.LIVE:
                 done = self._live_steps(change, self.tree, self.live, context)
                 if done:

@@ -29,14 +29,14 @@ class Xendomains:
 class Seen(Machine):
     """One machine.
 
-    ``xen`` says that the machine runs under Xen, and ``dom0`` that it is the domain which rules the others. ``info`` is what
-    `xl info` says, by its own names; empty where it was not to be had. ``running`` are the guests that run, None where that
-    is unknown, ``by_libvirt`` those that libvirt has started, and ``dom0_memory`` is dom0's own in MiB. ``secure_boot`` is None where there is no such thing. ``menu`` is
-    GRUB's, None where there is none. ``kernels`` maps the kernels in /boot to whether they can be dom0. ``candidates`` maps
-    packages that apt could install to their versions. ``memory_kib`` is that of the whole machine, or of dom0 under Xen,
-    ``cmdline`` are the words that this kernel was started with. ``loop`` says that the kernel has loop devices.
-    ``device_model``: what emulates a machine's devices is there. ``kvm`` says what of a KVM host is there, empty for none.
-    ``libvirt_version`` is that of its package.
+    ``xen`` says that the machine runs under Xen, and ``dom0`` that it is the domain which rules the others. ``info`` is
+    what `xl info` says, by its own names; empty where it was not to be had. ``running`` are the guests that run, None where
+    that is unknown, ``by_libvirt`` those that libvirt has started, and ``dom0_memory`` is dom0's own in MiB.
+    ``secure_boot`` is None where there is no such thing. ``menu`` is GRUB's, None where there is none. ``kernels`` maps the
+    kernels in /boot to whether they can be dom0. ``candidates`` maps packages that apt could install to their versions.
+    ``memory_kib`` is that of the whole machine, or of dom0 under Xen, ``cmdline`` are the words that this kernel was
+    started with. ``loop`` says that the kernel has loop devices. ``device_model``: what emulates a machine's devices is
+    there. ``kvm`` says what of a KVM host is there, empty for none. ``libvirt_version`` is that of its package.
     """
 
     xen: bool = False

@@ -158,6 +158,7 @@ DISKS = Keyed(
     op_remove=detach("disk", "target/@dev"),
     exact="disks_exact",
     moved_by="source",
+    in_port=lambda entry: entry.get("bus") == "virtio",
 )
 
 # Prefixes of target names by bus (virDomainDiskDefAssignAddress reads the letters after them).

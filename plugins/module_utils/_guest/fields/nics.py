@@ -124,6 +124,7 @@ NICS = Keyed(
     op_add=attach("nic", "mac/@address"),
     op_remove=detach("nic", "mac/@address"),
     exact="nics_exact",
+    in_port=lambda entry: entry.get("model") not in PLAIN_PCI,
 )
 
 
