@@ -32,6 +32,7 @@ from .root import TAR, Roots
 from .sources import source_lines
 
 CACHE = Path("/var/cache/virtfleet")
+_LOCK = "lock"
 _PROGRAMS = (*inside.PROGRAMS, *root.PROGRAMS, *disk.PROGRAMS, "tar", "qemu-img")
 
 # $1 is the root, $2 the folder with what is to be done. Everything mounted here goes with the last process.
@@ -165,7 +166,7 @@ class Builder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(base)
         work = Path(tempfile.mkdtemp(prefix="image-", dir=base))
-        handle = os.open(work / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(work / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield work
@@ -174,7 +175,7 @@ class Builder:
                 raise HostError(f"{error.filename or work} is on a full disk; make room in {self._cache}") from error
             raise
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            _remove(work)
             os.close(handle)
 
 
@@ -182,7 +183,7 @@ def _sweep(base: Path) -> None:
     """Remove the folders of runs that were killed: nobody holds their locks any more."""
     for left in base.glob("image-*"):
         try:
-            handle = os.open(left / "lock", os.O_WRONLY | os.O_CLOEXEC)
+            handle = os.open(left / _LOCK, os.O_WRONLY | os.O_CLOEXEC)
         except OSError:
             # Killed before it had a lock; or at this very moment on its way to one.
             with contextlib.suppress(OSError):
@@ -191,11 +192,22 @@ def _sweep(base: Path) -> None:
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
         except BlockingIOError:
             pass
         finally:
             os.close(handle)
+
+
+def _remove(work: Path) -> None:
+    """Remove a folder, the lock last: killed in the middle of it, the next run still sees that nobody holds it."""
+    with contextlib.suppress(OSError):
+        for part in work.iterdir():
+            if part.is_dir() and not part.is_symlink():
+                shutil.rmtree(part, ignore_errors=True)
+            elif part.name != _LOCK:
+                part.unlink()
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _runs(machine: str) -> bool:
