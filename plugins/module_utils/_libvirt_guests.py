@@ -81,6 +81,8 @@ class Guests(Base):
         if source == "agent" and self._type() == "qemu":
             # Not interfaceAddresses: it has no time limit of its own, and setting one holds for everybody's calls.
             return read.agent_addresses(self._ask_agent(domain, name, "guest-network-get-interfaces", 5.0) or "")
+        if source == "lease" and self._type() == "xen":
+            return self._leases_by_mac(self._live_xml(domain, name))
         where = "AGENT" if source == "agent" else "LEASE"
         flag = getattr(self._lib, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{where}")
 
@@ -90,6 +92,21 @@ class Guests(Base):
 
         found = self._call("read the addresses of", "guest", name, domain.interfaceAddresses, flag, already=already)
         return read.lease_addresses(found)
+
+    def _leases_by_mac(self, xml: str) -> Sequence[Mapping[str, Any]]:
+        """Return what the networks lease to a guest's nics.
+
+        libxl knows no name of a nic that was plugged into a running guest, and then fails to send what
+        virDomainInterfaceAddresses found of any of them.
+        """
+        found = []
+        for nic in read.guest_summary(xml, "running").interfaces:
+            network = self._network(nic.network, missing_is_fine=True) if nic.network and nic.mac else None
+            if network is not None:
+                leases = self._call("read the leases of", "network", nic.network, network.DHCPLeases, nic.mac, already=unavailable)
+                if leases:
+                    found.append(read.leased(nic.mac, leases))
+        return found
 
     def agent_ping(self, name: str, timeout: float) -> bool:
         return self._ask_agent(self._guest(name), name, "guest-ping", timeout) is not None

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -310,6 +310,18 @@ def lease_addresses(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         }
         for name, entry in sorted((found or {}).items())
     ]
+
+
+def leased(mac: str, leases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the leases of one nic (virNetworkGetDHCPLeases) in the form of an entry of ``lease_addresses``."""
+    return {
+        "name": "",
+        "mac": mac.lower(),
+        "addresses": [
+            {"address": each["ipaddr"], "prefix": int(each["prefix"]), "family": "ipv6" if each["type"] == 1 else "ipv4"}
+            for each in leases
+        ],
+    }
 
 
 def agent_addresses(answer: str) -> list[dict[str, Any]]:

@@ -65,6 +65,21 @@ def test_addresses_of_a_definition() -> None:
     ]
 
 
+def test_leases_of_a_nic() -> None:
+    leases = [
+        {"iface": "virbr0", "type": 0, "mac": "00:16:3E:00:00:01", "ipaddr": "192.0.2.7", "prefix": 24, "hostname": "a"},
+        {"iface": "virbr0", "type": 1, "mac": "00:16:3E:00:00:01", "ipaddr": "2001:db8::7", "prefix": 64, "hostname": None},
+    ]
+    assert read.leased("00:16:3E:00:00:01", leases) == {
+        "name": "",
+        "mac": "00:16:3e:00:00:01",
+        "addresses": [
+            {"address": "192.0.2.7", "prefix": 24, "family": "ipv4"},
+            {"address": "2001:db8::7", "prefix": 64, "family": "ipv6"},
+        ],
+    }
+
+
 @pytest.mark.parametrize(
     ("os_types", "guest_types"),
     [
