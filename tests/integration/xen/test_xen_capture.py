@@ -113,5 +113,6 @@ def test_xl_starts_what_was_written_for_it(by_hand: VM, tmp_path: Path) -> None:
     assert "byxl" in by_hand.exec(["xl", "list"]).stdout
     assert by_hand.exec(["readlink", "/etc/xen/auto/byxl.cfg"]).stdout.strip() == "/etc/xen/byxl.cfg"
     by_hand.exec(["xl", "destroy", "byxl"], timeout=60)
-    assert_idiom(play(idiom("xl_config", "remove", guest={"name": "byxl"}, state="absent")), "remove")
+    remove = {"guest": {"name": "byxl"}, "state": "absent"}
+    assert play([task("remove", "xl_config", **remove), task("remove (again)", "xl_config", **remove)]).changed() == ["remove"]
     assert by_hand.exec(["ls", "/etc/xen/auto"]).stdout.strip() == "byhand1.cfg"
