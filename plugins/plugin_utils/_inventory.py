@@ -12,18 +12,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import LIMIT_ITEMS, clean_text, untrusted
 
 Record = Mapping[str, Any]
 
 # Part of the cache's key: raise it with every change of what a record holds.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 AGENT_CONNECTION = "virtfleet.core.agent"
 
@@ -38,57 +38,16 @@ _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 
 
 @dataclass(frozen=True)
-class Source:
-    """One hypervisor as the inventory file names it."""
+class Answer:
+    """What came of one hypervisor: its guests, or None and an error; the notes are for warnings.
 
-    uri: str
-    name: str
-
-
-def sources(entries: Sequence[Any]) -> list[Source]:
-    """Return the hypervisors of the option, with a name for each; raise SpecError with all that is wrong.
-
-    Names depend on the option alone, never on what a hypervisor answers.
+    ``stale``: it does not answer, and this is what it told before.
     """
-    problems: list[str] = []
-    found: list[tuple[str, str | None]] = []
-    for number, entry in enumerate(entries):
-        where = f"hypervisors[{number}]"
-        fields: Mapping[Any, Any] = entry if isinstance(entry, Mapping) else {"uri": entry}
-        unknown = [str(key) for key in fields if key not in ("uri", "name")]
-        if unknown:
-            problems.append(f"{where}: there is no option {', '.join(unknown)}; write uri and name")
-        uri, name = fields.get("uri"), fields.get("name")
-        if not isinstance(uri, str) or not urlsplit(uri).scheme:
-            problems.append(
-                f"{where}: {uri!r} is not a libvirt URI; write for example qemu:///system or "
-                "qemu+ssh://root@hv1.example/system"
-            )
-            continue
-        if any(uri == other for other, _name in found):
-            problems.append(f"{where}: {uri} stands in the list already; remove one of the two")
-        if name is not None and any(str(name) == other for _uri, other in found):
-            problems.append(f"{where}: another hypervisor is called {name} too; give each a name of its own")
-        found.append((uri, None if name is None else str(name)))
-    if not entries:
-        problems.append("hypervisors: the list is empty; write at least one URI, for example qemu:///system")
-    if problems:
-        raise SpecError(problems)
-    taken = {name for _uri, name in found if name is not None}
-    result = []
-    for uri, given in found:
-        name = given or _free(urlsplit(uri).hostname or "localhost", taken)
-        taken.add(name)
-        result.append(Source(uri, name))
-    return result
 
-
-def _free(name: str, taken: Collection[str]) -> str:
-    number, result = 1, name
-    while result in taken:
-        number += 1
-        result = f"{name}-{number}"
-    return result
+    guests: Sequence[dict[str, Any]] | None
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    stale: bool = False
 
 
 # records
@@ -207,30 +166,40 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True)
 class Found:
-    """A guest on its hypervisor."""
+    """A guest on its hypervisor. ``stale``: as it was seen last, since that does not answer."""
 
     source: Source
     record: Record
+    stale: bool = False
 
 
-def merge(answers: Mapping[Source, Sequence[Record]]) -> list[Found]:
+def merge(answers: Mapping[Source, Answer]) -> list[Found]:
     """Return all guests, in the order of hypervisors and names; one that has moved appears once.
 
     A guest with the same name and UUID on several hosts, active on one of them, is where it is active: a migration
-    may leave its definition behind. While it moves it waits, paused, where it goes to.
+    may leave its definition behind. While it moves it waits, paused, where it goes to. A host that does not answer may
+    have lost it since.
     """
     places: dict[tuple[str, str], list[Found]] = {}
-    for source, records in answers.items():
-        for record in sorted(filter(sound, records), key=lambda each: (each["name"], each["uuid"])):
-            places.setdefault((record["name"], record["uuid"]), []).append(Found(source, record))
+    for source, answer in answers.items():
+        for record in sorted(filter(sound, answer.guests or ()), key=lambda each: (each["name"], each["uuid"])):
+            places.setdefault((record["name"], record["uuid"]), []).append(Found(source, record, answer.stale))
     result = []
     for same in places.values():
-        by_state = {state: [each for each in same if each.record["state"] == state] for state in ("running", "paused")}
-        active = by_state["running"] or by_state["paused"]
+        active = same if len(same) == 1 else _active(same)
         # Several that run are different machines, made from one definition.
         result.extend(active if len(active) == 1 else same)
     order = {source: number for number, source in enumerate(answers)}
     return sorted(result, key=lambda each: (order[each.source], each.record["name"], each.record["uuid"]))
+
+
+def _active(same: Sequence[Found]) -> list[Found]:
+    for stale in (False, True):
+        for state in ("running", "paused"):
+            found = [each for each in same if each.stale == stale and each.record["state"] == state]
+            if found:
+                return found
+    return []
 
 
 def host_name(name: str) -> str:
@@ -283,9 +252,10 @@ def group_names(found: Found, kinds: Collection[str], prefix: str) -> list[str]:
     ]
 
 
-def variables(found: Found, connection: str) -> dict[str, Any]:
-    """Return a host's variables. ``connection`` is the option's word: auto, agent, ssh or none."""
+def variables(found: Found) -> dict[str, Any]:
+    """Return a host's variables."""
     record, source = found.record, found.source
+    connection = source.connection
     address = _address(str(record.get("address")))
     result: dict[str, Any] = {
         "virt_name": untrusted(record["name"]),
@@ -302,11 +272,16 @@ def variables(found: Found, connection: str) -> dict[str, Any]:
         "virt_tags": untrusted([str(tag) for tag in record["tags"]]),
         "virt_addresses": [str(each) for each in map(_address, map(str, record["addresses"])) if each is not None],
         "virt_agent": record["agent"],
+        "virt_stale": found.stale,
         "ansible_virtfleet_uri": source.uri,
         "ansible_virtfleet_guest": untrusted(record["name"]),
     }
     if address is not None:
         result["ansible_host"] = str(address)
+        if connection in ("auto", "ssh"):
+            # Ansible keeps connections by address, which guests behind two hypervisors may share.
+            place = sha256(f"{source.uri} {record['uuid']}".encode()).hexdigest()[:12]
+            result["ansible_control_path"] = f"%(directory)s/{place}-%%p-%%r"
     if connection == "ssh":
         result["ansible_connection"] = "ssh"
     elif connection == "agent" or (connection == "auto" and address is None and record["agent"]):

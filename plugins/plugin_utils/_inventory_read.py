@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,8 +24,9 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import Time
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt_calls import Late, within
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
-    Source,
+    Answer,
     agent_addresses,
     defined_addresses,
     lease_addresses,
@@ -44,41 +44,23 @@ _QUESTION = {"execute": "guest-network-get-interfaces"}
 GRACE_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is to be read. ``sources`` of addresses are in the order in which they are asked; times are seconds."""
-
-    sources: tuple[str, ...]
-    timeout: float
-    agent_timeout: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one hypervisor: its guests, or None and an error; the notes are for warnings."""
-
-    guests: list[dict[str, Any]] | None
-    error: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def read_all(hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
-    """Return an answer for each hypervisor, all asked at once; none takes longer than the wish's time limit."""
+def read_all(hypervisors: Sequence[Source]) -> list[Answer]:
+    """Return an answer for each hypervisor, all asked at once; none takes longer than its wish's time limit."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, hypervisors, wish), daemon=True)
+    process = context.Process(target=_serve, args=(sender, hypervisors), daemon=True)
     process.start()
     sender.close()
     try:
-        return _received(receiver, hypervisors, wish)
+        return _received(receiver, hypervisors)
     finally:
         receiver.close()
         _end(process)
 
 
-def _received(receiver: Connection, hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
+def _received(receiver: Connection, hypervisors: Sequence[Source]) -> list[Answer]:
     answers: dict[int, Answer] = {}
-    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    deadline = _last(hypervisors)
     ended = False
     while len(answers) < len(hypervisors) and not ended:
         if not receiver.poll(max(0.0, deadline - time.monotonic())):
@@ -91,9 +73,14 @@ def _received(receiver: Connection, hypervisors: Sequence[Source], wish: Wish) -
             answers[told["number"]] = Answer(told["guests"], told["error"], tuple(told["notes"]))
     silent = Answer(None, "the reading process has died; run again with VIRTFLEET_DEBUG=FILE to see its last call")
     return [
-        answers.get(number, silent if ended else Answer(None, _late(source, wish)))
+        answers.get(number, silent if ended else Answer(None, _late(source)))
         for number, source in enumerate(hypervisors)
     ]
+
+
+def _last(hypervisors: Sequence[Source]) -> float:
+    """Return when the slowest that was asked now has to be done."""
+    return time.monotonic() + max(source.wish.timeout for source in hypervisors) + 2 * GRACE_SECONDS
 
 
 def _end(process: Any) -> None:
@@ -106,9 +93,9 @@ def _end(process: Any) -> None:
     process.join()
 
 
-def _late(source: Source, wish: Wish) -> str:
+def _late(source: Source) -> str:
     return (
-        f"{source.uri} did not answer in full within {wish.timeout:g} s; see whether its libvirt daemon answers "
+        f"{source.uri} did not answer in full within {source.wish.timeout:g} s; see whether its libvirt daemon answers "
         "(`virsh -c` with this URI, from here), or give it more time by the option timeout"
     )
 
@@ -116,13 +103,13 @@ def _late(source: Source, wish: Wish) -> str:
 # in the process of its own
 
 
-def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> None:
+def _serve(sender: Connection, hypervisors: Sequence[Source]) -> None:
     # Away from the terminal: Ctrl-C is the parent's, and an ssh that asks for a password fails instead of waiting.
     os.setsid()
     lock = threading.Lock()
 
     def answer(number: int, source: Source) -> None:
-        result = _answered(source, wish)
+        result = _answered(source)
         told = {"number": number, "guests": result.guests, "error": result.error, "notes": result.notes}
         data = json.dumps(told).encode()
         with lock, contextlib.suppress(OSError):  # the parent waits no more
@@ -133,7 +120,7 @@ def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> Non
     ]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    deadline = _last(hypervisors)
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     sender.close()
@@ -141,13 +128,14 @@ def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> Non
     os.killpg(0, signal.SIGKILL)
 
 
-def _answered(source: Source, wish: Wish) -> Answer:
+def _answered(source: Source) -> Answer:
     notes: list[str] = []
-    deadline = time.monotonic() + wish.timeout
+    limit = source.wish.timeout
+    deadline = time.monotonic() + limit
     try:
-        guests = within(wish.timeout + GRACE_SECONDS, lambda: _guests(source, wish, deadline, notes))
+        guests = within(limit + GRACE_SECONDS, lambda: _guests(source, deadline, notes))
     except Late:
-        return Answer(None, _late(source, wish))
+        return Answer(None, _late(source))
     except VirtError as error:
         return Answer(None, str(error))
     except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it, and the others must go on
@@ -155,9 +143,14 @@ def _answered(source: Source, wish: Wish) -> Answer:
     return Answer(guests, notes=tuple(notes))
 
 
-def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> list[dict[str, Any]]:
+def _connect(source: Source, limit: float, readonly: bool = False) -> Libvirt:
+    return Libvirt.connect(source.uri, readonly, limit, source.username, source.password)
+
+
+def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str, Any]]:
     """Return the records of all guests. A read-only connection is enough, except to ask agents."""
-    hypervisor = Libvirt.connect(source.uri, readonly=True, timeout=wish.timeout)
+    wish = source.wish
+    hypervisor = _connect(source, wish.timeout, readonly=True)
     try:
         guests = hypervisor.summaries()
         leases = sort_leases(hypervisor.leases()) if "lease" in wish.sources else {}
@@ -176,7 +169,7 @@ def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> li
         else:
             asked = [(guest, record) for guest, record in open_questions if guest.agent]
             if asked:
-                _ask_agents(source, asked, wish, deadline, notes)
+                _ask_agents(source, asked, deadline, notes)
     return records
 
 
@@ -188,15 +181,14 @@ def _note_addresses(record: dict[str, Any], addresses: Sequence[str], chosen: st
 def _ask_agents(
     source: Source,
     asked: Sequence[tuple[GuestSummary, dict[str, Any]]],
-    wish: Wish,
     deadline: float,
     notes: list[str],
 ) -> None:
     """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note."""
-    workers = min(len(asked), QUESTIONS_AT_ONCE)
+    workers, patience = min(len(asked), QUESTIONS_AT_ONCE), source.wish.agent_timeout
     try:
         connections = [
-            Libvirt.connect(source.uri, timeout=max(0.1, deadline - time.monotonic()))
+            _connect(source, max(0.1, deadline - time.monotonic()))
             for _each in range(-(-workers // QUESTIONS_PER_CONNECTION))
         ]
     except VirtError as error:
@@ -205,7 +197,7 @@ def _ask_agents(
     refused: list[str] = []
 
     def ask(number: int, guest: GuestSummary) -> Any:
-        limit = min(wish.agent_timeout, deadline - time.monotonic())
+        limit = min(patience, deadline - time.monotonic())
         if limit <= 0:
             return None
         hypervisor = connections[number % len(connections)]
@@ -234,7 +226,7 @@ def _ask_agents(
     else:
         shown = ", ".join(sorted(silent)[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
         notes.append(
-            f"no answer within {wish.agent_timeout:g} s from the guest agent of {shown} on {source.name}, though its "
+            f"no answer within {patience:g} s from the guest agent of {shown} on {source.name}, though its "
             "channel is connected: it hangs or starts; it is listed without the addresses that it would have told"
         )
     if refused:

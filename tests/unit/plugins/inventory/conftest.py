@@ -6,14 +6,38 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.plugins.inventory.listing import Place
+from tests.unit.plugins.inventory.listing import Place, guest_xml, over
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A folder with inventories."""
     return Place(tmp_path)
+
+
+@pytest.fixture
+def uri(place: Place) -> str:
+    """A hypervisor with a guest in each state."""
+    return place.node(
+        "hv1",
+        guest_xml("web1", 1, title="A title", description="A description", tags=["prod", "front end"]),
+        guest_xml("web2", 2, "paused"),
+        guest_xml("web3", 3, "stopped"),
+        guest_xml("web4", 4, "crashed"),
+    )
+
+
+@pytest.fixture
+def hung(tmp_path: Path) -> Iterator[str]:
+    """A hypervisor that takes connections and never says a word."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        path = tmp_path / "hung.sock"
+        listener.bind(str(path))
+        listener.listen()
+        yield over(path)

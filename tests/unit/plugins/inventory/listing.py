@@ -41,6 +41,11 @@ def guest_xml(
     </domain>"""
 
 
+def over(path: Path) -> str:
+    """Return the URI of a daemon behind a socket."""
+    return f"qemu+unix:///system?socket={path}"
+
+
 @dataclass
 class Done:
     """What a program of Ansible said."""

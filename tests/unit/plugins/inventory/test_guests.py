@@ -6,27 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.plugins.inventory.listing import Place, guest_xml
-
-
-@pytest.fixture
-def uri(place: Place) -> str:
-    """A hypervisor with a guest in each state."""
-    return place.node(
-        "hv1",
-        guest_xml("web1", 1, title="A title", description="A description", tags=["prod", "front end"]),
-        guest_xml("web2", 2, "paused"),
-        guest_xml("web3", 3, "stopped"),
-        guest_xml("web4", 4, "crashed"),
-    )
+from tests.unit.plugins.inventory.listing import Place, guest_xml, over
 
 
 def test_the_shortest_inventory_lists_what_runs(place: Place, uri: str) -> None:
@@ -47,6 +32,7 @@ def test_the_shortest_inventory_lists_what_runs(place: Place, uri: str) -> None:
             "virt_tags": ["prod", "front end"],
             "virt_addresses": [],
             "virt_agent": False,
+            "virt_stale": False,
             "ansible_virtfleet_uri": uri,
             "ansible_virtfleet_guest": "web1",
         }
@@ -145,6 +131,7 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
         ({"states": ["asleep"]}, "asleep"),
         ({"connection": "telepathy"}, "telepathy"),
         ({"address_sources": ["dns"]}, "dns"),
+        ({"keep_stale": "1d"}, "set cache: true too"),
     ]
     files = [
         place.inventory(f"{number}.virtfleet.yml", **{"hypervisors": [uri], **options})
@@ -157,21 +144,6 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
 
 
 # hypervisors that do not answer
-
-
-def over(path: Path) -> str:
-    """Return the URI of a daemon behind a socket."""
-    return f"qemu+unix:///system?socket={path}"
-
-
-@pytest.fixture
-def hung(tmp_path: Path) -> Iterator[str]:
-    """A hypervisor that takes connections and never says a word."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        path = tmp_path / "hung.sock"
-        listener.bind(str(path))
-        listener.listen()
-        yield over(path)
 
 
 def test_a_dead_hypervisor_costs_a_warning(place: Place, uri: str, tmp_path: Path) -> None:
@@ -197,60 +169,3 @@ def test_one_that_does_not_answer_can_be_an_error(place: Place, uri: str, tmp_pa
     done = place.list(environment={"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}, **options)
     assert done.rc != 0
     assert done.said("is left out of the inventory")
-
-
-# the cache
-
-
-CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": "cache"}
-
-
-def test_a_run_from_the_cache_makes_no_connection(place: Place, uri: str) -> None:
-    first = place.list(hypervisors=[uri], states=["all"], **CACHE)
-    assert place.connections() == [uri]
-    second = place.list(hypervisors=[uri], states=["all"], **CACHE)
-    assert place.connections() == []
-    assert (second.hosts, second.groups) == (first.hosts, first.groups)
-    # What is made of the guests may change without asking again.
-    third = place.list(hypervisors=[{"uri": uri, "name": "hv1"}], group_by=["host"], **CACHE)
-    assert place.connections() == []
-    assert third.groups == {"host_hv1": ["web1"]}
-    # Where addresses come from may not.
-    place.list(hypervisors=[uri], address_sources=[], **CACHE)
-    assert place.connections() == [uri]
-
-
-def test_the_cache_can_be_flushed(place: Place, uri: str) -> None:
-    place.list(hypervisors=[uri], **CACHE)
-    place.node("hv1", guest_xml("new", 9))
-    place.connections()
-    # ansible-inventory of core 2.18 has no such option.
-    (place.folder / "play.yml").write_text("- hosts: all\n  gather_facts: false\n", encoding="utf-8")
-    place.run("ansible-playbook", "-i", place.inventory(hypervisors=[uri], **CACHE), "--flush-cache", "play.yml")
-    assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["new"]
-    assert place.connections() == [uri]
-
-
-def test_who_did_not_answer_is_asked_again(place: Place, uri: str, tmp_path: Path) -> None:
-    hypervisors = [uri, over(tmp_path / "dead.sock")]
-    place.list(hypervisors=hypervisors, **CACHE)
-    assert sorted(place.connections()) == sorted(hypervisors)
-    done = place.list(hypervisors=hypervisors, **CACHE)
-    assert place.connections() == hypervisors[1:]
-    assert sorted(done.hosts) == ["web1"]
-    assert done.said("is left out of the inventory")
-
-
-def test_a_cache_out_of_shape_is_read_anew(place: Place, uri: str) -> None:
-    place.list(hypervisors=[uri], **CACHE)
-    (path,) = (place.folder / "cache").iterdir()
-    for content in ("[]", '{"made_for": [1, "lease", "agent"], "hypervisors": [1]}'):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        if "__payload__" in entry:
-            # Since core 2.19 the text of the value stands in here.
-            path.write_text(json.dumps({**entry, "__payload__": content}), encoding="utf-8")
-        else:
-            path.write_text(content, encoding="utf-8")
-        place.connections()
-        assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["web1"]
-        assert place.connections() == [uri]
