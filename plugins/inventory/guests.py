@@ -125,14 +125,43 @@ options:
       - Name every host C(NAME_on_HYPERVISOR), not only where names clash.
     type: bool
     default: false
+  details:
+    description:
+      - What to read beyond the variables that are always set.
+      - V(os) asks the guest agents for C(virt_os), one question a guest, where the channel is connected. Without it
+        C(virt_os) is what the definition says by libosinfo's metadata.
+      - V(stats) sets C(virt_stats), libvirt's counters of CPUs, memory, disks and nics, by one question a hypervisor.
+      - V(xml) sets C(virt_xml), the definition without secrets, cut at 256 KiB.
+    type: list
+    elements: str
+    choices: [os, stats, xml]
+    default: []
+  filters:
+    description:
+      - Which guests to list, by conditions on the variables C(virt_*). Each entry is a mapping of V(include) or
+        V(exclude) to a Jinja condition. The first whose condition is true decides; a guest for which none is true is
+        listed.
+      - Names do not depend on it, see the notes. O(compose) comes later, so that its variables are not known here.
+    type: list
+    elements: dict
+    default: []
+  query:
+    description:
+      - A JMESPath expression that chooses among the guests that O(states) and O(filters) leave. It is put to the list of
+        their variables, and must return entries of that list.
+      - It needs the Python library jmespath on the controller.
+    type: str
   group_by:
     description:
       - Groups to make without a template. Group names get C(_) for each character that Ansible does not allow in them.
       - V(host) makes C(host_NAME) by hypervisor, V(state) makes C(state_running) and so on, V(tag) makes C(tag_TAG)
         for each tag that M(virtfleet.core.guest) has given a guest.
+      - V(kind) makes C(kind_kvm), C(kind_qemu), C(kind_xen) or C(kind_lxc), V(network) makes C(network_NAME) for each
+        libvirt network and bridge that the guest is on, V(os) makes C(os_debian_12) of C(virt_os), V(estate) makes
+        C(estate_NAME) of the estate that made the guest.
     type: list
     elements: str
-    choices: [host, state, tag]
+    choices: [host, kind, state, tag, network, os, estate]
     default: [host, state, tag]
   group_prefix:
     description: What the names of the groups by O(group_by) start with.
@@ -210,8 +239,12 @@ connection: agent
 # grouped.virtfleet.yml: groups and variables of your own
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
-group_by: [tag]
+group_by: [tag, network, kind]
 group_prefix: vm_
+filters:
+  - include: "'keep' in virt_tags"
+  - exclude: virt_name is match('tmp-')
+query: "[?virt_arch == 'x86_64']"
 compose:
   memory_gib: virt_memory / 1024 ** 3
 groups:
@@ -221,6 +254,7 @@ keyed_groups:
     prefix: vcpus
 """
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -249,6 +283,9 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read imp
 
 SUFFIXES = ("virtfleet.yml", "virtfleet.yaml")
 GROUP_NAME_LIMIT = 128
+
+# A host's name, its variables, and its groups.
+Listed = tuple[str, dict[str, Any], Sequence[str]]
 
 
 def safe_group_name(name: str) -> str:
@@ -294,6 +331,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             sources=tuple(dict.fromkeys(self.get_option("address_sources"))),
             timeout=parse_duration(self.get_option("timeout")),
             agent_timeout=parse_duration(self.get_option("agent_timeout")),
+            details=tuple(sorted(set(self.get_option("details")))),
         )
         found = sources(self.get_option("hypervisors"), Source("", "", wish, connection), self._render, self._members)
         if not found:
@@ -408,18 +446,48 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         # A guest named like a hypervisor would have what is set for that host set for itself, and the other way round.
         reserved.update(self.inventory.groups, hypervisors, *groups)
         names = host_names(guests, reserved, self.get_option("qualified_names"))
-        listed = [
-            (name, found, own)
-            for name, found, own in zip(names, guests, groups)
-            if "all" in states or found.record["state"] in states
-        ]
-        for name, found, _own in listed:
+        listed = self._chosen(
+            [
+                (name, variables(found), own)
+                for name, found, own in zip(names, guests, groups)
+                if "all" in states or found.record["state"] in states
+            ]
+        )
+        for name, values, _own in listed:
             self.inventory.add_host(name)
             # Not by the inventory's set_variable, which walks each value once more to say where it comes from.
             host = self.inventory.hosts[name]
-            for key, value in variables(found).items():
+            for key, value in values.items():
                 host.set_variable(key, value)
-        self._construct([name for name, _found, _own in listed], {name: own for name, _found, own in listed})
+        self._construct([name for name, _values, _own in listed], {name: own for name, _values, own in listed})
+
+    def _chosen(self, listed: Sequence[Listed]) -> Sequence[Listed]:
+        """Return the hosts that the filters and the query leave."""
+        filters, query = self.get_option("filters"), self.get_option("query")
+        if filters:
+            conditions = [_condition(number, each) for number, each in enumerate(filters)]
+            listed = [each for each in listed if self._passes(conditions, each[1], each[0])]
+        if query:
+            # Values of JSON's own types: JMESPath's functions want no others.
+            values = [json.loads(json.dumps(each)) for _name, each, _own in listed]
+            listed = [listed[number] for number in _places(_searched(query, values), values)]
+        return listed
+
+    def _passes(self, conditions: Sequence[tuple[str, Any]], variables: Mapping[str, Any], host: str) -> bool:
+        for word, condition in conditions:
+            if self._holds(condition, variables, host):
+                return word == "include"
+        return True
+
+    def _holds(self, condition: Any, variables: Mapping[str, Any], host: str) -> bool:
+        templar = self.templar
+        templar.available_variables = combine_vars(variables, self._vars) if self.get_option("use_extra_vars") else variables
+        try:
+            if hasattr(templar, "evaluate_conditional"):
+                return bool(templar.evaluate_conditional(condition))
+            return bool(templar.template(f"{{% if {condition} %}}True{{% endif %}}"))
+        except AnsibleError as error:
+            raise AnsibleParserError(f"filters: {condition!r} cannot be evaluated for host {host}: {error}") from error
 
     def _construct(self, names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         strict = self.get_option("strict")
@@ -459,6 +527,38 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Evaluate an expression; as the key of groups its value may be a number or None, which Ansible refuses."""
         value = super()._compose(*args, **kwargs)
         return _key(value) if self._for_group_names else value
+
+
+def _condition(number: int, entry: Any) -> tuple[str, Any]:
+    """Return the word and the condition of one of the filters."""
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        ((word, condition),) = entry.items()
+        if word in ("include", "exclude"):
+            return str(word), condition
+    raise AnsibleParserError(f"filters[{number}]: {entry!r} is neither `include: CONDITION` nor `exclude: CONDITION`")
+
+
+def _searched(query: str, values: Sequence[Any]) -> Any:
+    try:
+        import jmespath  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise AnsibleParserError(
+            "query: the Python that runs Ansible has no module jmespath; install python3-jmespath, or jmespath from PyPI"
+        ) from error
+    try:
+        return jmespath.search(query, values)
+    except jmespath.exceptions.JMESPathError as error:
+        raise AnsibleParserError(f"query: {query!r} is not a JMESPath expression: {error}") from error
+
+
+def _places(found: Any, values: Sequence[Any]) -> list[int]:
+    """Return which of the values were found; what is none of them is an error."""
+    places = {id(value): number for number, value in enumerate(values)}
+    if not isinstance(found, list) or not all(id(each) in places for each in found):
+        raise AnsibleParserError(
+            "query: it must choose among the guests, as \"[?virt_vcpus > `2`]\" does, and make nothing new of them"
+        )
+    return [places[id(each)] for each in found]
 
 
 def _key(value: Any) -> Any:

@@ -60,7 +60,7 @@ class Guests(Base):
         chosen = [uuid for uuid, (domain, _state) in listed.items() if wanted is None or domain.name() in wanted]
         return {guest.name: guest for guest in side_by_side(look, chosen) if guest is not None}
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         saved = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
         chosen = []
         for uuid, (domain, state) in self._states().items():
@@ -68,7 +68,16 @@ class Guests(Base):
             if states is None or word in states:
                 chosen.append((domain, word))
         texts = side_by_side(lambda each: self._xml(each[0], "guest", each[0].name(), 0), chosen)
-        return [read.guest_summary(xml, word) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
+        return [read.guest_summary(xml, word, with_xml) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        # A guest whose QEMU is busy tells what is known without it, and holds up nobody.
+        flags = self._lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        function, where = self._connection.getAllDomainStats, "of " + self._uri
+        found = self._call("read", "statistics", where, function, 0, flags, already=unsupported)
+        if found is None:  # only QEMU's driver knows that flag
+            found = self._call("read", "statistics", where, function, 0, 0, already=unsupported)
+        return {domain.UUIDString(): read.nested_stats(flat) for domain, flat in found or ()}
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
         if source not in ("lease", "agent", "definition"):

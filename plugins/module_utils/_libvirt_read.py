@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from ._facts import GUEST_TYPES, METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
+from ._facts import GUEST_TYPES, METADATA_URI, DiskSummary, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
 
+_OSINFO = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}"
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 # What is fed to a parser at once where only the beginning matters.
@@ -145,7 +146,7 @@ def is_live(xml: str) -> bool:
     return root is not None and root.get("id") is not None
 
 
-def guest_summary(xml: str, state: str) -> GuestSummary:
+def guest_summary(xml: str, state: str, with_xml: bool = False) -> GuestSummary:
     """Return the summary of a guest from its XML."""
     root = ElementTree.fromstring(xml)
     vcpu = root.find("vcpu")
@@ -166,8 +167,10 @@ def guest_summary(xml: str, state: str) -> GuestSummary:
                 type=node.get("type") or "",
                 network=source.get("network") if source is not None else None,
                 addresses=tuple(ip.get("address") or "" for ip in node.iterfind("ip")),
+                source=next(filter(None, map(source.get, ("network", "bridge", "dev"))), "") if source is not None else "",
             )
         )
+    system = root.find(f"metadata/{_OSINFO}libosinfo/{_OSINFO}os")
     kind = root.find("os/type")
     return GuestSummary(
         name=root.findtext("name") or "",
@@ -182,7 +185,64 @@ def guest_summary(xml: str, state: str) -> GuestSummary:
         tags=tags,
         interfaces=tuple(interfaces),
         agent=_agent(root),
+        kind=root.get("type") or "",
+        # As in http://debian.org/debian/12.
+        os="-".join((system.get("id") or "").split("/")[-2:]) if system is not None else "",
+        disks=tuple(map(_disk, root.iterfind("devices/disk"))),
+        xml=xml if with_xml else "",
     )
+
+
+def _disk(node: ElementTree.Element) -> DiskSummary:
+    target, source = node.find("target"), node.find("source")
+    where = ""
+    if source is not None:
+        where = next(filter(None, map(source.get, ("file", "dev", "dir"))), "")
+        if not where:
+            parts = (source.get("protocol") or source.get("pool"), source.get("name") or source.get("volume"))
+            where = "/".join(part for part in parts if part)
+    return DiskSummary(
+        target=(target.get("dev") or "") if target is not None else "",
+        device=node.get("device") or "disk",
+        bus=(target.get("bus") or "") if target is not None else "",
+        source=where,
+    )
+
+
+def nested_stats(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return libvirt's statistics as their names nest: ``block.0.rd.bytes`` becomes ``block[0]["rd"]["bytes"]``.
+
+    Numbered ones become a list, and their ``count`` goes. Where there are others beside them (``vcpu.current`` beside
+    ``vcpu.0.state``) the list is called ``each``.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        at = tree
+        *path, last = key.split(".")
+        for part in path:
+            below = at.get(part)
+            if not isinstance(below, dict):
+                below = {} if below is None else {"value": below}
+                at[part] = below
+            at = below
+        if isinstance(at.get(last), dict):
+            at[last]["value"] = value
+        else:
+            at[last] = value
+    found = _listed(tree)
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    result = {key: _listed(value) for key, value in tree.items()}
+    numbers = sorted((key for key in result if key.isdigit()), key=int)
+    if not numbers:
+        return result
+    entries = [result[number] for number in numbers]
+    others = {key: value for key, value in result.items() if not key.isdigit() and key != "count"}
+    return {**others, "each": entries} if others else entries
 
 
 def pool_facts(xml: str, live_xml: str | None, autostart: bool) -> PoolFacts:

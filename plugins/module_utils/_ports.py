@@ -47,8 +47,14 @@ class Hypervisor(Protocol):
     def guests(self, names: Collection[str] | None = None) -> Mapping[str, GuestFacts]:
         """Return the guests (all, or those of ``names`` that exist) by name. Two XML reads for a running guest."""
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         """Return all guests, or those in one of ``states``, with one XML read each and without secrets."""
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return libvirt's statistics of all guests by UUID, by one call; empty where the driver has none.
+
+        They are nested as their names are: ``{cpu: {time: ns}, block: [{name: vda, rd: {bytes: n}}], ...}``.
+        """
 
     def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
         """Return the networks (all, or those of ``names`` that exist) by name; none where the driver knows none."""

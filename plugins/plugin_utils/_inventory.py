@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
@@ -23,13 +23,14 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import L
 Record = Mapping[str, Any]
 
 # Part of the cache's key: raise it with every change of what a record holds.
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 
 AGENT_CONNECTION = "virtfleet.core.agent"
 
 STATES = ("running", "paused", "stopped", "saved", "crashed")
 NAME_LIMIT = 128
 ADDRESS_LIMIT = 64
+XML_LIMIT = 256 * 1024
 
 # Ansible takes hosts of these names for the controller itself.
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -67,18 +68,33 @@ def record_of(guest: GuestSummary) -> dict[str, Any]:
         "estate": clean_text(guest.estate),
         "tags": [clean_text(tag) for tag in guest.tags],
         "agent": guest.agent,
+        "kind": guest.kind,
+        "os": clean_text(guest.os),
+        "disks": [
+            {"target": disk.target, "device": disk.device, "bus": disk.bus, "source": clean_text(disk.source)}
+            for disk in guest.disks
+        ],
+        "nics": [{"mac": nic.mac, "type": nic.type, "source": clean_text(nic.source)} for nic in guest.interfaces],
         "addresses": [],
         "address": None,
     }
+
+
+_TEXTS = ("name", "arch", "title", "description", "estate", "kind", "os")
+
+
+def _is_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
 def sound(record: Any) -> bool:
     """Tell whether a record has the shape it should have: it may come from a cache that anything wrote to."""
     return (
         isinstance(record, Mapping)
-        and all(isinstance(record.get(key), str) for key in ("name", "arch", "title", "description", "estate"))
+        and all(isinstance(record.get(key), str) for key in _TEXTS)
         and all(isinstance(record.get(key), int) for key in ("vcpus", "memory"))
         and all(isinstance(record.get(key), list) for key in ("tags", "addresses"))
+        and all(_is_mappings(record.get(key)) for key in ("disks", "nics"))
         and isinstance(record.get("agent"), bool)
         and record.get("state") in STATES
         and _UUID.fullmatch(str(record.get("uuid"))) is not None
@@ -123,6 +139,12 @@ def agent_addresses(nics: Sequence[InterfaceSummary], answer: Any) -> tuple[list
     known = [(nic.type, text) for nic in nics for text in by_mac.pop(nic.mac.lower(), ())]
     inner = [("", text) for texts in by_mac.values() for text in texts]
     return _chosen([*known, *inner])
+
+
+def agent_os(answer: Any) -> str:
+    """Return the system in an agent's answer to guest-get-osinfo, as debian-12; empty where it tells none."""
+    parts = (_get(answer, "id"), _get(answer, "version-id"))
+    return clean_text("-".join(part for part in parts if isinstance(part, str) and part))
 
 
 def _get(value: Any, key: str) -> Any:
@@ -243,13 +265,27 @@ def _where_clashing(names: Sequence[str], others: Sequence[str], taken: Collecti
 def group_names(found: Found, kinds: Collection[str], prefix: str) -> list[str]:
     """Return the groups of a guest, not yet made safe: PREFIX, the kind, ``_`` and the value."""
     record = found.record
-    values = {"host": [found.source.name], "state": [record["state"]], "tag": record["tags"]}
-    return [
-        f"{prefix}{kind}_{value}"
-        for kind in kinds
-        for value in (clean_text(str(each)) for each in values[kind][:LIMIT_ITEMS])
-        if value
-    ]
+    names: dict[str, None] = {}
+    for kind in kinds:
+        for value in _GROUPED_BY[kind](found, record)[:LIMIT_ITEMS]:
+            text = clean_text(str(value or ""))
+            if text:
+                names[f"{prefix}{kind}_{text}"] = None
+    return list(names)
+
+
+_GROUPED_BY: Mapping[str, Callable[[Found, Record], Sequence[Any]]] = {
+    "host": lambda found, _record: [found.source.name],
+    "kind": lambda _found, record: [record["kind"]],
+    "state": lambda _found, record: [record["state"]],
+    "tag": lambda _found, record: record["tags"],
+    # Those of a nic of type user, ethernet or hostdev lead to no network that others are on.
+    "network": lambda _found, record: [
+        nic.get("source") for nic in record["nics"] if nic.get("type") in ("network", "bridge")
+    ],
+    "os": lambda _found, record: [record["os"]],
+    "estate": lambda _found, record: [record["estate"]],
+}
 
 
 def variables(found: Found) -> dict[str, Any]:
@@ -272,10 +308,18 @@ def variables(found: Found) -> dict[str, Any]:
         "virt_tags": untrusted([str(tag) for tag in record["tags"]]),
         "virt_addresses": [str(each) for each in map(_address, map(str, record["addresses"])) if each is not None],
         "virt_agent": record["agent"],
+        "virt_kind": untrusted(record["kind"]),
+        "virt_os": untrusted(record["os"]),
+        "virt_disks": untrusted(record["disks"]),
+        "virt_nics": untrusted(record["nics"]),
         "virt_stale": found.stale,
         "ansible_virtfleet_uri": source.uri,
         "ansible_virtfleet_guest": untrusted(record["name"]),
     }
+    if "stats" in record:
+        result["virt_stats"] = untrusted(record["stats"])
+    if "xml" in record:
+        result["virt_xml"] = untrusted(record["xml"], XML_LIMIT)
     if address is not None:
         result["ansible_host"] = str(address)
         if connection in ("auto", "ssh"):

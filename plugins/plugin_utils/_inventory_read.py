@@ -15,8 +15,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     Answer,
     agent_addresses,
+    agent_os,
     defined_addresses,
     lease_addresses,
     record_of,
@@ -38,7 +40,6 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import c
 # A libvirt daemon works on five requests of one client at a time, and an agent that hangs holds one.
 QUESTIONS_PER_CONNECTION = 4
 QUESTIONS_AT_ONCE = 16
-_QUESTION = {"execute": "guest-network-get-interfaces"}
 # Beyond the time limit of a hypervisor, so that what knows best why it is late tells it: the connection after the
 # limit itself, the rest of the reading after the first grace, the parent after the second.
 GRACE_SECONDS = 1.0
@@ -152,12 +153,19 @@ def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str,
     wish = source.wish
     hypervisor = _connect(source, wish.timeout, readonly=True)
     try:
-        guests = hypervisor.summaries()
+        guests = hypervisor.summaries(with_xml="xml" in wish.details)
+        stats = hypervisor.stats() if "stats" in wish.details else None
         leases = sort_leases(hypervisor.leases()) if "lease" in wish.sources else {}
     finally:
         hypervisor.close()
     records = [record_of(guest) for guest in guests]
-    open_questions = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
+    for guest, record in zip(guests, records):
+        if stats is not None:
+            record["stats"] = stats.get(guest.uuid, {})
+        if "xml" in wish.details:
+            record["xml"] = guest.xml
+    running = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
+    open_questions = running
     for name in wish.sources:
         open_questions = [(guest, record) for guest, record in open_questions if record["address"] is None]
         if name == "lease":
@@ -168,8 +176,9 @@ def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str,
                 _note_addresses(record, *defined_addresses(guest.interfaces))
         else:
             asked = [(guest, record) for guest, record in open_questions if guest.agent]
-            if asked:
-                _ask_agents(source, asked, deadline, notes)
+            _ask_agents(source, asked, _ADDRESSES, deadline, notes)
+    if "os" in wish.details:
+        _ask_agents(source, [(guest, record) for guest, record in running if guest.agent], _OS, deadline, notes)
     return records
 
 
@@ -178,13 +187,38 @@ def _note_addresses(record: dict[str, Any], addresses: Sequence[str], chosen: st
     record["address"] = record["address"] or chosen
 
 
+def _take_addresses(guest: GuestSummary, record: dict[str, Any], answer: Any) -> None:
+    _note_addresses(record, *agent_addresses(guest.interfaces, answer))
+
+
+def _take_os(_guest: GuestSummary, record: dict[str, Any], answer: Any) -> None:
+    # What is installed is nearer to the truth than what somebody meant to install.
+    record["os"] = agent_os(answer) or record["os"]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What agents are asked, what it is about, and what takes the answer."""
+
+    execute: str
+    about: str
+    take: Callable[[GuestSummary, dict[str, Any], Any], None]
+
+
+_ADDRESSES = _Question("guest-network-get-interfaces", "addresses", _take_addresses)
+_OS = _Question("guest-get-osinfo", "operating system", _take_os)
+
+
 def _ask_agents(
     source: Source,
     asked: Sequence[tuple[GuestSummary, dict[str, Any]]],
+    question: _Question,
     deadline: float,
     notes: list[str],
 ) -> None:
     """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note."""
+    if not asked:
+        return
     workers, patience = min(len(asked), QUESTIONS_AT_ONCE), source.wish.agent_timeout
     try:
         connections = [
@@ -192,7 +226,7 @@ def _ask_agents(
             for _each in range(-(-workers // QUESTIONS_PER_CONNECTION))
         ]
     except VirtError as error:
-        notes.append(f"the guest agents on {source.name} are not asked for addresses: {error}")
+        notes.append(f"the guest agents on {source.name} are not asked for their {question.about}: {error}")
         return
     refused: list[str] = []
 
@@ -202,7 +236,7 @@ def _ask_agents(
             return None
         hypervisor = connections[number % len(connections)]
         try:
-            return within(limit, lambda: hypervisor.agent_command(guest.name, _QUESTION, limit))
+            return within(limit, lambda: hypervisor.agent_command(guest.name, {"execute": question.execute}, limit))
         except (Late, Timeout):
             return None
         except VirtError as error:
@@ -217,7 +251,7 @@ def _ask_agents(
     for future, (guest, record) in zip(futures, asked):
         answer = future.result() if future.done() and not future.cancelled() else None
         if answer is not None:
-            _note_addresses(record, *agent_addresses(guest.interfaces, answer))
+            question.take(guest, record, answer)
         else:
             silent.append(clean_text(guest.name))
     if not silent:
@@ -227,7 +261,7 @@ def _ask_agents(
         shown = ", ".join(sorted(silent)[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
         notes.append(
             f"no answer within {patience:g} s from the guest agent of {shown} on {source.name}, though its "
-            "channel is connected: it hangs or starts; it is listed without the addresses that it would have told"
+            f"channel is connected: it hangs or starts; it is listed without the {question.about} that it would have told"
         )
     if refused:
-        notes.append(f"{len(refused)} guest agents on {source.name} gave no addresses; one of them: {min(refused)}")
+        notes.append(f"{len(refused)} guest agents on {source.name} told no {question.about}; one of them: {min(refused)}")

@@ -26,7 +26,17 @@ def uri(place: Place) -> str:
     """A hypervisor with a guest in each state."""
     return place.node(
         "hv1",
-        guest_xml("web1", 1, title="A title", description="A description", tags=["prod", "front end"]),
+        guest_xml(
+            "web1",
+            1,
+            title="A title",
+            description="A description",
+            tags=["prod", "front end"],
+            system="http://debian.org/debian/12",
+            devices="<disk type='file'><source file='/srv/web1.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+            "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+            "<interface type='bridge'><mac address='52:54:00:00:00:01'/><source bridge='br0'/></interface>",
+        ),
         guest_xml("web2", 2, "paused"),
         guest_xml("web3", 3, "stopped"),
         guest_xml("web4", 4, "crashed"),

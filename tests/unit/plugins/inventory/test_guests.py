@@ -32,6 +32,13 @@ def test_the_shortest_inventory_lists_what_runs(place: Place, uri: str) -> None:
             "virt_tags": ["prod", "front end"],
             "virt_addresses": [],
             "virt_agent": False,
+            "virt_kind": "test",
+            "virt_os": "debian-12",
+            "virt_disks": [
+                {"target": "vda", "device": "disk", "bus": "virtio", "source": "/srv/web1.qcow2"},
+                {"target": "sda", "device": "cdrom", "bus": "sata", "source": ""},
+            ],
+            "virt_nics": [{"mac": "52:54:00:00:00:01", "type": "bridge", "source": "br0"}],
             "virt_stale": False,
             "ansible_virtfleet_uri": uri,
             "ansible_virtfleet_guest": "web1",
@@ -117,6 +124,41 @@ def test_a_guest_that_moved_appears_once(place: Place) -> None:
     assert {name: host["virt_host"] for name, host in done.hosts.items()} == {"web1": "hv2"}
 
 
+def test_details_are_read_when_asked_for(place: Place, uri: str) -> None:
+    done = place.list(hypervisors=[uri], details=["stats", "xml"], address_sources=[])
+    assert done.hosts["web1"]["virt_stats"]["state"] == {"state": 1, "reason": 0}
+    assert done.hosts["web1"]["virt_xml"].startswith("<domain type='test' id=")
+    calls = [line.split()[2] for line in place.trace.read_text(encoding="utf-8").splitlines()]
+    assert calls.count("virConnect.getAllDomainStats") == 1
+
+
+def test_groups_of_every_kind(place: Place) -> None:
+    nic = "<interface type='bridge'><source bridge='br0'/></interface>"
+    uri = place.node("hv1", guest_xml("web1", 1, estate="house", system="http://debian.org/debian/12", devices=nic))
+    done = place.list(hypervisors=[uri], group_by=["kind", "network", "os", "estate"])
+    assert done.groups == {name: ["web1"] for name in ("kind_test", "network_br0", "os_debian_12", "estate_house")}
+
+
+@pytest.mark.parametrize(
+    ("options", "hosts"),
+    [
+        ({"filters": [{"include": "virt_state == 'paused'"}, {"exclude": True}]}, ["web2"]),
+        ({"filters": [{"exclude": "virt_name is match('web[12]')"}]}, ["web3", "web4"]),
+        ({"filters": [{"exclude": "virt_name in unwanted"}]}, ["web2", "web3", "web4"]),
+        ({"filters": [{"include": "virt_tags"}, {"exclude": "true"}]}, ["web1"]),
+        ({"query": "[?virt_os == 'debian-12']"}, ["web1"]),
+        ({"query": "sort_by(@, &virt_state)[:2]"}, ["web2", "web4"]),
+        ({"query": "[?contains(virt_tags, 'prod')]", "filters": [{"exclude": "true"}]}, []),
+    ],
+)
+def test_filters_and_a_query_choose_the_guests(place: Place, uri: str, options: dict[str, Any], hosts: list[str]) -> None:
+    path = place.inventory(hypervisors=[uri], states=["all"], use_extra_vars=True, **options)
+    extra = [] if "unwanted" not in str(options) else ["-e", '{"unwanted": ["web1"]}']
+    # An empty list as a condition is an error since core 2.19, unless this is said.
+    done = place.run("ansible-inventory", "-i", path, "--list", *extra, ANSIBLE_ALLOW_BROKEN_CONDITIONALS="true")
+    assert (sorted(done.hosts), done.rc) == (hosts, 0)
+
+
 def test_other_file_names_are_not_ours(place: Place, uri: str) -> None:
     done = place.list(name="guests.yml", hypervisors=[uri])
     assert done.hosts == {}
@@ -132,6 +174,7 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
         ({"connection": "telepathy"}, "telepathy"),
         ({"address_sources": ["dns"]}, "dns"),
         ({"keep_stale": "1d"}, "set cache: true too"),
+        ({"details": ["all"]}, "all"),
     ]
     files = [
         place.inventory(f"{number}.virtfleet.yml", **{"hypervisors": [uri], **options})
@@ -141,6 +184,23 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
     assert [text for _options, text in wrong if not done.said(text)] == []
     assert done.hosts == {}
     assert place.connections() == []
+
+
+def test_a_wrong_choice_of_guests_says_so(place: Place, uri: str) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"filters": [{"only": "true"}]}, "is neither `include: CONDITION` nor `exclude: CONDITION`"),
+        ({"filters": [{"include": "no_such_variable"}]}, "cannot be evaluated for host web1"),
+        ({"query": "[?"}, "is not a JMESPath expression"),
+        ({"query": "[].virt_name"}, "it must choose among the guests"),
+        ({"query": "length(@)"}, "it must choose among the guests"),
+    ]
+    files = [
+        place.inventory(f"{number}.virtfleet.yml", hypervisors=[uri], **options)
+        for number, (options, _said) in enumerate(wrong)
+    ]
+    done = place.run("ansible-inventory", "--list", *(word for file in files for word in ("-i", file)))
+    assert [text for _options, text in wrong if not done.said(text)] == []
+    assert done.hosts == {}
 
 
 # hypervisors that do not answer

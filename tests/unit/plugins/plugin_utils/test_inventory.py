@@ -20,6 +20,7 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     Answer,
     Found,
     agent_addresses,
+    agent_os,
     defined_addresses,
     group_names,
     host_name,
@@ -143,7 +144,7 @@ def test_guests_come_in_the_order_of_hypervisors_and_names() -> None:
     assert [each.record["name"] for each in merge(answers)] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"uuid": "x"}, {"state": "{{ x }}"}, {"tags": None}, {"vcpus": "1"}])
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"uuid": "x"}, {"state": "{{ x }}"}, {"tags": None}, {"vcpus": "1"}, {"nics": ["x"]}])
 def test_a_record_out_of_shape_is_passed_over(wrong: dict[str, Any]) -> None:
     assert sound(guest("web1"))
     assert not sound({**guest("web1"), **wrong})
@@ -257,9 +258,33 @@ def test_groups_say_their_kind() -> None:
     assert group_names(tagged, [], "vm_") == []
 
 
+def test_groups_by_what_a_guest_is() -> None:
+    nics = [{"type": "network", "source": "lab"}, {"type": "bridge", "source": "br0"}, {"type": "direct", "source": "eth0"}]
+    nics += [{"type": "network", "source": "lab"}, {"type": "user"}]
+    each = Found(HV1, guest("web1", kind="kvm", os="debian-12", estate="house", nics=nics))
+    kinds = ["kind", "network", "os", "estate"]
+    assert group_names(each, kinds, "") == ["kind_kvm", "network_lab", "network_br0", "os_debian-12", "estate_house"]
+    assert group_names(Found(HV1, guest("web1")), kinds, "") == []
+
+
+def test_the_system_that_an_agent_tells() -> None:
+    assert agent_os({"id": "debian", "version-id": "12", "name": "Debian"}) == "debian-12"
+    assert agent_os({"id": "arch"}) == "arch"
+    for wrong in (None, [], {}, {"id": 7, "version-id": ["x"]}):
+        assert agent_os(wrong) == ""
+
+
+def test_what_is_large_is_cut() -> None:
+    values = variables(Found(HV1, guest("web1", xml="<a/>" * 100_000, stats={"a": "{{ 1 }}\x1b[0m"})))
+    assert len(values["virt_xml"]) == 256 * 1024
+    assert values["virt_stats"] == {"a": "{{ 1 }}"}
+
+
 def test_variables() -> None:
     record = guest("web1", title="T", description="D", tags=["prod"], estate="e", agent=True)
-    record.update(addresses=["10.0.0.1", "fd00::1"], address="10.0.0.1")
+    record.update(addresses=["10.0.0.1", "fd00::1"], address="10.0.0.1", kind="kvm", os="debian-12")
+    record["disks"] = [{"target": "vda", "device": "disk", "bus": "virtio", "source": "/a"}]
+    record["nics"] = [{"mac": MAC, "type": "network", "source": "lab"}]
     assert variables(Found(HV1, record, stale=True)) == {
         "virt_name": "web1",
         "virt_uuid": "6695eb01-f6a4-8304-79aa-000000000001",
@@ -275,6 +300,10 @@ def test_variables() -> None:
         "virt_tags": ["prod"],
         "virt_addresses": ["10.0.0.1", "fd00::1"],
         "virt_agent": True,
+        "virt_kind": "kvm",
+        "virt_os": "debian-12",
+        "virt_disks": [{"target": "vda", "device": "disk", "bus": "virtio", "source": "/a"}],
+        "virt_nics": [{"mac": MAC, "type": "network", "source": "lab"}],
         "virt_stale": True,
         "ansible_host": "10.0.0.1",
         "ansible_control_path": "%(directory)s/f924b349a4c8-%%p-%%r",
