@@ -6,6 +6,7 @@
 
     make bench                  50 and 1000 guests, 300 reservations, 20 clones; some minutes
     make bench ARGS=guests      one of these (guests, reservations, clones), or several
+    make bench ARGS=inventory   the inventory of 1 to 5000 guests, and of 10,000 on 40 hypervisors
     make bench ARGS=linear      10 to 5000 guests
     make bench ARGS=images      images of packages
 
@@ -30,7 +31,7 @@ sys.path.insert(0, str(collections_path(ROOT)))
 
 import libvirt
 
-from benchmarks import clones, guests, images, reservations
+from benchmarks import clones, guests, images, inventory, reservations
 from benchmarks.table import Table
 from tests.lab import Host, net, packages
 
@@ -41,6 +42,7 @@ WORK: dict[str, Callable[[Host], Table]] = {
     "guests": lambda host: guests.measure(host.uri, NUMBERS),
     "reservations": lambda host: reservations.measure(host.uri),
     "clones": clones.measure,
+    "inventory": lambda _host: inventory.measure(),
     "linear": lambda host: guests.measure(host.uri, LINEAR, with_peer=False),
 }
 DEFAULT = ("guests", "reservations", "clones")

@@ -257,6 +257,7 @@ keyed_groups:
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -288,6 +289,7 @@ GROUP_NAME_LIMIT = 128
 Listed = tuple[str, dict[str, Any], Sequence[str]]
 
 
+@lru_cache(maxsize=4096)
 def safe_group_name(name: str) -> str:
     """Return a name that Ansible takes for a group, not too long, and none of those that mean all hosts."""
     safe = str(ansible_group_name(name[:GROUP_NAME_LIMIT]))
@@ -455,10 +457,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         )
         for name, values, _own in listed:
             self.inventory.add_host(name)
-            # Not by the inventory's set_variable, which walks each value once more to say where it comes from.
-            host = self.inventory.hosts[name]
-            for key, value in values.items():
-                host.set_variable(key, value)
+            # Not by set_variable, which walks each value once more to say where it comes from, and looks at each name.
+            self.inventory.hosts[name].vars.update(values)
         self._construct([name for name, _values, _own in listed], {name: own for name, _values, own in listed})
 
     def _chosen(self, listed: Sequence[Listed]) -> Sequence[Listed]:
@@ -496,9 +496,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if compose:
             for name in names:
                 self._set_composite_vars(compose, hosts[name].get_vars(), name, strict=strict)
+        made = {group: self.inventory.add_group(group) for own in groups.values() for group in own}
         for name in names:
             for group in groups[name]:
-                self.inventory.add_host(name, group=self.inventory.add_group(group))
+                self.inventory.groups[made[group]].add_host(hosts[name])
         if conditions:
             for name in names:
                 self._add_host_to_composed_groups(conditions, hosts[name].get_vars(), name, strict=strict)

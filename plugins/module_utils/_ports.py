@@ -89,6 +89,14 @@ class Hypervisor(Protocol):
         ``source`` is ``lease``, ``agent`` or ``definition``; empty when that source knows nothing.
         """
 
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Ask the agents of guests several things, guests side by side; return what each told, by command.
+
+        An agent that is silent for ``timeout`` seconds is not asked again. Nothing of the answers was checked.
+        """
+
     def agent_ping(self, name: str, timeout: float) -> bool:
         """Tell whether the guest agent answers within ``timeout`` seconds."""
 

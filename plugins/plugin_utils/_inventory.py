@@ -12,6 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Any
@@ -35,6 +36,7 @@ XML_LIMIT = 256 * 1024
 # Ansible takes hosts of these names for the controller itself.
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 
 
@@ -226,6 +228,8 @@ def _active(same: Sequence[Found]) -> list[Found]:
 
 def host_name(name: str) -> str:
     """Return a name that is safe as a host's: in a pattern, a path of host_vars, and an argument of ssh."""
+    if _SAFE_NAME.fullmatch(name):
+        return name
     text = unicodedata.normalize("NFC", clean_text(name))
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in text)
     return safe.lstrip("._-")[:NAME_LIMIT]
@@ -240,14 +244,13 @@ def host_names(guests: Sequence[Found], reserved: Collection[str] = (), qualifie
     user, and the hypervisor for the host.
     """
     taken = {*reserved, *_LOCAL, ""}
-    plain = [host_name(each.record["name"]) for each in guests]
-    long = [
-        f"{name or 'guest'}_on_{host_name(each.source.name) or 'hypervisor'}" for name, each in zip(plain, guests)
-    ]
-    names = long if qualified else _where_clashing(plain, long, taken)
+    names = [host_name(each.record["name"]) for each in guests]
+    if qualified:
+        names = [_qualified(each) for each in guests]
+    else:
+        names = _where_clashing(names, guests, _qualified, taken)
     for digits in (8, 36):
-        uuids = [host_name(each.record["uuid"])[:digits] for each in guests]
-        names = _where_clashing(names, [f"{name}_{uuid}" for name, uuid in zip(long, uuids)], taken)
+        names = _where_clashing(names, guests, partial(_with_uuid, digits=digits), taken)
     # Only two guests of one UUID on one hypervisor come here, which libvirt does not allow.
     count: Counter[str] = Counter()
     result = []
@@ -257,9 +260,19 @@ def host_names(guests: Sequence[Found], reserved: Collection[str] = (), qualifie
     return result
 
 
-def _where_clashing(names: Sequence[str], others: Sequence[str], taken: Collection[str]) -> list[str]:
+def _qualified(guest: Found) -> str:
+    return f"{host_name(guest.record['name']) or 'guest'}_on_{host_name(guest.source.name) or 'hypervisor'}"
+
+
+def _with_uuid(guest: Found, digits: int) -> str:
+    return f"{_qualified(guest)}_{host_name(guest.record['uuid'])[:digits]}"
+
+
+def _where_clashing(
+    names: Sequence[str], guests: Sequence[Found], other: Callable[[Found], str], taken: Collection[str]
+) -> list[str]:
     count = Counter(names)
-    return [other if count[name] > 1 or name in taken else name for name, other in zip(names, others)]
+    return [other(guest) if count[name] > 1 or name in taken else name for name, guest in zip(names, guests)]
 
 
 def group_names(found: Found, kinds: Collection[str], prefix: str) -> list[str]:

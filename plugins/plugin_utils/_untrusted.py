@@ -47,8 +47,10 @@ def clean_text(text: str, limit: int = LIMIT_BYTES) -> str:
     """Return one line of at most 4 KiB without control characters, terminal sequences and bidi overrides."""
     # Nothing of what is cut off later needs to be looked at: a guest may give megabytes.
     text = text[: 4 * limit]
-    if not text.isascii() or not text.isprintable():
-        text = "".join(map(_clean_char, _ESCAPES.sub("", text)))
+    if text.isascii() and text.isprintable():
+        # As nearly all is.
+        return str(text[:limit])
+    text = "".join(map(_clean_char, _ESCAPES.sub("", text)))
     return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 

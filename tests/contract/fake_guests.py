@@ -94,6 +94,17 @@ class FakeGuests(FakeBase):
                 )
         return found
 
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        told = {"guest-get-host-name": {"host-name": "inside"}, "guest-get-osinfo": {"id": "debian", "version-id": "12"}}
+        return {
+            name: {command: told[command] for command in commands if command in told}
+            if self._agent(self._known(name))
+            else {}
+            for name in names
+        }
+
     def agent_ping(self, name: str, timeout: float) -> bool:
         return self._agent(self._known(name))
 
