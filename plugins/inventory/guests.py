@@ -268,7 +268,6 @@ from ansible.utils.vars import combine_vars
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT
 from ansible_collections.virtfleet.core.plugins.module_utils._units import parse_duration
 from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source, Wish, sources
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
@@ -280,7 +279,6 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     variables,
 )
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_cache import Kept
-from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import read_all
 
 SUFFIXES = ("virtfleet.yml", "virtfleet.yaml")
 GROUP_NAME_LIMIT = 128
@@ -409,6 +407,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Ask hypervisors; one that does not answer is what it told ``last``, if that is known."""
         if not hypervisors:
             return {}
+        # A run from the cache needs none of this, libvirt neither.
+        from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT
+        from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import read_all
+
         if not HAS_LIBVIRT:
             raise AnsibleParserError(
                 f"could not read the guests of {hypervisors[0].uri}: the Python that runs Ansible has no module "

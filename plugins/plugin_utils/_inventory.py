@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
 from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import LIMIT_ITEMS, clean_text, untrusted
+
+if TYPE_CHECKING:
+    from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
 
 Record = Mapping[str, Any]
 

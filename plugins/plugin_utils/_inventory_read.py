@@ -166,6 +166,8 @@ def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str,
             record["xml"] = guest.xml
     running = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
     open_questions = running
+    # What did not answer one question is not asked another.
+    silent: frozenset[str] = frozenset()
     for name in wish.sources:
         open_questions = [(guest, record) for guest, record in open_questions if record["address"] is None]
         if name == "lease":
@@ -176,9 +178,10 @@ def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str,
                 _note_addresses(record, *defined_addresses(guest.interfaces))
         else:
             asked = [(guest, record) for guest, record in open_questions if guest.agent]
-            _ask_agents(source, asked, _ADDRESSES, deadline, notes)
+            silent = _ask_agents(source, asked, _ADDRESSES, deadline, notes)
     if "os" in wish.details:
-        _ask_agents(source, [(guest, record) for guest, record in running if guest.agent], _OS, deadline, notes)
+        asked = [(guest, record) for guest, record in running if guest.agent and guest.uuid not in silent]
+        _ask_agents(source, asked, _OS, deadline, notes)
     return records
 
 
@@ -215,10 +218,13 @@ def _ask_agents(
     question: _Question,
     deadline: float,
     notes: list[str],
-) -> None:
-    """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note."""
+) -> frozenset[str]:
+    """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note.
+
+    Return the UUIDs of the guests whose agents are silent.
+    """
     if not asked:
-        return
+        return frozenset()
     workers, patience = min(len(asked), QUESTIONS_AT_ONCE), source.wish.agent_timeout
     try:
         connections = [
@@ -227,7 +233,7 @@ def _ask_agents(
         ]
     except VirtError as error:
         notes.append(f"the guest agents on {source.name} are not asked for their {question.about}: {error}")
-        return
+        return frozenset()
     refused: list[str] = []
 
     def ask(number: int, guest: GuestSummary) -> Any:
@@ -253,15 +259,17 @@ def _ask_agents(
         if answer is not None:
             question.take(guest, record, answer)
         else:
-            silent.append(clean_text(guest.name))
+            silent.append(guest)
     if not silent:
         for connection in connections:
             connection.close()
     else:
-        shown = ", ".join(sorted(silent)[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        names = sorted(clean_text(guest.name) for guest in silent)
+        shown = ", ".join(names[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
         notes.append(
             f"no answer within {patience:g} s from the guest agent of {shown} on {source.name}, though its "
             f"channel is connected: it hangs or starts; it is listed without the {question.about} that it would have told"
         )
     if refused:
         notes.append(f"{len(refused)} guest agents on {source.name} told no {question.about}; one of them: {min(refused)}")
+    return frozenset(guest.uuid for guest in silent)
