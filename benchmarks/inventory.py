@@ -11,7 +11,6 @@ real, and their answers cost both the same.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -63,14 +62,18 @@ class Reader:
             },
         )
 
-    def list(self, path: Path, runs: int = RUNS, host: str = "", **env: str) -> Cost:
+    def list(self, path: Path, runs: int = RUNS, host: str = "", expect: str = "", **env: str) -> Cost:
         """List an inventory, or one host of it, several times; return the least seconds and the least CPU.
 
         The least, since others use the machine too.
         """
         words = ["--host", host] if host else ["--list"]
-        argv = [str(self.python.parent / "ansible-inventory"), "-i", str(path), *words, "--output", os.devnull]
-        return _least([program(argv, {**self.env, **env}) for _each in range(runs)])
+        with tempfile.NamedTemporaryFile() as listing:
+            argv = [str(self.python.parent / "ansible-inventory"), "-i", str(path), *words, "--output", listing.name]
+            cost = _least([program(argv, {**self.env, **env}) for _each in range(runs)])
+            if expect not in Path(listing.name).read_text(encoding="utf-8"):
+                raise RuntimeError(f"{expect} is not in the listing of {path}")
+        return cost
 
     def requests(self, path: Path) -> int:
         """Return how many requests go to libvirt's daemons, by libvirt's own log of its client."""
@@ -111,6 +114,7 @@ class Bench:
             "cache_connection": str(self.folder / "cache"),
         }
         keyed = [{"prefix": prefix, "key": key} for prefix, key, _key in KEYED]
+        last = f"g{count - 1:05}"
         found: dict[str, Cost] = {}
         one: dict[str, Cost] = {}
         for what, options in (
@@ -119,11 +123,11 @@ class Bench:
             ("with keyed_groups", {"group_by": [], "keyed_groups": keyed}),
             ("with groups, cached", {"group_by": ["host", "state", "tag"], **cache}),
         ):
-            content = {"plugin": OWN, "hypervisors": [uri], **options}
+            content = {"plugin": OWN, "hypervisors": [uri], "timeout": "5m", **options}
             path = self._write(f"{what.replace(' ', '-')}-{count}.virtfleet.yml", json.dumps(content))
             if "cached" in what:
                 self.own.list(path, 1)
-            found[what] = self.own.list(path)
+            found[what] = self.own.list(path, expect=last)
             asked = self.own.requests(path) if count <= COUNT_LIMIT else None
             self._row(what, OWN, count, found[what], start, asked)
             if what in ONE:
@@ -137,7 +141,7 @@ class Bench:
         for what, more in (("hosts", {}), ("with keyed_groups", {"keyed_groups": peer_keyed})):
             content = {"plugin": PEER, "uri": uri, "alternate_id_groups": False, **more}
             path = self._write(f"{what.replace(' ', '-')}.yml", json.dumps(content))
-            cost = self.peer.list(path)
+            cost = self.peer.list(path, expect=last)
             asked = self.peer.requests(path) if count <= COUNT_LIMIT else None
             self._row(what, PEER, count, cost, peer_start, asked)
             alone = self.peer.list(path, host=HOST)
@@ -160,7 +164,7 @@ class Bench:
             uris = [{"uri": daemon.uri, "name": name} for name, daemon in fleet.daemons.items()]
             content = {"plugin": OWN, "hypervisors": uris, "timeout": "5m"}
             path = self._write("fleet.virtfleet.yml", json.dumps(content))
-            cost = self.own.list(path, 1)
+            cost = self.own.list(path, 1, expect=f"g{HYPERVISORS - 1:02}-{GUESTS - 1:03}")
         start = self.own.list(self._write("empty.ini", ""), 1)
         self._row(f"with groups, {HYPERVISORS} hypervisors", OWN, HYPERVISORS * GUESTS, cost, start)
 

@@ -89,7 +89,7 @@ class Guests(Base):
             return read.defined_addresses(self._live_xml(domain, name))
         if source == "agent" and self._type() == "qemu":
             # Not interfaceAddresses: it has no time limit of its own, and setting one holds for everybody's calls.
-            return read.agent_addresses(self._ask_agent(domain, name, "guest-network-get-interfaces", 5.0) or "")
+            return self._agent_addresses(domain, name)
         where = "AGENT" if source == "agent" else "LEASE"
         flag = getattr(self._lib, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{where}")
 
@@ -369,12 +369,28 @@ class Guests(Base):
 
     # helpers
 
+    def _agent_addresses(self, domain: Any, name: str) -> Sequence[Mapping[str, Any]]:
+        question = "guest-network-get-interfaces"
+        if not self._readonly:
+            return read.agent_addresses(self._ask_agent(domain, name, question, 5.0) or "")
+        if not read.agent_connected(self._live_xml(domain, name)):
+            return []
+        try:
+            with self._writing() as connection:
+                return read.agent_addresses(self._ask(connection.lookupByName(name), name, question, 5.0) or "")
+        except HostError:
+            # Whoever may only read is not told.
+            return []
+
     def _ask_agent(self, domain: Any, name: str, command: str, timeout: float) -> str | None:
         """Return the agent's answer as JSON text, None when it does not answer within ``timeout`` seconds."""
         if self._readonly:
             raise Unsupported(
                 f"could not ask the agent of guest {name}: this connection only reads; use one that may write"
             )
+        return self._ask(domain, name, command, timeout)
+
+    def _ask(self, domain: Any, name: str, command: str, timeout: float) -> str | None:
         text = f'{{"execute": "{command}"}}'
         seconds = max(1, round(timeout))
 

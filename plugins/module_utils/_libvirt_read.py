@@ -259,7 +259,8 @@ def _listed(tree: Any) -> Any:
     result = {key: _listed(value) for key, value in tree.items()}
     numbers = sorted((key for key in result if key.isdigit()), key=int)
     if not numbers:
-        return result
+        # Of nics that libvirt cannot count for there is only how many they are.
+        return [] if set(result) == {"count"} else result
     entries = [result[number] for number in numbers]
     others = {key: value for key, value in result.items() if not key.isdigit() and key != "count"}
     return {**others, "each": entries} if others else entries

@@ -25,7 +25,7 @@ ALIVE = [name for name in NAMES if name not in (DEAD, HUNG)]
 # Of the one that hangs; the others have time enough on a busy machine.
 LIMIT = 5.0
 # How long a run may take longer than another on a busy machine, whatever it waits for.
-SLACK = 8.0
+SLACK = 20.0
 CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": "cache", "cache_timeout": 1}
 
 

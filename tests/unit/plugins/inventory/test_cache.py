@@ -146,4 +146,4 @@ def test_a_hung_hypervisor_costs_its_own_time_limit_and_keeps_its_guests(place: 
         "web1_on_hv2": True,
     }
     assert done.said("no answer within 1.5 s") == 1
-    assert done.seconds < 20
+    assert done.seconds < 60

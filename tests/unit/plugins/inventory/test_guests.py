@@ -221,7 +221,7 @@ def test_a_hung_hypervisor_costs_its_time_limit(place: Place, uri: str, hung: st
     assert done.said("is left out of the inventory") == 2
     assert done.said("no answer within 1.5 s")
     # Both at once, Ansible's own time on a busy machine included.
-    assert 1.5 < done.seconds < 20
+    assert 1.5 < done.seconds < 60
 
 
 def test_one_that_does_not_answer_can_be_an_error(place: Place, uri: str, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_statistics_nest_as_their_names() -> None:
     }
     assert nested_stats(flat) == {
         "state": {"state": 1},
-        "cpu": {"time": 5, "cache": {"monitor": {"count": 0}}},
+        "cpu": {"time": 5, "cache": {"monitor": []}},
         "vcpu": {"current": 2, "maximum": 4, "each": [{"time": 1}, {"time": 2}, {"time": 3}]},
         "block": [{"name": "vda", "rd": {"bytes": 7}}, {"name": "vdb"}],
         "a": {"value": 1, "b": 2},
