@@ -126,18 +126,31 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
     """One connection to a hypervisor. See ``_ports.Hypervisor`` for what each method promises."""
 
     @classmethod
-    def connect(cls, uri: str, readonly: bool = False, timeout: float = 20.0) -> Libvirt:
-        """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds."""
+    def connect(
+        cls,
+        uri: str,
+        readonly: bool = False,
+        timeout: float = 20.0,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> Libvirt:
+        """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds.
+
+        ``username`` and ``password`` are what it is told when it asks for them (SASL, ESX). Without them it asks nobody.
+        """
         if not HAS_LIBVIRT:
             raise HostError(
                 f"could not connect to {uri}: {sys.executable} has no module libvirt; install the package "
                 "python3-libvirt on the host where this runs, or set ansible_python_interpreter to a Python that has it"
             )
         calls = Calls(libvirt.libvirtError, Trace(os.environ.get(DEBUG)))
-        function = libvirt.openReadOnly if readonly else libvirt.open
+        function, words = (libvirt.openReadOnly if readonly else libvirt.open), (uri,)  # type: Any, tuple[Any, ...]
+        if username is not None:
+            flags = libvirt.VIR_CONNECT_RO if readonly else 0
+            function, words = libvirt.openAuth, (uri, _credentials(username, password or ""), flags)
         _events.enter()
         try:
-            connection = within(timeout, lambda: calls("connect to", "hypervisor", uri, function, uri), _close)
+            connection = within(timeout, lambda: calls("connect to", "hypervisor", uri, function, *words), _close)
         except Late:
             _events.leave()
             raise Timeout(
@@ -232,6 +245,24 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
                 raise
             return ""
         return found or ""
+
+
+def _credentials(username: str, password: str) -> list[Any]:
+    """Return what openAuth wants: the kinds of questions that are answered, and what answers them."""
+    known = {
+        libvirt.VIR_CRED_AUTHNAME: username,
+        libvirt.VIR_CRED_USERNAME: username,
+        libvirt.VIR_CRED_PASSPHRASE: password,
+        libvirt.VIR_CRED_NOECHOPROMPT: password,
+    }
+
+    def answer(questions: list[list[Any]], _opaque: Any) -> int:
+        for question in questions:
+            # Kind, prompt, challenge, default, and the place for the answer.
+            question[4] = known[question[0]]
+        return 0
+
+    return [list(known), answer, None]
 
 
 def _close(connection: Any) -> None:

@@ -47,8 +47,14 @@ class Hypervisor(Protocol):
     def guests(self, names: Collection[str] | None = None) -> Mapping[str, GuestFacts]:
         """Return the guests (all, or those of ``names`` that exist) by name. Two XML reads for a running guest."""
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         """Return all guests, or those in one of ``states``, with one XML read each and without secrets."""
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return libvirt's statistics of all guests by UUID, by one call; empty where the driver has none.
+
+        They are nested as their names are: ``{cpu: {time: ns}, block: [{name: vda, rd: {bytes: n}}], ...}``.
+        """
 
     def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
         """Return the networks (all, or those of ``names`` that exist) by name; none where the driver knows none."""
@@ -81,6 +87,14 @@ class Hypervisor(Protocol):
         """Return a running guest's interfaces ``[{name, mac, addresses: [{address, prefix, family}]}]``.
 
         ``source`` is ``lease``, ``agent`` or ``definition``; empty when that source knows nothing.
+        """
+
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Ask the agents of guests several things, guests side by side; return what each told, by command.
+
+        An agent that is silent for ``timeout`` seconds is not asked again. Nothing of the answers was checked.
         """
 
     def agent_ping(self, name: str, timeout: float) -> bool:

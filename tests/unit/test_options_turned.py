@@ -549,8 +549,11 @@ INFO: dict[str, dict[str, Turn]] = {
         "minimum": look({"minimum": 3}, before=ALIKE),
         "xl_configs": look({"xl_configs": []}, prepare=_by_xl, how=XEN),
     },
-    "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
-    "host_info": {},
+    "guest_info": {
+        "name": look({"name": ["web2"]}, before=TWO),
+        "gather": look({"gather": ["stats"]}, before=TWO),
+    },
+    "host_info": {"gather": look({"gather": ["networks", "pools"]})},
     "network_info": {"name": look({"name": ["dmz"]})},
     "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
