@@ -19,7 +19,7 @@ requirements:
   - libvirt-python on the controller, which is python3-libvirt on Debian and Ubuntu, or from PyPI for an Ansible that
     has a Python of its own
   - a running guest with an agent channel (O(virtfleet.core.guest#module:agent)) and qemu-guest-agent installed in it
-  - C(/bin/sh) in the guest, so Linux or another Unix; Windows guests are not supported
+  - in the guest C(/bin/sh), so Linux or another Unix; or Windows with PowerShell, said by C(ansible_shell_type=powershell)
 notes:
   - Each command costs two or three exchanges with the agent, some 50 ms. Pipelining is on by default, since it saves
     several of them for each module.
@@ -27,6 +27,8 @@ notes:
     On Debian and Ubuntu they are allowed unless C(block-rpcs) in C(/etc/qemu/qemu-ga.conf) or C(DAEMON_ARGS) in
     C(/etc/default/qemu-guest-agent) says otherwise. On the Red Hat family they are in C(BLACKLIST_RPC) or missing in
     C(FILTER_RPC_ARGS) of C(/etc/sysconfig/qemu-ga). Restart the agent after a change.
+  - Windows guests were not tried on a real Windows, only against an agent of the tests. Commands run as SYSTEM there; set
+    C(ansible_shell_type=powershell) for them, and use the C(win_) modules.
   - Anyone who may use the libvirt connection read-write is root in every guest that allows this.
 options:
   uri:
@@ -99,9 +101,12 @@ EXAMPLES = r"""
       changed_when: false
 """
 
+from typing import Any
+
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._units import parse_duration
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Agent
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_windows import WindowsAgent
 from ansible_collections.virtfleet.core.plugins.plugin_utils._guest_connection import GuestConnection
 
 
@@ -111,15 +116,24 @@ class Connection(GuestConnection):
     transport = "virtfleet.core.agent"
     way = "agent"
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._windows = bool(getattr(self._shell, "_IS_WINDOWS", False))
+        if self._windows:
+            # As Ansible's own connections to Windows have it.
+            self.always_pipeline_modules = True
+            self.has_native_async = True
+            self.module_implementation_preferences = (".ps1", ".exe", "")
+            self.allow_executable = False
+
     def _reach(self, guest: str, uri: str) -> Agent:
         """Open the connection to libvirt, and find out whether the guest's agent answers."""
+        timeout = parse_duration(self.get_option("agent_timeout"))
+        pause = max(0.001, self.get_option("poll_interval"))
         hypervisor = Libvirt.connect(uri)
         self._open.callback(hypervisor.close)
-        agent = Agent(
-            lambda command, seconds: hypervisor.agent_command(guest, command, seconds),
-            guest,
-            answer_timeout=parse_duration(self.get_option("agent_timeout")),
-            poll_interval=max(0.001, self.get_option("poll_interval")),
-        )
+        kind = WindowsAgent if self._windows else Agent
+        agent = kind(lambda command, seconds: hypervisor.agent_command(guest, command, seconds), guest, timeout, pause)
         agent.ping()
+        self._open.callback(agent.leave)
         return agent

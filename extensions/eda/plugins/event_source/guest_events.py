@@ -277,7 +277,7 @@ class Hypervisor:
                 self.host = clean(connection.getHostname())
                 connection.registerCloseCallback(self._closed, None)
                 register(connection, self._kinds, self)
-                self._catch_up(connection)
+                opened["missed"] = self._missed(connection)
             except libvirt.libvirtError as error:
                 opened["error"] = error
             finally:
@@ -296,10 +296,13 @@ class Hypervisor:
                 self._close(opened["connection"])
             raise opened["error"]
         self.tell({"kind": "connection", "type": "connected", "detail": ""})
+        for event in opened["missed"]:
+            self.tell(event)
         return opened["connection"]
 
-    def _catch_up(self, connection: Any) -> None:
-        """Tell which guests stopped while nobody listened."""
+    def _missed(self, connection: Any) -> list[Event]:
+        """Return which guests stopped while nobody listened."""
+        events: list[Event] = []
         before, now = self._running, {}
         for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
             now[domain.UUIDString()] = clean(domain.name())
@@ -313,7 +316,8 @@ class Hypervisor:
                 reason = "unknown"
             crashed = reason in ("crashed", "failed")
             said = {"kind": "lifecycle", "type": "stopped", "detail": reason, "crashed": crashed, "missed": True}
-            self.tell({**said, "guest": name, "uuid": uuid})
+            events.append({**said, "guest": name, "uuid": uuid})
+        return events
 
     def lived(self, domain: Any, number: int, detail: int) -> None:
         """Take an event of a guest's life."""
