@@ -24,6 +24,8 @@ requirements:
   - in the guest a kernel that uses it (C(console=ttyS0), or C(console=hvc0) under Xen), a getty or a shell on it, and
     C(/bin/sh), C(base64) and C(cksum), which coreutils and busybox have
 notes:
+  - Ansible opens a connection for each task, so each logs in and out, which takes a second or two. Put what belongs together
+    into one task.
   - Output and files go as base64 with checksums, up to 4 MiB each, at tens of KiB in a second. Modules work too
     where the guest has Python; M(ansible.builtin.raw) needs none.
   - A console has one user at a time. While a play works on it, C(virsh console) is told that it is taken.

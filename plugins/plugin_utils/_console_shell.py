@@ -38,6 +38,7 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Comma
 LIMIT_BYTES = 4 * 1024 * 1024
 # How often a request is sent again, and how long each time is waited. A guest that boots may be deaf for a while.
 TRIES, PATIENCE = 4, 15.0
+_PARTING = 1.5
 LONGEST_POLL_SECONDS = 1.0
 # Noise that is kept while an answer is waited for.
 _NOISE = 256 * 1024
@@ -73,14 +74,14 @@ class ConsoleShell:
         self._patience = patience
         self._talk = Talk("vf" + secrets.token_hex(8))
         self._folder = ""
-        self._logged_in = False
+        self._login: Login | None = None
         self._setsid = ""
         self._heard = b""
         self.user = ""
 
     def enter(self, account: Account, timeout: float) -> None:
         """Get to a shell that obeys, logging in where nobody is. Raises Timeout, or HostError when refused."""
-        login = Login(account, self._talk.install, self._talk.ready, self._guest, timeout)
+        login = self._login = Login(account, self._talk.install, self._talk.ready, self._guest, timeout)
         self._port.write(login.begin(time.monotonic()))
         while not login.done:
             data = self._port.read(login.wakes)
@@ -91,7 +92,6 @@ class ConsoleShell:
                 send = login.tick(now)
             if send:
                 self._port.write(send)
-        self._logged_in = login.logged_in
         name = f".virtfleet-{secrets.token_hex(8)}"
         said = self._ask(
             f"for d in /tmp /run /dev/shm ~;do mkdir -m 700 $d/{name} 2>/dev/null&&"
@@ -119,16 +119,25 @@ class ConsoleShell:
 
     def leave(self) -> None:
         """Give the console back: remove what was put into the guest, and log out if this had logged in."""
-        if self._folder:
-            with contextlib.suppress(VirtError):
-                self._ask(f"rm -rf {self._folder}")
-        self._folder = ""
+        login, self._login = self._login, None
+        if login is None:
+            return
+        # A guest that restarts does not answer any more: nobody waits long for it.
+        self._patience = min(self._patience, _PARTING)
         with contextlib.suppress(VirtError):
-            self._port.write(self._talk.end())
-            if self._until(lambda: self._talk.over in self._heard, 3.0) and self._logged_in:
+            if login.done and self._folder:
+                self._ask(f"rm -rf {self._folder}")
+            over = True
+            if login.done:
+                self._port.write(self._talk.end())
+                over = self._until(lambda: self._talk.over in self._heard, 3.0)
+            elif login.in_shell:
+                self._port.write(b"\x03")
+            if over and login.in_shell:
                 self._drain(0.3)
                 self._port.write(b"exit\r")
                 self._drain(0.5)
+        self._folder = ""
 
     def run(self, command: str, stdin: bytes | None = None, timeout: float = 0) -> Done:
         """Run a command line by the guest's shell as the user who is logged in.

@@ -132,6 +132,11 @@ class Login:
         return b""
 
     @property
+    def in_shell(self) -> bool:
+        """Tell whether this logged in and has seen a prompt of a shell since, which it must then leave."""
+        return self.logged_in and bool(self._answered.get("shell"))
+
+    @property
     def wakes(self) -> float:
         """How soon a moment has passed."""
         return SETTLED / 2

@@ -237,10 +237,15 @@ def test_output_that_something_removed_is_an_error(shell: ConsoleShell) -> None:
 
 def test_a_wrong_password_is_told(tmp_path: Path) -> None:
     terminal = getty(tmp_path)
+    shell = ConsoleShell(terminal, "web1")
     try:
         with pytest.raises(HostError, match="as joe: it said: Login incorrect; correct the user or the password") as caught:
-            ConsoleShell(terminal, "web1").enter(Account("joe", "wr0ng"), 60)
+            shell.enter(Account("joe", "wr0ng"), 60)
         assert "wr0ng" not in str(caught.value)
+        # Nothing of a conversation that did not begin is typed at the prompt for the next user.
+        typed = terminal.typed
+        shell.leave()
+        assert terminal.typed == typed
     finally:
         terminal.end()
 

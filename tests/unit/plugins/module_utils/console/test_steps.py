@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from ansible_collections.virtfleet.core.plugins.module_utils._console.steps impo
 from ansible_collections.virtfleet.core.plugins.module_utils._console_module import played
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import Conflict, SpecError, Timeout
 from ansible_collections.virtfleet.core.plugins.modules import console
+from tests.contract.fake_consoles import FakeConsole
+from tests.unit.plugins.module_utils.guest.house import House
+from tests.unit.test_options_turned import run
 
 DEFAULTS = {"name": "web1", "timeout": "0.3s", "limit": "64KiB", "steps": []}
 
@@ -121,3 +126,20 @@ def test_the_keys_are_documented() -> None:
     options = yaml.safe_load(console.DOCUMENTATION)["options"]
     assert options["steps"]["suboptions"]["key"]["choices"] == list(KEYS)
     assert Path(console.__file__).read_text().count("ctrl-a") == 1
+
+
+def test_a_signal_gives_the_console_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House()
+    assert not run("guest", house, {"name": "web1", "memory": "1GiB", "state": "running"}).get("failed")
+
+    def ended(_console: FakeConsole, _timeout: float) -> bytes:
+        assert house.fake.consoles_taken == {"web1"}
+        os.kill(os.getpid(), signal.SIGTERM)
+        return b""
+
+    monkeypatch.setattr(FakeConsole, "read", ended)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(IndexError):  # nothing is printed by whoever is ended
+        run("console", house, {"name": "web1"})
+    assert house.fake.consoles_taken == set()
+    assert signal.getsignal(signal.SIGTERM) == before
