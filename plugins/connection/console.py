@@ -140,6 +140,7 @@ EXAMPLES = r"""
       changed_when: false
     - name: Start its network again
       ansible.builtin.raw: systemctl restart systemd-networkd
+      changed_when: true
 """
 
 from ansible.errors import AnsibleError
