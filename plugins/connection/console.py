@@ -22,7 +22,7 @@ requirements:
     has a Python of its own
   - a running guest with a serial console of type C(pty), as M(virtfleet.core.guest) gives each, or a console of Xen
   - in the guest a kernel that uses it (C(console=ttyS0), or C(console=hvc0) under Xen), a getty or a shell on it, and
-    C(/bin/sh), C(base64) and C(cksum), which coreutils and busybox have
+    C(/bin/sh), C(base64) and C(sha256sum), which coreutils and busybox have
 notes:
   - Ansible opens a connection for each task, so each logs in and out, which takes a second or two. Put what belongs together
     into one task.

@@ -21,7 +21,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._console.shell impo
     BLOCK_BYTES,
     Gathered,
     blocks,
-    cksum,
+    checksum,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._console.shell import Protocol as Talk
 from ansible_collections.virtfleet.core.plugins.module_utils._console.text import one_line, plain
@@ -51,7 +51,8 @@ sh "$f/command" <"$i" >"$f/out" 2>"$f/err"
 echo $? >"$f/rc.part"
 mv "$f/rc.part" "$f/rc"
 """
-_PLACE = re.compile(r"\A(/[A-Za-z0-9._/-]{1,200}) (\S{1,64})\Z")
+# The folder, the number of the user, and the name, which a guest without a list of users may not know.
+_PLACE = re.compile(r"\A(/[A-Za-z0-9._/-]{1,200}) (\S{1,20})(?: (\S{1,64}))?\Z")
 
 
 class Port(Protocol):
@@ -95,23 +96,25 @@ class ConsoleShell:
         name = f".virtfleet-{secrets.token_hex(8)}"
         said = self._ask(
             f"for d in /tmp /run /dev/shm ~;do mkdir -m 700 $d/{name} 2>/dev/null&&"
-            f"echo $d/{name} $(id -un 2>/dev/null||echo -)&&break;done"
+            f"echo $d/{name} $(id -u 2>/dev/null||echo -) $(id -un 2>/dev/null)&&break;done"
         )
         match = _PLACE.match(said)
         if match is None or not match[1].endswith(name):
             raise HostError(
                 f"could not work over the console of guest {self._guest}: none of /tmp, /run, /dev/shm and its home "
                 "folder can be written to; remount one of them (module console sends lines without needing any)"
+                + (f"; its shell said {said[:100]!r}" if said else "")
             )
-        self._folder, self.user = match[1], match[2]
+        self._folder = match[1]
+        self.user = "root" if match[2] == "0" else match[3] or "-"
         if account.user and self.user not in (account.user, "-"):
             raise HostError(
                 f"could not log in on the console of guest {self._guest} as {account.user}: a shell of "
                 f"{self.user} is open there; end it, or say ansible_user: {self.user}"
             )
-        if self._ask("command -v base64 >/dev/null&&command -v cksum >/dev/null&&echo yes") != "yes":
+        if self._ask("command -v base64 >/dev/null&&command -v sha256sum >/dev/null&&echo yes") != "yes":
             raise Unsupported(
-                f"could not work over the console of guest {self._guest}: it lacks base64 or cksum (coreutils or "
+                f"could not work over the console of guest {self._guest}: it lacks base64 or sha256sum (coreutils or "
                 "busybox have both); use the module console, which needs neither"
             )
         self._setsid = self._ask("command -v setsid >/dev/null&&echo setsid")
@@ -258,8 +261,8 @@ class ConsoleShell:
             self._ask(f": >{place}.part")
             for block in blocks(data):
                 self._ask(f"echo {block} >>{place}.part")
-            said = self._ask(f"base64 -d <{place}.part >{place};rm -f {place}.part;cksum <{place}")
-            if " ".join(said.split()[:2]) == cksum(data):
+            said = self._ask(f"base64 -d <{place}.part >{place};rm -f {place}.part;sha256sum <{place}")
+            if said.split()[:1] == [checksum(data)]:
                 return
         raise HostError(
             f"could not write to {self._folder} in guest {self._guest} over its console: {len(data)} bytes were sent, "
@@ -271,14 +274,14 @@ class ConsoleShell:
         if not size:
             return b""
         gathered = Gathered(size)
-        said = self._ask(f"{self._talk.data(path)};cksum <{path}", gathered)
+        said = self._ask(f"{self._talk.data(path)};sha256sum <{path}", gathered)
         idle = 0
         while not gathered.whole and idle < TRIES:
             before = gathered.missing
-            said = self._ask(f"{self._talk.data(path, before)};cksum <{path}", gathered)
+            said = self._ask(f"{self._talk.data(path, before)};sha256sum <{path}", gathered)
             idle = idle + 1 if gathered.missing == before else 0
         data = gathered.bytes() if gathered.whole else None
-        if data is None or " ".join(said.split()[:2]) != cksum(data):
+        if data is None or said.split()[:1] != [checksum(data)]:
             raise HostError(
                 f"could not read {size} bytes over the console of guest {self._guest}: they did not arrive whole; is "
                 "something else writing to its console all the time? `dmesg -n 1` in the guest keeps its kernel quiet"

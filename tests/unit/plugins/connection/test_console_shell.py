@@ -270,7 +270,7 @@ def test_a_guest_without_base64_is_told(tmp_path: Path) -> None:
         (programs / name).symlink_to(shutil.which(name) or name)
     terminal = Terminal(["env", f"PATH={programs}", "sh"], tmp_path)
     try:
-        with pytest.raises(Unsupported, match="it lacks base64 or cksum"):
+        with pytest.raises(Unsupported, match="it lacks base64 or sha256sum"):
             ConsoleShell(terminal, "web1").enter(Account(), 60)
     finally:
         terminal.end()
