@@ -25,7 +25,7 @@ from tools.dev.tree import collections_path
 
 MIB = 1 << 20
 NAME = "bench-ways"
-AGENT_BYTES, CONSOLE_BYTES = 20 * MIB, 256 * 1024
+AGENT_BYTES, CONSOLE_BYTES = 5 * MIB, 64 * 1024
 PEER = "community.libvirt.libvirt_qemu"
 
 

@@ -10,7 +10,7 @@ short_description: Run tasks in guests over their serial console
 version_added: 0.1.0
 description:
   - Logs in on a guest's serial console, which libvirt hands through, and runs commands in the shell behind it. This is the last
-    resort, for a guest whose network and agent are broken; P(virtfleet.core.agent#connection) is ten times as fast.
+    resort, for a guest whose network and agent are broken; P(virtfleet.core.agent#connection) is the better way.
   - It waits while the guest boots, answers the prompts for user and password, and uses a shell that is open already. Messages of
     the kernel and of services that come in between do no harm.
   - At the end it removes its files from the guest, logs out where it had logged in, restores the terminal's settings and gives
@@ -26,7 +26,7 @@ requirements:
 notes:
   - Ansible opens a connection for each task, so each logs in and out, which takes a second or two. Put what belongs together
     into one task.
-  - Output and files go as base64 with checksums, up to 4 MiB each, at tens of KiB in a second. Modules work too
+  - Output and files go as base64 with checksums, up to 4 MiB each, at some KiB in a second, some tens at best. Modules work too
     where the guest has Python; M(ansible.builtin.raw) needs none.
   - A console has one user at a time. While a play works on it, C(virsh console) is told that it is taken.
   - With C(become), only methods that ask for no password work. Log in as root, or allow the user C(NOPASSWD).

@@ -34,7 +34,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
 )
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import CommandTimeout, Done, NoSuchFile
 
-# Both ways. A console of 115200 baud carries 8 KiB of files in a second, an emulated one ten times that.
+# Both ways. A console of 115200 baud carries 8 KiB of files in a second at best.
 LIMIT_BYTES = 4 * 1024 * 1024
 # How often a request is sent again, and how long each time is waited. A guest that boots may be deaf for a while.
 TRIES, PATIENCE = 4, 15.0
