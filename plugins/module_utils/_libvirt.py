@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Hypervisor over libvirt-python (libvirt 8.0 and later): the only file that imports libvirt.
 
-``_libvirt_guests``, ``_libvirt_networks``, ``_libvirt_storage``, ``_libvirt_nwfilters`` and ``_libvirt_secrets`` hold
-its methods, ``_libvirt_calls`` the way by which libvirt is called, ``_libvirt_read`` the reading of XML and
-``_libvirt_errors`` what the messages mean. Nothing is refused here: what is allowed is the planners' business.
+``_libvirt_guests``, ``_libvirt_networks``, ``_libvirt_storage``, ``_libvirt_nwfilters``, ``_libvirt_secrets``,
+``_libvirt_agent`` and ``_libvirt_console`` hold its methods, ``_libvirt_calls`` the way by which libvirt is called,
+``_libvirt_read`` the reading of XML and ``_libvirt_errors`` what the messages mean. Nothing is refused here: what is
+allowed is the planners' business.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ._errors import HostError, Timeout
 from ._facts import HostFacts
 from ._libvirt_agent import AgentCommands
 from ._libvirt_calls import DEBUG, Calls, Late, Trace, code_of, unsupported, within
+from ._libvirt_console import Consoles
 from ._libvirt_guests import Guests
 from ._libvirt_networks import Networks
 from ._libvirt_nwfilters import Nwfilters
@@ -122,7 +124,7 @@ def _woken(timer: int, _opaque: Any) -> None:
 _events = _EventLoop()
 
 
-class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
+class Libvirt(Guests, AgentCommands, Consoles, Networks, Storage, Nwfilters, Secrets):
     """One connection to a hypervisor. See ``_ports.Hypervisor`` for what each method promises."""
 
     @classmethod

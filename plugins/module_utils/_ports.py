@@ -11,6 +11,7 @@ errors of ``_errors``. Sizes are bytes, times seconds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ._facts import (
@@ -28,6 +29,19 @@ from ._facts import (
     VolumeFacts,
 )
 from ._image.bootstrap import Bootstrap
+
+
+class ConsolePort(Protocol):
+    """A guest's console that is open."""
+
+    def read(self, timeout: float) -> bytes:
+        """Return what the guest has written, nothing when it writes nothing within ``timeout`` seconds.
+
+        Raises Conflict when the console was closed from the other side.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Type on the console."""
 
 
 class Hypervisor(Protocol):
@@ -99,6 +113,18 @@ class Hypervisor(Protocol):
 
     def agent_ping(self, name: str, timeout: float) -> bool:
         """Tell whether the guest agent answers within ``timeout`` seconds."""
+
+    def console(
+        self, name: str, device: str | None = None, force: bool = False, safe: bool = False
+    ) -> AbstractContextManager[ConsolePort]:
+        """Open the console of a running guest, and give it back at the end.
+
+        Raises Conflict when somebody else has it, unless ``force`` takes it from them; ``safe`` wants the hypervisor to
+        keep others off it.
+        """
+
+    def screenshot(self, name: str, screen: int = 0) -> tuple[str, bytes]:
+        """Return a picture of a running guest's screen, with its MIME type as libvirt names it."""
 
     def guest_from_native(self, config: str) -> str:
         """Return the definition that a configuration of the hypervisor's own tool (xl) comes to; nothing is changed."""
@@ -328,6 +354,12 @@ class Files(Protocol):
 
         ``record["bootstrap"]`` is the key of the spec's normal form, from which all identities in the image are derived.
         """
+
+    def file_content(self, path: str) -> bytes | None:
+        """Return what a small file holds, None where there is none."""
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """Put a small file in its place, in one step; one that is replaced keeps owner and mode."""
 
     def write_xl_config(self, path: str, text: str) -> None:
         """Put a configuration of xl in its place, in one step; one that is replaced keeps owner and mode."""
