@@ -92,8 +92,9 @@ def test_a_fleet(place: Place, fleet: Fleet) -> None:
     some = listed(place)
     assert set(guests_of(some)) == host_names(*ALIVE)
     assert some.said(f"hypervisor {DEAD} is left out of the inventory: could not connect") == 1
-    assert some.said(f"hypervisor {HUNG} is left out of the inventory: could not connect") == 1
-    assert some.said(f"no answer within {LIMIT:g} s") == 1
+    # On a busy machine the limit of the whole reading may be over before that of connecting is noticed.
+    assert some.said(f"hypervisor {HUNG} is left out of the inventory: ") == 1
+    assert some.said(f"within {LIMIT:g} s") == 1
     assert LIMIT < some.seconds < whole.seconds + LIMIT + SLACK
 
     kept = listed(place, **CACHE, keep_stale="1h")
