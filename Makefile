@@ -29,7 +29,7 @@ lint: ## read the collection without running it
 docs: ## make the site of the guides and the reference
 	@tools/run docs
 
-bench: ## run the benchmarks (ARGS=guests, linear: 10 to 5000 guests, images: what images of packages cost)
+bench: ## run the benchmarks (ARGS=guests, inventory, linear: 10 to 5000 guests, images: what images of packages cost)
 	@tools/run bench $(ARGS)
 
 demo: ## from nothing to a booted guest, on this machine (DEMO_NETWORK=nat, DEMO_IMAGE=..., DEMO_ACCEL=...)

@@ -4,8 +4,8 @@
 
 """What keeping guests costs beside the least that libvirt asks for, and beside other means, on a private libvirtd.
 
-    make bench                  50 and 1000 guests, 300 reservations, 20 clones; some minutes
-    make bench ARGS=guests      one of these (guests, reservations, clones), or several
+    make bench                  50 and 1000 guests, 300 reservations, 20 clones, inventories, ways in; a quarter of an hour
+    make bench ARGS=guests      one of these (guests, reservations, clones, inventory, ways), or several
     make bench ARGS=linear      10 to 5000 guests
     make bench ARGS=images      images of packages
 
@@ -30,7 +30,7 @@ sys.path.insert(0, str(collections_path(ROOT)))
 
 import libvirt
 
-from benchmarks import clones, guests, images, reservations
+from benchmarks import clones, guests, images, inventory, reservations, ways
 from benchmarks.table import Table
 from tests.lab import Host, net, packages
 
@@ -41,9 +41,11 @@ WORK: dict[str, Callable[[Host], Table]] = {
     "guests": lambda host: guests.measure(host.uri, NUMBERS),
     "reservations": lambda host: reservations.measure(host.uri),
     "clones": clones.measure,
+    "inventory": lambda _host: inventory.measure(),
+    "ways": ways.measure,
     "linear": lambda host: guests.measure(host.uri, LINEAR, with_peer=False),
 }
-DEFAULT = ("guests", "reservations", "clones")
+DEFAULT = ("guests", "reservations", "clones", "inventory", "ways")
 
 
 def machine() -> str:

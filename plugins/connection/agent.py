@@ -19,7 +19,7 @@ requirements:
   - libvirt-python on the controller, which is python3-libvirt on Debian and Ubuntu, or from PyPI for an Ansible that
     has a Python of its own
   - a running guest with an agent channel (O(virtfleet.core.guest#module:agent)) and qemu-guest-agent installed in it
-  - C(/bin/sh) in the guest, so Linux or another Unix; Windows guests are not supported
+  - in the guest C(/bin/sh), so Linux or another Unix; or Windows with PowerShell, said by C(ansible_shell_type=powershell)
 notes:
   - Each command costs two or three exchanges with the agent, some 50 ms. Pipelining is on by default, since it saves
     several of them for each module.
@@ -27,6 +27,8 @@ notes:
     On Debian and Ubuntu they are allowed unless C(block-rpcs) in C(/etc/qemu/qemu-ga.conf) or C(DAEMON_ARGS) in
     C(/etc/default/qemu-guest-agent) says otherwise. On the Red Hat family they are in C(BLACKLIST_RPC) or missing in
     C(FILTER_RPC_ARGS) of C(/etc/sysconfig/qemu-ga). Restart the agent after a change.
+  - Windows guests were not tried on a real Windows, only against an agent of the tests. Commands run as SYSTEM there; set
+    C(ansible_shell_type=powershell) for them, and use the C(win_) modules.
   - Anyone who may use the libvirt connection read-write is root in every guest that allows this.
 options:
   uri:
@@ -99,112 +101,39 @@ EXAMPLES = r"""
       changed_when: false
 """
 
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
-from ansible.module_utils.common.text.converters import to_text
-from ansible.plugins.connection import ConnectionBase
-from ansible.utils.display import Display
-
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, SpecError, VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._units import parse_duration
-from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Agent, CommandTimeout, NoSuchFile
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Agent
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_windows import WindowsAgent
+from ansible_collections.virtfleet.core.plugins.plugin_utils._guest_connection import GuestConnection
 
-display = Display()
 
-
-class Connection(ConnectionBase):
+class Connection(GuestConnection):
     """One guest, reached through its agent."""
 
     transport = "virtfleet.core.agent"
-    has_pipelining = True
+    way = "agent"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._connected = False
-        self._hypervisor: Libvirt | None = None
-        self._agent: Agent | None = None
+        self._windows = bool(getattr(self._shell, "_IS_WINDOWS", False))
+        if self._windows:
+            # As Ansible's own connections to Windows have it.
+            self.always_pipeline_modules = True
+            self.has_native_async = True
+            self.module_implementation_preferences = (".ps1", ".exe", "")
+            self.allow_executable = False
 
-    def _connect(self) -> Connection:
+    def _reach(self, guest: str, uri: str) -> Agent:
         """Open the connection to libvirt, and find out whether the guest's agent answers."""
-        if self._connected:
-            return self
-        guest, uri = self.get_option("guest"), self.get_option("uri")
-        display.vvv(f"reach {guest} by its agent over {uri}", host=guest)
-        try:
-            hypervisor = self._hypervisor = Libvirt.connect(uri)
-            agent = self._agent = Agent(
-                lambda command, seconds: hypervisor.agent_command(guest, command, seconds),
-                guest,
-                answer_timeout=parse_duration(self.get_option("agent_timeout")),
-                poll_interval=max(0.001, self.get_option("poll_interval")),
-            )
-            agent.ping()
-        except SpecError as error:
-            raise AnsibleError(str(error)) from None
-        except VirtError as error:
-            self.close()
-            raise AnsibleConnectionFailure(str(error)) from None
-        self._connected = True
-        return self
-
-    def exec_command(self, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
-        """Run a command line in the guest; return its exit code, output and error output."""
-        super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
-        display.vvv(f"run {cmd}", host=self.get_option("guest"))
-        try:
-            limit = parse_duration(self.get_option("command_timeout"))
-            done = self._reached().run(to_text(cmd, errors="surrogate_or_strict"), in_data, limit)
-        except VirtError as error:
-            raise _told(error) from None
-        return done.rc, done.stdout, done.stderr
-
-    def put_file(self, in_path: str, out_path: str) -> None:
-        """Copy a file of the controller into the guest."""
-        super().put_file(in_path, out_path)
-        display.vvv(f"put {in_path} to {out_path}", host=self.get_option("guest"))
-        source = Path(to_text(in_path, errors="surrogate_or_strict"))
-        if not source.is_file():
-            raise AnsibleFileNotFound(f"could not copy {source} into the guest: there is no such file here")
-        try:
-            with source.open("rb") as stream:
-                self._reached().put(stream, to_text(out_path, errors="surrogate_or_strict"))
-        except VirtError as error:
-            raise _told(error) from None
-
-    def fetch_file(self, in_path: str, out_path: str) -> None:
-        """Copy a file of the guest to the controller."""
-        super().fetch_file(in_path, out_path)
-        display.vvv(f"fetch {in_path} to {out_path}", host=self.get_option("guest"))
-        try:
-            with Path(to_text(out_path, errors="surrogate_or_strict")).open("wb") as stream:
-                self._reached().fetch(to_text(in_path, errors="surrogate_or_strict"), stream)
-        except VirtError as error:
-            raise _told(error) from None
-
-    def _reached(self) -> Agent:
-        if self._agent is None:
-            raise AnsibleConnectionFailure("the connection to the guest's agent is closed")
-        return self._agent
-
-    def reset(self) -> None:
-        """Connect anew, as after a reboot of the guest."""
-        self.close()
-        self._connect()
-
-    def close(self) -> None:
-        """Let go of libvirt."""
-        if self._hypervisor is not None:
-            self._hypervisor.close()
-        self._hypervisor = self._agent = None
-        self._connected = False
-
-
-# Ansible prints an error's cause behind it, and a VirtError says all there is: hence `from None` above.
-def _told(error: VirtError) -> AnsibleError:
-    """Return Ansible's kind of error: a guest that cannot be reached is not a task that failed."""
-    if isinstance(error, (CommandTimeout, NoSuchFile, HostError, SpecError)):
-        return AnsibleError(str(error))
-    return AnsibleConnectionFailure(str(error))
+        timeout = parse_duration(self.get_option("agent_timeout"))
+        pause = max(0.001, self.get_option("poll_interval"))
+        hypervisor = Libvirt.connect(uri)
+        self._open.callback(hypervisor.close)
+        kind = WindowsAgent if self._windows else Agent
+        agent = kind(lambda command, seconds: hypervisor.agent_command(guest, command, seconds), guest, timeout, pause)
+        agent.ping()
+        self._open.callback(agent.leave)
+        return agent

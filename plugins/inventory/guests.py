@@ -49,10 +49,22 @@ options:
   hypervisors:
     description:
       - The hypervisors to ask, each a libvirt URI as the controller uses it, such as V(qemu:///system) or
-        V(qemu+ssh://root@hv1.example/system), or a mapping of C(uri) and C(name).
+        V(qemu+ssh://root@hv1.example/system), or a mapping of the words below. A URI may have a range as in Ansible's
+        own inventories, V(qemu+ssh://root@hv[01:40].example/system).
+      - C(uri) is the URI.
       - C(name) is what C(virt_host) and the group by host show. It is the URI's host name if left out, and
         V(localhost) where there is none, so that C(delegate_to) works with it. A second one of that name gets C(-2).
-      - Over SSH, key and known_hosts must work without a question.
+        Beside a URI with a range it needs a range that means as many.
+      - C(group) makes it all hosts of a group that an inventory source before this one has. C(uri) is rendered for each
+        with its variables then, and C(name) is the host's name if left out. Without C(uri) it is QEMU's driver over SSH
+        by the host's C(ansible_host), C(ansible_port), C(ansible_user) and C(ansible_ssh_private_key_file), and
+        V(qemu:///system) for a host whose C(ansible_connection) is V(local).
+      - C(username) and C(password) are told to a libvirt daemon that asks for them, by SASL.
+      - C(timeout), C(agent_timeout), C(address_sources) and C(connection) stand for the options of these names.
+      - Each word may be a template, with lookups; with C(group) it knows the host's variables, those of C(group_vars)
+        and C(host_vars) beside the inventory too.
+      - SSH checks the hypervisor's host key, unless the URI says otherwise. Key and known_hosts must work without a
+        question. A URI's C(keyfile) names another key.
     type: list
     elements: raw
     required: true
@@ -96,6 +108,13 @@ options:
         then. No agent is waited for beyond O(timeout).
     type: str
     default: 5s
+  keep_stale:
+    description:
+      - How long the guests last seen on a hypervisor stay listed when it does not answer, in seconds or with a unit,
+        such as V(1d). Their C(virt_stale) is true. V(0) leaves them out at once.
+      - They are kept in the cache, so it needs O(cache) too.
+    type: str
+    default: '0'
   strict_hypervisors:
     description:
       - Fail when a hypervisor cannot be read, instead of a warning. Then no guest is listed at all.
@@ -106,14 +125,43 @@ options:
       - Name every host C(NAME_on_HYPERVISOR), not only where names clash.
     type: bool
     default: false
+  details:
+    description:
+      - What to read beyond the variables that are always set.
+      - V(os) asks the guest agents for C(virt_os), one question a guest, where the channel is connected. Without it
+        C(virt_os) is what the definition says by libosinfo's metadata.
+      - V(stats) sets C(virt_stats), libvirt's counters of CPUs, memory, disks and nics, by one question a hypervisor.
+      - V(xml) sets C(virt_xml), the definition without secrets, cut at 256 KiB.
+    type: list
+    elements: str
+    choices: [os, stats, xml]
+    default: []
+  filters:
+    description:
+      - Which guests to list, by conditions on the variables C(virt_*). Each entry is a mapping of V(include) or
+        V(exclude) to a Jinja condition. The first whose condition is true decides; a guest for which none is true is
+        listed.
+      - Names do not depend on it, see the notes. O(compose) comes later, so that its variables are not known here.
+    type: list
+    elements: dict
+    default: []
+  query:
+    description:
+      - A JMESPath expression that chooses among the guests that O(states) and O(filters) leave. It is put to the list of
+        their variables, and must return entries of that list.
+      - It needs the Python library jmespath on the controller.
+    type: str
   group_by:
     description:
       - Groups to make without a template. Group names get C(_) for each character that Ansible does not allow in them.
       - V(host) makes C(host_NAME) by hypervisor, V(state) makes C(state_running) and so on, V(tag) makes C(tag_TAG)
         for each tag that M(virtfleet.core.guest) has given a guest.
+      - V(kind) makes C(kind_kvm), C(kind_qemu), C(kind_xen) or C(kind_lxc), V(network) makes C(network_NAME) for each
+        libvirt network and bridge that the guest is on, V(os) makes C(os_debian_12) of C(virt_os), V(estate) makes
+        C(estate_NAME) of the estate that made the guest.
     type: list
     elements: str
-    choices: [host, state, tag]
+    choices: [host, kind, state, tag, network, os, estate]
     default: [host, state, tag]
   group_prefix:
     description: What the names of the groups by O(group_by) start with.
@@ -157,6 +205,29 @@ cache_connection: ~/.cache/ansible/virtfleet
 cache_timeout: 300
 
 ---
+# rows.virtfleet.yml: forty hypervisors, one of them with more time, one behind SASL
+plugin: virtfleet.core.guests
+hypervisors:
+  - qemu+ssh://root@hv[01:40].example/system
+  - uri: xen+ssh://root@far.example/
+    timeout: 1m
+  - uri: qemu+tls://vault.example/system
+    username: inventory
+    password: "{{ lookup('ansible.builtin.env', 'LIBVIRT_PASSWORD') }}"
+
+---
+# zz-guests.virtfleet.yml: the hosts of a group of the inventory files that sort before it
+plugin: virtfleet.core.guests
+hypervisors:
+  - group: kvm_hosts
+  - group: xen_hosts
+    uri: xen+ssh://{{ ansible_user }}@{{ ansible_host | default(inventory_hostname) }}/
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/ansible/virtfleet
+keep_stale: 1d
+
+---
 # offline.virtfleet.yml: no network into the guests, also those that are off
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
@@ -168,8 +239,12 @@ connection: agent
 # grouped.virtfleet.yml: groups and variables of your own
 plugin: virtfleet.core.guests
 hypervisors: [qemu:///system]
-group_by: [tag]
+group_by: [tag, network, kind]
 group_prefix: vm_
+filters:
+  - include: "'keep' in virt_tags"
+  - exclude: virt_name is match('tmp-')
+query: "[?virt_arch == 'x86_64']"
 compose:
   memory_gib: virt_memory / 1024 ** 3
 groups:
@@ -179,32 +254,40 @@ keyed_groups:
     prefix: vcpus
 """
 
+import json
+import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.inventory.helpers import get_group_vars
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable, get_cache_plugin
 from ansible.plugins.inventory import to_safe_group_name as ansible_group_name
+from ansible.utils.vars import combine_vars
+from ansible.vars.plugins import get_vars_from_inventory_sources
 
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT
 from ansible_collections.virtfleet.core.plugins.module_utils._units import parse_duration
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source, Wish, sources
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
-    RECORD_VERSION,
+    Answer,
     Found,
-    Source,
     group_names,
     host_names,
     merge,
-    sources,
     variables,
 )
-from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import Wish, read_all
+from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_cache import Kept
 
 SUFFIXES = ("virtfleet.yml", "virtfleet.yaml")
 GROUP_NAME_LIMIT = 128
 
+# A host's name, its variables, and its groups.
+Listed = tuple[str, dict[str, Any], Sequence[str]]
 
+
+@lru_cache(maxsize=4096)
 def safe_group_name(name: str) -> str:
     """Return a name that Ansible takes for a group, not too long, and none of those that mean all hosts."""
     safe = str(ansible_group_name(name[:GROUP_NAME_LIMIT]))
@@ -227,63 +310,125 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         try:
-            hypervisors = sources(self.get_option("hypervisors"))
+            hypervisors = self._hypervisors()
             answers = self._answers(hypervisors, path, cache)
         except SpecError as error:
             raise AnsibleParserError("; ".join(error.problems)) from error
-        self._add(merge(answers))
+        self._add(merge(answers), [source.name for source in hypervisors])
 
-    # reading
+    def load_cache_plugin(self) -> None:
+        """Take the cache plugin of the options, without an end: each hypervisor's answer has an age of its own."""
+        words = {"_uri": "cache_connection", "_prefix": "cache_prefix"}
+        given = {word: self.get_option(option) for word, option in words.items()}
+        given = {word: value for word, value in given.items() if value is not None}
+        self._cache = get_cache_plugin(self.get_option("cache_plugin"), _timeout=0, **given)
 
-    def _answers(self, hypervisors: Sequence[Source], path: str, cache: bool) -> dict[Source, Sequence[Any]]:
-        """Return the records of each hypervisor that answered, from the cache where that is allowed and has them."""
+    # the option hypervisors
+
+    def _hypervisors(self) -> list[Source]:
+        connection = self.get_option("connection")
         wish = Wish(
             sources=tuple(dict.fromkeys(self.get_option("address_sources"))),
             timeout=parse_duration(self.get_option("timeout")),
             agent_timeout=parse_duration(self.get_option("agent_timeout")),
+            details=tuple(sorted(set(self.get_option("details")))),
         )
-        caching = self.get_option("cache")
-        key = self.get_cache_key(path)
-        # What was read with other options, or by another version, is of no use.
-        made_for = [RECORD_VERSION, *wish.sources]
-        kept: dict[str, Any] = self._kept(key, made_for) if caching and cache else {}
-        missing = [source for source in hypervisors if source.uri not in kept]
-        if missing:
-            fresh = self._read(missing, wish)
-            kept = {source.uri: kept[source.uri] for source in hypervisors if source.uri in kept}
-            kept.update({source.uri: records for source, records in fresh.items()})
-            if caching:
-                self._cache[key] = {"made_for": made_for, "hypervisors": kept}
-        return {source: kept[source.uri] for source in hypervisors if source.uri in kept}
+        found = sources(self.get_option("hypervisors"), Source("", "", wish, connection), self._render, self._members)
+        if not found:
+            self.display.warning("no guest is listed: the groups of the option hypervisors have no hosts")
+        return found
 
-    def _kept(self, key: str, made_for: list[Any]) -> dict[str, Any]:
+    def _render(self, value: Any, variables: Mapping[str, Any] | None) -> Any:
+        """Return a value of the inventory file with its templates rendered; what is none stays as it is."""
+        known = dict(variables or {})
+        self.templar.available_variables = combine_vars(known, self._vars) if self.get_option("use_extra_vars") else known
         try:
-            entry = self._cache[key]
-        except KeyError:
-            return {}
-        if not isinstance(entry, Mapping) or entry.get("made_for") != made_for:
-            return {}
-        hypervisors = entry.get("hypervisors")
-        if not isinstance(hypervisors, Mapping):
-            return {}
-        return {uri: records for uri, records in hypervisors.items() if isinstance(records, list)}
+            return self.templar.template(value)
+        except AnsibleError as error:
+            raise SpecError(f"{value!r} cannot be rendered: {error}") from error
 
-    def _read(self, hypervisors: Sequence[Source], wish: Wish) -> dict[Source, Sequence[Any]]:
+    def _members(self, name: str) -> list[tuple[str, Mapping[str, Any]]] | None:
+        """Return the hosts of a group as the sources that were read before have it, with their variables.
+
+        Ansible itself reads the files of group_vars and host_vars when all sources are read, which is too late here.
+        """
+        group = self.inventory.groups.get(name)
+        if group is None:
+            return None
+        everyone, read = self.inventory.groups["all"], self.inventory.processed_sources
+        result = []
+        for host in self.inventory.hosts.values() if group is everyone else group.get_hosts():
+            # Not all groups are below `all` yet.
+            groups = [everyone, *(each for each in host.get_groups() if each is not everyone)]
+            variables: Mapping[str, Any] = get_group_vars(groups)
+            for more in (
+                get_vars_from_inventory_sources(self.loader, read, groups, "all"),
+                host.get_vars(),
+                get_vars_from_inventory_sources(self.loader, read, [host], "all"),
+                {"group_names": sorted(each.name for each in groups[1:] if each.name != "ungrouped")},
+            ):
+                variables = combine_vars(variables, more)
+            result.append((host.name, variables))
+        return result
+
+    # reading
+
+    def _answers(self, hypervisors: Sequence[Source], path: str, cache: bool) -> dict[Source, Answer]:
+        """Return what each hypervisor told: now, or earlier where the cache has it and that is allowed."""
+        caching, keep = self.get_option("cache"), parse_duration(self.get_option("keep_stale"))
+        if keep and not caching:
+            raise SpecError("keep_stale: the guests last seen are kept in the cache; set cache: true too, and a cache_plugin")
+        if not caching:
+            return {source: answer for source, answer in self._read(hypervisors).items() if answer.guests is not None}
+        self.load_cache_plugin()
+        key, now = self.get_cache_key(path), time.time()
+        kept = Kept.of(self._known(key), now)
+        fresh = {source: kept.fresh(source, self.get_option("cache_timeout")) for source in hypervisors} if cache else {}
+        result = {source: answer for source, answer in fresh.items() if answer is not None}
+        missing = [source for source in hypervisors if source not in result]
+        if missing:
+            for source, answer in self._read(missing, {source: kept.last(source, keep) for source in missing}).items():
+                if answer.guests is not None:
+                    result[source] = answer
+                    if not answer.stale:
+                        kept.note(source, answer)
+            self._cache[key] = kept.entry(hypervisors)
+        return {source: result[source] for source in hypervisors if source in result}
+
+    def _known(self, key: str) -> Any:
+        try:
+            return self._cache[key]
+        except KeyError:
+            return None
+
+    def _read(
+        self, hypervisors: Sequence[Source], last: Mapping[Source, Answer | None] | None = None
+    ) -> dict[Source, Answer]:
+        """Ask hypervisors; one that does not answer is what it told ``last``, if that is known."""
+        if not hypervisors:
+            return {}
+        # A run from the cache needs none of this, libvirt neither.
+        from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT
+        from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import read_all
+
         if not HAS_LIBVIRT:
             raise AnsibleParserError(
                 f"could not read the guests of {hypervisors[0].uri}: the Python that runs Ansible has no module "
                 "libvirt; install the package python3-libvirt, or where that Python is not the system's libvirt-python "
                 "from PyPI"
             )
-        result: dict[Source, Sequence[Any]] = {}
+        result: dict[Source, Answer] = {}
         errors = []
-        for source, answer in zip(hypervisors, read_all(hypervisors, wish)):
+        for source, answer in zip(hypervisors, read_all(hypervisors)):
             for note in answer.notes:
                 self.display.warning(note)
+            result[source] = answer
             if answer.guests is None:
-                errors.append(f"hypervisor {source.name} is left out of the inventory: {answer.error}")
-            else:
-                result[source] = answer.guests
+                old = (last or {}).get(source)
+                if old is not None:
+                    result[source] = old
+                said = "listed as it was seen last" if old is not None else "left out of the inventory"
+                errors.append(f"hypervisor {source.name} is {said}: {answer.error}")
         if errors and self.get_option("strict_hypervisors"):
             raise AnsibleParserError("; ".join(errors))
         for error in errors:
@@ -292,7 +437,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     # adding
 
-    def _add(self, guests: Sequence[Found]) -> None:
+    def _add(self, guests: Sequence[Found], hypervisors: Sequence[str]) -> None:
         """Add the hosts, then their variables, then groups.
 
         Ansible looks a host up by name among the groups first, so no host may have the name of a group that exists
@@ -302,21 +447,49 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         states = set(self.get_option("states"))
         groups = [[safe_group_name(name) for name in group_names(found, kinds, prefix)] for found in guests]
         reserved = {safe_group_name(str(name)) for name in self.get_option("groups")}
-        reserved.update(self.inventory.groups, *groups)
+        # A guest named like a hypervisor would have what is set for that host set for itself, and the other way round.
+        reserved.update(self.inventory.groups, hypervisors, *groups)
         names = host_names(guests, reserved, self.get_option("qualified_names"))
-        listed = [
-            (name, found, own)
-            for name, found, own in zip(names, guests, groups)
-            if "all" in states or found.record["state"] in states
-        ]
-        connection = self.get_option("connection")
-        for name, found, _own in listed:
+        listed = self._chosen(
+            [
+                (name, variables(found), own)
+                for name, found, own in zip(names, guests, groups)
+                if "all" in states or found.record["state"] in states
+            ]
+        )
+        for name, values, _own in listed:
             self.inventory.add_host(name)
-            # Not by the inventory's set_variable, which walks each value once more to say where it comes from.
-            host = self.inventory.hosts[name]
-            for key, value in variables(found, connection).items():
-                host.set_variable(key, value)
-        self._construct([name for name, _found, _own in listed], {name: own for name, _found, own in listed})
+            # Not by set_variable, which walks each value once more to say where it comes from, and looks at each name.
+            self.inventory.hosts[name].vars.update(values)
+        self._construct([name for name, _values, _own in listed], {name: own for name, _values, own in listed})
+
+    def _chosen(self, listed: Sequence[Listed]) -> Sequence[Listed]:
+        """Return the hosts that the filters and the query leave."""
+        filters, query = self.get_option("filters"), self.get_option("query")
+        if filters:
+            conditions = [_condition(number, each) for number, each in enumerate(filters)]
+            listed = [each for each in listed if self._passes(conditions, each[1], each[0])]
+        if query:
+            # Values of JSON's own types: JMESPath's functions want no others.
+            values = [json.loads(json.dumps(each)) for _name, each, _own in listed]
+            listed = [listed[number] for number in _places(_searched(query, values), values)]
+        return listed
+
+    def _passes(self, conditions: Sequence[tuple[str, Any]], variables: Mapping[str, Any], host: str) -> bool:
+        for word, condition in conditions:
+            if self._holds(condition, variables, host):
+                return word == "include"
+        return True
+
+    def _holds(self, condition: Any, variables: Mapping[str, Any], host: str) -> bool:
+        templar = self.templar
+        templar.available_variables = combine_vars(variables, self._vars) if self.get_option("use_extra_vars") else variables
+        try:
+            if hasattr(templar, "evaluate_conditional"):
+                return bool(templar.evaluate_conditional(condition))
+            return bool(templar.template(f"{{% if {condition} %}}True{{% endif %}}"))
+        except AnsibleError as error:
+            raise AnsibleParserError(f"filters: {condition!r} cannot be evaluated for host {host}: {error}") from error
 
     def _construct(self, names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         strict = self.get_option("strict")
@@ -325,9 +498,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if compose:
             for name in names:
                 self._set_composite_vars(compose, hosts[name].get_vars(), name, strict=strict)
+        made = {group: self.inventory.add_group(group) for own in groups.values() for group in own}
         for name in names:
             for group in groups[name]:
-                self.inventory.add_host(name, group=self.inventory.add_group(group))
+                self.inventory.groups[made[group]].add_host(hosts[name])
         if conditions:
             for name in names:
                 self._add_host_to_composed_groups(conditions, hosts[name].get_vars(), name, strict=strict)
@@ -356,6 +530,38 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         """Evaluate an expression; as the key of groups its value may be a number or None, which Ansible refuses."""
         value = super()._compose(*args, **kwargs)
         return _key(value) if self._for_group_names else value
+
+
+def _condition(number: int, entry: Any) -> tuple[str, Any]:
+    """Return the word and the condition of one of the filters."""
+    if isinstance(entry, Mapping) and len(entry) == 1:
+        ((word, condition),) = entry.items()
+        if word in ("include", "exclude"):
+            return str(word), condition
+    raise AnsibleParserError(f"filters[{number}]: {entry!r} is neither `include: CONDITION` nor `exclude: CONDITION`")
+
+
+def _searched(query: str, values: Sequence[Any]) -> Any:
+    try:
+        import jmespath  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise AnsibleParserError(
+            "query: the Python that runs Ansible has no module jmespath; install python3-jmespath, or jmespath from PyPI"
+        ) from error
+    try:
+        return jmespath.search(query, values)
+    except jmespath.exceptions.JMESPathError as error:
+        raise AnsibleParserError(f"query: {query!r} is not a JMESPath expression: {error}") from error
+
+
+def _places(found: Any, values: Sequence[Any]) -> list[int]:
+    """Return which of the values were found; what is none of them is an error."""
+    places = {id(value): number for number, value in enumerate(values)}
+    if not isinstance(found, list) or not all(id(each) in places for each in found):
+        raise AnsibleParserError(
+            "query: it must choose among the guests, as \"[?virt_vcpus > `2`]\" does, and make nothing new of them"
+        )
+    return [places[id(each)] for each in found]
 
 
 def _key(value: Any) -> Any:

@@ -92,13 +92,25 @@ METADATA_PREFIX = "virtfleet"
 class InterfaceSummary:
     """One nic of a guest, as its definition names it. ``network`` is None for a nic of another ``type``.
 
-    ``addresses`` are those that the definition says the guest has (Xen's ``ip``).
+    ``addresses`` are those that the definition says the guest has (Xen's ``ip``). ``source`` is what it is connected to:
+    the network, bridge or device.
     """
 
     mac: str
     type: str
     network: str | None = None
     addresses: tuple[str, ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class DiskSummary:
+    """One disk of a guest, as its definition names it. ``source`` is a path, volume or URL; empty for an empty drive."""
+
+    target: str
+    device: str
+    bus: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,9 @@ class GuestSummary:
     """One guest as an inventory needs it: from one XML read, the live one of a running guest.
 
     ``state`` is one of GuestFacts' words. ``agent`` is true when the guest agent has its channel open.
-    ``estate`` and ``tags`` come from the collection's metadata, empty where there is none.
+    ``estate`` and ``tags`` come from the collection's metadata, empty where there is none. ``kind`` is what runs it (kvm,
+    qemu, xen, lxc, test). ``os`` is what libosinfo's metadata says that it runs, as debian-12. ``xml`` is there only where
+    it was asked for.
     """
 
     name: str
@@ -121,6 +135,10 @@ class GuestSummary:
     tags: tuple[str, ...] = ()
     interfaces: tuple[InterfaceSummary, ...] = ()
     agent: bool = False
+    kind: str = ""
+    os: str = ""
+    disks: tuple[DiskSummary, ...] = ()
+    xml: str = ""
 
 
 @dataclass(frozen=True)

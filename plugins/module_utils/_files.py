@@ -210,11 +210,24 @@ class LocalFiles:
                 raise
             progress.say("done")
 
+    def file_content(self, path: str) -> bytes | None:
+        """Return what a small file holds, None where there is none."""
+        try:
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HostError(f"could not read {path}: {error.strerror or error}") from error
+
     def write_xl_config(self, path: str, text: str) -> None:
         """Put a configuration of xl in its place, in one step; one that is replaced keeps owner and mode."""
+        self.write_file(path, text.encode())
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """Put a small file in its place, in one step; one that is replaced keeps owner and mode."""
         part = f"{path}{PART}"
         try:
-            Path(part).write_text(text, encoding="utf-8")
+            Path(part).write_bytes(data)
             _put_in_place(part, path)
         except OSError as error:
             raise HostError(f"could not write {path}: {error.strerror or error}") from error

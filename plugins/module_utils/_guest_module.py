@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _xml
+from ._agent_view import COMMANDS, view
 from ._apply import Ports
 from ._change import Plan
 from ._errors import SpecError
@@ -22,6 +23,7 @@ from ._guest.platforms import check_driver, check_waits
 from ._guest.spec import GuestSpec, parse
 from ._guest.states import Stopping
 from ._guest.table import GUEST
+from ._libvirt_read import agent_connected
 from ._module import Subject
 from ._render import change_row
 from ._table import Context, pending
@@ -30,6 +32,8 @@ from ._wait import Awaited, addresses, wait
 
 # The kinds that a plan of guests may touch; their rows show values in the words of their own modules.
 TABLES = {"guest": GUEST}
+# How long one agent may take for one answer.
+AGENT_SECONDS = 5.0
 
 
 def guest_subject(params: Mapping[str, Any]) -> Subject:
@@ -86,7 +90,21 @@ def read_guests(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
     """Return the guests of a host for guest_info, in bulk."""
     names = params["name"]
     guests = ports.hypervisor.guests(names or None)
-    return {"guests": [_info(ports, guests[name]) for name in sorted(guests)]}
+    found = {name: _info(ports, guests[name]) for name in sorted(guests)}
+    if "stats" in params["gather"]:
+        stats = ports.hypervisor.stats()
+        for name, each in found.items():
+            each["stats"] = stats.get(guests[name].uuid, {})
+    if "agent" in params["gather"]:
+        listening = [name for name in found if _has_agent(guests[name])]
+        answers = ports.hypervisor.agent_answers(listening, COMMANDS, AGENT_SECONDS) if listening else {}
+        for name, each in found.items():
+            each["agent_view"] = view(answers[name]) if answers.get(name) else None
+    return {"guests": list(found.values())}
+
+
+def _has_agent(facts: GuestFacts) -> bool:
+    return facts.state == "running" and facts.live_xml is not None and agent_connected(facts.live_xml)
 
 
 def _info(ports: Ports, facts: GuestFacts) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Hypervisor over libvirt-python (libvirt 8.0 and later): the only file that imports libvirt.
 
-``_libvirt_guests``, ``_libvirt_networks``, ``_libvirt_storage``, ``_libvirt_nwfilters`` and ``_libvirt_secrets`` hold
-its methods, ``_libvirt_calls`` the way by which libvirt is called, ``_libvirt_read`` the reading of XML and
-``_libvirt_errors`` what the messages mean. Nothing is refused here: what is allowed is the planners' business.
+``_libvirt_guests``, ``_libvirt_networks``, ``_libvirt_storage``, ``_libvirt_nwfilters``, ``_libvirt_secrets``,
+``_libvirt_agent`` and ``_libvirt_console`` hold its methods, ``_libvirt_calls`` the way by which libvirt is called,
+``_libvirt_read`` the reading of XML and ``_libvirt_errors`` what the messages mean. Nothing is refused here: what is
+allowed is the planners' business.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ._errors import HostError, Timeout
 from ._facts import HostFacts
 from ._libvirt_agent import AgentCommands
 from ._libvirt_calls import DEBUG, Calls, Late, Trace, code_of, unsupported, within
+from ._libvirt_console import Consoles
 from ._libvirt_guests import Guests
 from ._libvirt_networks import Networks
 from ._libvirt_nwfilters import Nwfilters
@@ -122,22 +124,35 @@ def _woken(timer: int, _opaque: Any) -> None:
 _events = _EventLoop()
 
 
-class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
+class Libvirt(Guests, AgentCommands, Consoles, Networks, Storage, Nwfilters, Secrets):
     """One connection to a hypervisor. See ``_ports.Hypervisor`` for what each method promises."""
 
     @classmethod
-    def connect(cls, uri: str, readonly: bool = False, timeout: float = 20.0) -> Libvirt:
-        """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds."""
+    def connect(
+        cls,
+        uri: str,
+        readonly: bool = False,
+        timeout: float = 20.0,
+        username: str | None = None,
+        password: str | None = None,
+    ) -> Libvirt:
+        """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds.
+
+        ``username`` and ``password`` are what it is told when it asks for them (SASL, ESX). Without them it asks nobody.
+        """
         if not HAS_LIBVIRT:
             raise HostError(
                 f"could not connect to {uri}: {sys.executable} has no module libvirt; install the package "
                 "python3-libvirt on the host where this runs, or set ansible_python_interpreter to a Python that has it"
             )
         calls = Calls(libvirt.libvirtError, Trace(os.environ.get(DEBUG)))
-        function = libvirt.openReadOnly if readonly else libvirt.open
+        function, words = (libvirt.openReadOnly if readonly else libvirt.open), (uri,)  # type: Any, tuple[Any, ...]
+        if username is not None:
+            flags = libvirt.VIR_CONNECT_RO if readonly else 0
+            function, words = libvirt.openAuth, (uri, _credentials(username, password or ""), flags)
         _events.enter()
         try:
-            connection = within(timeout, lambda: calls("connect to", "hypervisor", uri, function, uri), _close)
+            connection = within(timeout, lambda: calls("connect to", "hypervisor", uri, function, *words), _close)
         except Late:
             _events.leave()
             raise Timeout(
@@ -232,6 +247,24 @@ class Libvirt(Guests, AgentCommands, Networks, Storage, Nwfilters, Secrets):
                 raise
             return ""
         return found or ""
+
+
+def _credentials(username: str, password: str) -> list[Any]:
+    """Return what openAuth wants: the kinds of questions that are answered, and what answers them."""
+    known = {
+        libvirt.VIR_CRED_AUTHNAME: username,
+        libvirt.VIR_CRED_USERNAME: username,
+        libvirt.VIR_CRED_PASSPHRASE: password,
+        libvirt.VIR_CRED_NOECHOPROMPT: password,
+    }
+
+    def answer(questions: list[list[Any]], _opaque: Any) -> int:
+        for question in questions:
+            # Kind, prompt, challenge, default, and the place for the answer.
+            question[4] = known[question[0]]
+        return 0
+
+    return [list(known), answer, None]
 
 
 def _close(connection: Any) -> None:

@@ -9,13 +9,13 @@ could choose the advice that its owner reads.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _libvirt_errors as errors
 from ._errors import Conflict, HostError, SpecError, Timeout, Unsupported
 from ._libvirt_base import Base
-from ._libvirt_calls import Late, code_of, within
+from ._libvirt_calls import Late, code_of, side_by_side, within
 
 _INTERNAL_ERROR = 1
 # ARGUMENT_UNSUPPORTED: the guest has no agent channel. UNRESPONSIVE: nobody listens behind it. UNSYNCED: it hangs.
@@ -61,6 +61,41 @@ class AgentCommands(Base):
             return json.loads(answer)["return"]
         except (ValueError, KeyError, TypeError, RecursionError):
             raise HostError(f"could not {doing} guest {name}: its answer is no answer of a QEMU agent") from None
+
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        with self._writing() as connection:
+
+            def ask(name: str) -> Mapping[str, Any]:
+                found: dict[str, Any] = {}
+                for command in commands:
+                    answer = self._asked(connection, name, command, timeout)
+                    if answer is None:
+                        break
+                    if "return" in answer:
+                        found[command] = answer["return"]
+                return found
+
+            return dict(zip(names, side_by_side(ask, names)))
+
+    def _asked(self, connection: Any, name: str, command: str, timeout: float) -> Mapping[str, Any] | None:
+        """Return an agent's answer, nothing in it where it refuses, and None when it need not be asked again."""
+        seconds, text = max(1, round(timeout)), json.dumps({"execute": command})
+
+        def call() -> Any:
+            return self._qemu.qemuAgentCommand(connection.lookupByName(name), text, seconds, 0)
+
+        try:
+            answer = json.loads(within(seconds + _GRACE, lambda: self._call.raw("guest", name, call)))
+        except Late:
+            return None
+        except self._call.error as error:
+            # An agent that is too old for a command, or is forbidden it, tells the others.
+            return {} if code_of(error) == _INTERNAL_ERROR else None
+        except (ValueError, RecursionError):
+            return {}
+        return answer if isinstance(answer, Mapping) else {}
 
     def _agent_error(self, error: Any, doing: str, name: str) -> Exception:
         code, said = code_of(error), errors.clean(str(error))

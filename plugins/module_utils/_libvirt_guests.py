@@ -60,7 +60,7 @@ class Guests(Base):
         chosen = [uuid for uuid, (domain, _state) in listed.items() if wanted is None or domain.name() in wanted]
         return {guest.name: guest for guest in side_by_side(look, chosen) if guest is not None}
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         saved = self._uuids(self._lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
         chosen = []
         for uuid, (domain, state) in self._states().items():
@@ -68,7 +68,16 @@ class Guests(Base):
             if states is None or word in states:
                 chosen.append((domain, word))
         texts = side_by_side(lambda each: self._xml(each[0], "guest", each[0].name(), 0), chosen)
-        return [read.guest_summary(xml, word) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
+        return [read.guest_summary(xml, word, with_xml) for xml, (_domain, word) in zip(texts, chosen) if xml is not None]
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        # A guest whose QEMU is busy tells what is known without it, and holds up nobody.
+        flags = self._lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        function, where = self._connection.getAllDomainStats, "of " + self._uri
+        found = self._call("read", "statistics", where, function, 0, flags, already=unsupported)
+        if found is None:  # only QEMU's driver knows that flag
+            found = self._call("read", "statistics", where, function, 0, 0, already=unsupported)
+        return {domain.UUIDString(): read.nested_stats(flat) for domain, flat in found or ()}
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
         if source not in ("lease", "agent", "definition"):
@@ -80,7 +89,7 @@ class Guests(Base):
             return read.defined_addresses(self._live_xml(domain, name))
         if source == "agent" and self._type() == "qemu":
             # Not interfaceAddresses: it has no time limit of its own, and setting one holds for everybody's calls.
-            return read.agent_addresses(self._ask_agent(domain, name, "guest-network-get-interfaces", 5.0) or "")
+            return self._agent_addresses(domain, name)
         if source == "lease" and self._type() == "xen":
             return self._leases_by_mac(self._live_xml(domain, name))
         where = "AGENT" if source == "agent" else "LEASE"
@@ -377,12 +386,28 @@ class Guests(Base):
 
     # helpers
 
+    def _agent_addresses(self, domain: Any, name: str) -> Sequence[Mapping[str, Any]]:
+        question = "guest-network-get-interfaces"
+        if not self._readonly:
+            return read.agent_addresses(self._ask_agent(domain, name, question, 5.0) or "")
+        if not read.agent_connected(self._live_xml(domain, name)):
+            return []
+        try:
+            with self._writing() as connection:
+                return read.agent_addresses(self._ask(connection.lookupByName(name), name, question, 5.0) or "")
+        except HostError:
+            # Whoever may only read is not told.
+            return []
+
     def _ask_agent(self, domain: Any, name: str, command: str, timeout: float) -> str | None:
         """Return the agent's answer as JSON text, None when it does not answer within ``timeout`` seconds."""
         if self._readonly:
             raise Unsupported(
                 f"could not ask the agent of guest {name}: this connection only reads; use one that may write"
             )
+        return self._ask(domain, name, command, timeout)
+
+    def _ask(self, domain: Any, name: str, command: str, timeout: float) -> str | None:
         text = f'{{"execute": "{command}"}}'
         seconds = max(1, round(timeout))
 

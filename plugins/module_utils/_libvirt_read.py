@@ -11,8 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from ._facts import GUEST_TYPES, METADATA_URI, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
+from ._facts import GUEST_TYPES, METADATA_URI, DiskSummary, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
 
+_OSINFO, _OWN = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}", f"{{{METADATA_URI}}}"
+_LIBOSINFO, _OSINFO_OS = f"{_OSINFO}libosinfo", f"{_OSINFO}os"
+_OWN_GUEST, _OWN_ESTATE, _OWN_TAGS = f"{_OWN}guest", f"{_OWN}estate", f"{_OWN}tags/{_OWN}tag"
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _LOCAL_HOSTS = frozenset({"", "localhost", "127.0.0.1", "::1"})
 # What is fed to a parser at once where only the beginning matters.
@@ -133,10 +136,12 @@ def agent_connected(xml: str) -> bool:
 
 
 def _agent(root: ElementTree.Element) -> bool:
-    for target in root.iterfind("devices/channel/target"):
-        if target.get("name") == AGENT_CHANNEL and target.get("state") == "connected":
-            return True
-    return False
+    return any(map(_is_agent, root.iterfind("devices/channel")))
+
+
+def _is_agent(channel: ElementTree.Element) -> bool:
+    target = channel.find("target")
+    return target is not None and target.get("name") == AGENT_CHANNEL and target.get("state") == "connected"
 
 
 def is_live(xml: str) -> bool:
@@ -145,44 +150,120 @@ def is_live(xml: str) -> bool:
     return root is not None and root.get("id") is not None
 
 
-def guest_summary(xml: str, state: str) -> GuestSummary:
+def guest_summary(xml: str, state: str, with_xml: bool = False) -> GuestSummary:
     """Return the summary of a guest from its XML."""
     root = ElementTree.fromstring(xml)
-    vcpu = root.find("vcpu")
+    # Each child is looked at once: looking for a dozen of them by their paths takes longer than parsing does.
+    top = {node.tag: node for node in reversed(root)}
+    vcpu, kind, own, system = top.get("vcpu"), None, None, None
     count = int((vcpu.get("current") or vcpu.text or "1").strip()) if vcpu is not None else 1
-    memory = size_of(root.find("currentMemory")) or size_of(root.find("memory"))
-    mark = f"{{{METADATA_URI}}}"
-    own = root.find(f"metadata/{mark}guest")
-    estate, tags = "", ()  # type: str, tuple[str, ...]
-    if own is not None:
-        estate = own.findtext(f"{mark}estate") or ""
-        tags = tuple(tag.text or "" for tag in own.iterfind(f"{mark}tags/{mark}tag"))
-    interfaces = []
-    for node in root.iterfind("devices/interface"):
-        mac, source = node.find("mac"), node.find("source")
-        interfaces.append(
-            InterfaceSummary(
-                mac=(mac.get("address") or "") if mac is not None else "",
-                type=node.get("type") or "",
-                network=source.get("network") if source is not None else None,
-                addresses=tuple(ip.get("address") or "" for ip in node.iterfind("ip")),
-            )
-        )
-    kind = root.find("os/type")
+    if "os" in top:
+        kind = top["os"].find("type")
+    for node in top.get("metadata", ()):
+        if node.tag == _OWN_GUEST:
+            own = node
+        elif node.tag == _LIBOSINFO:
+            system = node.find(_OSINFO_OS)
+    interfaces: list[InterfaceSummary] = []
+    disks: list[DiskSummary] = []
+    agent = False
+    for node in top.get("devices", ()):
+        if node.tag == "interface":
+            interfaces.append(_nic(node))
+        elif node.tag == "disk":
+            disks.append(_disk(node))
+        elif node.tag == "channel":
+            agent = agent or _is_agent(node)
     return GuestSummary(
-        name=root.findtext("name") or "",
-        uuid=root.findtext("uuid") or "",
+        name=_text_of(top.get("name")),
+        uuid=_text_of(top.get("uuid")),
         state=state,
         vcpus=count,
-        memory_bytes=memory,
+        memory_bytes=size_of(top.get("currentMemory")) or size_of(top.get("memory")),
         arch=(kind.get("arch") or "") if kind is not None else "",
-        title=root.findtext("title") or "",
-        description=root.findtext("description") or "",
-        estate=estate,
-        tags=tags,
+        title=_text_of(top.get("title")),
+        description=_text_of(top.get("description")),
+        estate=(own.findtext(_OWN_ESTATE) or "") if own is not None else "",
+        tags=tuple(tag.text or "" for tag in own.iterfind(_OWN_TAGS)) if own is not None else (),
         interfaces=tuple(interfaces),
-        agent=_agent(root),
+        agent=agent,
+        kind=root.get("type") or "",
+        # As in http://debian.org/debian/12.
+        os="-".join((system.get("id") or "").split("/")[-2:]) if system is not None else "",
+        disks=tuple(disks),
+        xml=xml if with_xml else "",
     )
+
+
+def _text_of(node: ElementTree.Element | None) -> str:
+    return (node.text or "") if node is not None else ""
+
+
+def _nic(node: ElementTree.Element) -> InterfaceSummary:
+    mac, source = node.find("mac"), node.find("source")
+    connected = ""
+    if source is not None:
+        connected = source.get("network") or source.get("bridge") or source.get("dev") or ""
+    return InterfaceSummary(
+        mac=(mac.get("address") or "") if mac is not None else "",
+        type=node.get("type") or "",
+        network=source.get("network") if source is not None else None,
+        addresses=tuple(ip.get("address") or "" for ip in node.iterfind("ip")),
+        source=connected,
+    )
+
+
+def _disk(node: ElementTree.Element) -> DiskSummary:
+    target, source = node.find("target"), node.find("source")
+    where = ""
+    if source is not None:
+        where = source.get("file") or source.get("dev") or source.get("dir") or ""
+        if not where:
+            parts = (source.get("protocol") or source.get("pool"), source.get("name") or source.get("volume"))
+            where = "/".join(part for part in parts if part)
+    return DiskSummary(
+        target=(target.get("dev") or "") if target is not None else "",
+        device=node.get("device") or "disk",
+        bus=(target.get("bus") or "") if target is not None else "",
+        source=where,
+    )
+
+
+def nested_stats(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return libvirt's statistics as their names nest: ``block.0.rd.bytes`` becomes ``block[0]["rd"]["bytes"]``.
+
+    Numbered ones become a list, and their ``count`` goes. Where there are others beside them (``vcpu.current`` beside
+    ``vcpu.0.state``) the list is called ``each``.
+    """
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        at = tree
+        *path, last = key.split(".")
+        for part in path:
+            below = at.get(part)
+            if not isinstance(below, dict):
+                below = {} if below is None else {"value": below}
+                at[part] = below
+            at = below
+        if isinstance(at.get(last), dict):
+            at[last]["value"] = value
+        else:
+            at[last] = value
+    found = _listed(tree)
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    result = {key: _listed(value) for key, value in tree.items()}
+    numbers = sorted((key for key in result if key.isdigit()), key=int)
+    if not numbers:
+        # Of nics that libvirt cannot count for there is only how many they are.
+        return [] if set(result) == {"count"} else result
+    entries = [result[number] for number in numbers]
+    others = {key: value for key, value in result.items() if not key.isdigit() and key != "count"}
+    return {**others, "each": entries} if others else entries
 
 
 def pool_facts(xml: str, live_xml: str | None, autostart: bool) -> PoolFacts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -201,6 +202,42 @@ def main_bare(
         if not module.check_mode:
             found.update(wanted.apply())
         module.exit_json(**found, **wanted.result(), **invocation(module))
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What a module does, which is no state of an object. ``predicted`` is what check mode returns when it changes something.
+
+    What changes nothing is done in check mode too.
+    """
+
+    changed: bool
+    predicted: Mapping[str, Any]
+    do: Callable[[], Mapping[str, Any]]
+
+
+def main_deed(options: Mapping[str, Any], deed: Callable[[Mapping[str, Any], Ports], Deed], **extra: Any) -> None:
+    """Run a module that does something. Ended by a signal it gives back what it holds, a guest's console for one."""
+    module = AnsibleModule(argument_spec={**URI, **options}, supports_check_mode=True, **extra)
+    with _reported(module), _ports(module, readonly=False, fetch=False) as ports, _unwinding():
+        wanted = deed(module.params, ports)
+        found = wanted.predicted if module.check_mode and wanted.changed else wanted.do()
+        module.exit_json(changed=wanted.changed, **found)
+
+
+@contextmanager
+def _unwinding() -> Iterator[None]:
+    """Have signals that end a process run what stands in ``finally``."""
+
+    def unwind(number: int, _frame: Any) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, unwind) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main_info(

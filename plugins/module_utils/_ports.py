@@ -11,6 +11,7 @@ errors of ``_errors``. Sizes are bytes, times seconds.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ._facts import (
@@ -30,6 +31,19 @@ from ._facts import (
 from ._image.bootstrap import Bootstrap
 
 
+class ConsolePort(Protocol):
+    """A guest's console that is open."""
+
+    def read(self, timeout: float) -> bytes:
+        """Return what the guest has written, nothing when it writes nothing within ``timeout`` seconds.
+
+        Raises Conflict when the console was closed from the other side.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Type on the console."""
+
+
 class Hypervisor(Protocol):
     """What the collection asks of a hypervisor."""
 
@@ -47,8 +61,14 @@ class Hypervisor(Protocol):
     def guests(self, names: Collection[str] | None = None) -> Mapping[str, GuestFacts]:
         """Return the guests (all, or those of ``names`` that exist) by name. Two XML reads for a running guest."""
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         """Return all guests, or those in one of ``states``, with one XML read each and without secrets."""
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return libvirt's statistics of all guests by UUID, by one call; empty where the driver has none.
+
+        They are nested as their names are: ``{cpu: {time: ns}, block: [{name: vda, rd: {bytes: n}}], ...}``.
+        """
 
     def networks(self, names: Collection[str] | None = None) -> Mapping[str, NetworkFacts]:
         """Return the networks (all, or those of ``names`` that exist) by name; none where the driver knows none."""
@@ -83,8 +103,28 @@ class Hypervisor(Protocol):
         ``source`` is ``lease``, ``agent`` or ``definition``; empty when that source knows nothing.
         """
 
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Ask the agents of guests several things, guests side by side; return what each told, by command.
+
+        An agent that is silent for ``timeout`` seconds is not asked again. Nothing of the answers was checked.
+        """
+
     def agent_ping(self, name: str, timeout: float) -> bool:
         """Tell whether the guest agent answers within ``timeout`` seconds."""
+
+    def console(
+        self, name: str, device: str | None = None, force: bool = False, safe: bool = False
+    ) -> AbstractContextManager[ConsolePort]:
+        """Open the console of a running guest, and give it back at the end.
+
+        Raises Conflict when somebody else has it, unless ``force`` takes it from them; ``safe`` wants the hypervisor to
+        keep others off it.
+        """
+
+    def screenshot(self, name: str, screen: int = 0) -> tuple[str, bytes]:
+        """Return a picture of a running guest's screen, with its MIME type as libvirt names it."""
 
     def guest_from_native(self, config: str) -> str:
         """Return the definition that a configuration of the hypervisor's own tool (xl) comes to; nothing is changed."""
@@ -314,6 +354,12 @@ class Files(Protocol):
 
         ``record["bootstrap"]`` is the key of the spec's normal form, from which all identities in the image are derived.
         """
+
+    def file_content(self, path: str) -> bytes | None:
+        """Return what a small file holds, None where there is none."""
+
+    def write_file(self, path: str, data: bytes) -> None:
+        """Put a small file in its place, in one step; one that is replaced keeps owner and mode."""
 
     def write_xl_config(self, path: str, text: str) -> None:
         """Put a configuration of xl in its place, in one step; one that is replaced keeps owner and mode."""

@@ -26,6 +26,16 @@ options:
     type: list
     elements: str
     default: []
+  gather:
+    description:
+      - What to read beyond the guests themselves.
+      - V(stats) returns libvirt's counters of CPUs, memory, disks and nics, by one call for all guests.
+      - V(agent) asks the agents of running guests for host name, system, users, filesystems and interfaces, guests side by
+        side. An agent that is silent for five seconds is left out. It needs leave to write on the libvirt connection.
+    type: list
+    elements: str
+    choices: [agent, stats]
+    default: []
 seealso:
   - module: virtfleet.core.guest
 """
@@ -34,6 +44,19 @@ EXAMPLES = r"""
 - name: All guests
   virtfleet.core.guest_info:
   register: guests
+
+- name: Filesystems that are nearly full, as the guests tell it
+  virtfleet.core.guest_info:
+    gather: [agent]
+    query: "[?agent_view].{name: name, full: agent_view.filesystems[?used_bytes > `10737418240`].mountpoint}"
+  register: full
+
+- name: What the disks of a guest have read and written
+  virtfleet.core.guest_info:
+    name: [web1]
+    gather: [stats]
+    query: "[0].stats.block[].{disk: name, read: rd.bytes, written: wr.bytes}"
+  register: written
 
 - name: Names of the guests that wait for a restart
   virtfleet.core.guest_info:
@@ -70,6 +93,18 @@ guests:
       addresses:
         - {mac: "52:54:ab:cd:ef:01", address: 10.20.0.11, prefix: 24, family: ipv4}
       pending: []
+      stats:
+        cpu: {time: 81210000000, user: 11230000000, system: 4100000000}
+        balloon: {current: 2097152, maximum: 2097152, unused: 1512344}
+        block: [{name: vda, rd: {reqs: 9153, bytes: 274877906}, wr: {reqs: 812, bytes: 33554432}}]
+        net: [{name: vnet0, rx: {bytes: 402653184}, tx: {bytes: 20971520}}]
+      agent_view:
+        hostname: web1
+        os: {id: debian, name: Debian GNU/Linux 12 (bookworm), version: "12", kernel: 6.1.0-18-amd64, machine: x86_64}
+        users: [{name: root, domain: null, since: 1764147600}]
+        filesystems: [{mountpoint: /, device: vda1, type: ext4, total_bytes: 20961034240, used_bytes: 1825361100}]
+        interfaces:
+          - {name: eth0, mac: "52:54:ab:cd:ef:01", addresses: [{address: 10.20.0.11, prefix: 24, family: ipv4}]}
 result:
   description: What O(query) finds in RV(guests).
   returned: when O(query) is given
@@ -83,7 +118,8 @@ from ansible_collections.virtfleet.core.plugins.module_utils._module import main
 
 def main() -> None:
     """Read the guests."""
-    main_info({"name": {"type": "list", "elements": "str", "default": []}}, read_guests, "guests")
+    gather = {"type": "list", "elements": "str", "choices": ["agent", "stats"], "default": []}
+    main_info({"name": {"type": "list", "elements": "str", "default": []}, "gather": gather}, read_guests, "guests")
 
 
 if __name__ == "__main__":

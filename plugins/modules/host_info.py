@@ -19,6 +19,15 @@ extends_documentation_fragment:
   - virtfleet.core.attributes
   - virtfleet.core.attributes.info_module
   - virtfleet.core.attributes.actiongroup_virtfleet
+options:
+  gather:
+    description:
+      - What to read beyond the host itself; each costs some calls for each pool or network.
+      - V(pools) returns the storage pools with their free space, V(networks) the networks.
+    type: list
+    elements: str
+    choices: [networks, pools]
+    default: []
 seealso:
   - module: virtfleet.core.accelerator_info
   - module: virtfleet.core.guest_info
@@ -30,6 +39,15 @@ EXAMPLES = r"""
 - name: What this host is
   virtfleet.core.host_info:
   register: hypervisor
+
+- name: What every hypervisor has, as a variable for later plays
+  hosts: hypervisors
+  tasks:
+    - virtfleet.core.host_info:
+        gather: [pools]
+      register: found
+    - ansible.builtin.set_fact:
+        hypervisor: "{{ found.host }}"
 
 - name: How much memory new guests could have
   virtfleet.core.host_info:
@@ -67,6 +85,23 @@ host:
     memory_available_bytes:
       description: What of it new guests could have, which is free, buffers and cache.
       type: int
+    allocated:
+      description: What the guests that run or are paused have, C(vcpus) and C(memory_bytes).
+      type: dict
+    cpu:
+      description:
+        - The CPU as libvirt names it, C(model), C(vendor), C(sockets), C(cores) of a socket, C(threads) of a core, and the
+          C(features) that the model does not imply.
+        - What a driver does not tell is V(null) or empty.
+      type: dict
+    numa:
+      description: The NUMA cells, C(id), C(memory_bytes) and the numbers of their C(cpus).
+      type: list
+      elements: dict
+    security:
+      description: What keeps guests apart, such as V(apparmor), V(selinux) and V(dac).
+      type: list
+      elements: str
     libvirt_version:
       description: The version of the libvirt daemon.
       type: str
@@ -99,6 +134,16 @@ host:
     guests:
       description: The number of guests in each state.
       type: dict
+    pools:
+      description: The storage pools; the space of one that is not active is 0.
+      returned: with V(pools) in O(gather)
+      type: list
+      elements: dict
+    networks:
+      description: The networks; C(forward) is V(isolated) for one that leads nowhere.
+      returned: with V(networks) in O(gather)
+      type: list
+      elements: dict
   sample:
     uri: qemu:///system
     driver: qemu
@@ -108,6 +153,11 @@ host:
     cpus: 16
     memory_bytes: 67430768640
     memory_available_bytes: 51539607552
+    allocated: {vcpus: 24, memory_bytes: 12884901888}
+    cpu: {model: EPYC-Milan, vendor: AMD, sockets: 1, cores: 8, threads: 2, features: [topoext, x2apic]}
+    numa:
+      - {id: 0, memory_bytes: 67430768640, cpus: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]}
+    security: [apparmor, dac]
     libvirt_version: 9.0.0
     hypervisor_version: 7.2.22
     accelerators: {x86_64: [tcg, kvm]}
@@ -123,6 +173,16 @@ host:
     machines: {x86_64: [pc, pc-q35-7.2, q35]}
     firmware: [bios, efi]
     guests: {running: 12, paused: 0, stopped: 3, saved: 0, crashed: 0}
+    pools:
+      - name: images
+        type: dir
+        path: /var/lib/virtfleet/images
+        active: true
+        autostart: true
+        capacity_bytes: 536870912000
+        available_bytes: 322122547200
+    networks:
+      - {name: lab, active: true, autostart: true, forward: nat, bridge: virbr1}
 result:
   description: What O(query) finds in RV(host).
   returned: when O(query) is given
@@ -136,7 +196,8 @@ from ansible_collections.virtfleet.core.plugins.module_utils._module import main
 
 def main() -> None:
     """Read the host."""
-    main_info({}, read_host, "host")
+    gather = {"type": "list", "elements": "str", "choices": ["networks", "pools"], "default": []}
+    main_info({"gather": gather}, read_host, "host")
 
 
 if __name__ == "__main__":

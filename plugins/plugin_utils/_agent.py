@@ -206,6 +206,9 @@ class Agent:
             )
         return size
 
+    def leave(self) -> None:
+        """Leave nothing behind: each command has removed what it needed."""
+
     # in steps
 
     def _run(self, command: str, place: str, stdin: bytes | None, given: str, timeout: float) -> Done:
@@ -267,7 +270,10 @@ class Agent:
     def _write(self, source: BinaryIO, path: str) -> int:
         what = f"write {path}"
         self._checked([_CREATE, "virtfleet", path], what)
-        handle = self._file("open", {"path": self._absolute(path), "mode": "w"}, what)
+        return self._write_file(source, self._absolute(path), what)
+
+    def _write_file(self, source: BinaryIO, path: str, what: str) -> int:
+        handle = self._file("open", {"path": path, "mode": "wb"}, what)
         size = 0
         try:
             while block := source.read(SEND_BYTES):
@@ -354,7 +360,11 @@ class Agent:
     # the two commands of the agent
 
     def _start(self, words: Sequence[str], stdin: bytes | None) -> int:
-        arguments: dict[str, Any] = {"path": SHELL, "arg": ["-c", _BOOT, "virtfleet", *words], "capture-output": True}
+        return self._exec(SHELL, ["-c", _BOOT, "virtfleet", *words], stdin)
+
+    def _exec(self, path: str, words: Sequence[str], stdin: bytes | None = None) -> int:
+        """Start a program and return its process id."""
+        arguments: dict[str, Any] = {"path": path, "arg": list(words), "capture-output": True}
         if stdin is not None:
             arguments["input-data"] = base64.b64encode(stdin).decode("ascii")
         try:
@@ -421,7 +431,7 @@ class Agent:
             return HostError(f"could not {what} in guest {self._guest}: {said}")
         return Unsupported(
             f"could not {what} in guest {self._guest}: its agent may not do that ({said}). Allow guest-exec, "
-            "guest-exec-status, guest-file-open, guest-file-write and guest-file-close inside the guest and restart "
+            "guest-exec-status, guest-file-open, guest-file-read, guest-file-write and guest-file-close inside the guest and restart "
             "qemu-guest-agent: on Debian and Ubuntu by block-rpcs (blacklist before version 8.1) in "
             "/etc/qemu/qemu-ga.conf or DAEMON_ARGS in /etc/default/qemu-guest-agent, on the Red Hat family by "
             "BLACKLIST_RPC or FILTER_RPC_ARGS in /etc/sysconfig/qemu-ga"

@@ -10,85 +10,49 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import LIMIT_ITEMS, clean_text, untrusted
+
+if TYPE_CHECKING:
+    from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
 
 Record = Mapping[str, Any]
 
 # Part of the cache's key: raise it with every change of what a record holds.
-RECORD_VERSION = 1
+RECORD_VERSION = 3
 
 AGENT_CONNECTION = "virtfleet.core.agent"
 
 STATES = ("running", "paused", "stopped", "saved", "crashed")
 NAME_LIMIT = 128
 ADDRESS_LIMIT = 64
+XML_LIMIT = 256 * 1024
 
 # Ansible takes hosts of these names for the controller itself.
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 
 
 @dataclass(frozen=True)
-class Source:
-    """One hypervisor as the inventory file names it."""
+class Answer:
+    """What came of one hypervisor: its guests, or None and an error; the notes are for warnings.
 
-    uri: str
-    name: str
-
-
-def sources(entries: Sequence[Any]) -> list[Source]:
-    """Return the hypervisors of the option, with a name for each; raise SpecError with all that is wrong.
-
-    Names depend on the option alone, never on what a hypervisor answers.
+    ``stale``: it does not answer, and this is what it told before.
     """
-    problems: list[str] = []
-    found: list[tuple[str, str | None]] = []
-    for number, entry in enumerate(entries):
-        where = f"hypervisors[{number}]"
-        fields: Mapping[Any, Any] = entry if isinstance(entry, Mapping) else {"uri": entry}
-        unknown = [str(key) for key in fields if key not in ("uri", "name")]
-        if unknown:
-            problems.append(f"{where}: there is no option {', '.join(unknown)}; write uri and name")
-        uri, name = fields.get("uri"), fields.get("name")
-        if not isinstance(uri, str) or not urlsplit(uri).scheme:
-            problems.append(
-                f"{where}: {uri!r} is not a libvirt URI; write for example qemu:///system or "
-                "qemu+ssh://root@hv1.example/system"
-            )
-            continue
-        if any(uri == other for other, _name in found):
-            problems.append(f"{where}: {uri} stands in the list already; remove one of the two")
-        if name is not None and any(str(name) == other for _uri, other in found):
-            problems.append(f"{where}: another hypervisor is called {name} too; give each a name of its own")
-        found.append((uri, None if name is None else str(name)))
-    if not entries:
-        problems.append("hypervisors: the list is empty; write at least one URI, for example qemu:///system")
-    if problems:
-        raise SpecError(problems)
-    taken = {name for _uri, name in found if name is not None}
-    result = []
-    for uri, given in found:
-        name = given or _free(urlsplit(uri).hostname or "localhost", taken)
-        taken.add(name)
-        result.append(Source(uri, name))
-    return result
 
-
-def _free(name: str, taken: Collection[str]) -> str:
-    number, result = 1, name
-    while result in taken:
-        number += 1
-        result = f"{name}-{number}"
-    return result
+    guests: Sequence[dict[str, Any]] | None
+    error: str = ""
+    notes: tuple[str, ...] = ()
+    stale: bool = False
 
 
 # records
@@ -108,18 +72,33 @@ def record_of(guest: GuestSummary) -> dict[str, Any]:
         "estate": clean_text(guest.estate),
         "tags": [clean_text(tag) for tag in guest.tags],
         "agent": guest.agent,
+        "kind": guest.kind,
+        "os": clean_text(guest.os),
+        "disks": [
+            {"target": disk.target, "device": disk.device, "bus": disk.bus, "source": clean_text(disk.source)}
+            for disk in guest.disks
+        ],
+        "nics": [{"mac": nic.mac, "type": nic.type, "source": clean_text(nic.source)} for nic in guest.interfaces],
         "addresses": [],
         "address": None,
     }
+
+
+_TEXTS = ("name", "arch", "title", "description", "estate", "kind", "os")
+
+
+def _is_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, Mapping) for each in value)
 
 
 def sound(record: Any) -> bool:
     """Tell whether a record has the shape it should have: it may come from a cache that anything wrote to."""
     return (
         isinstance(record, Mapping)
-        and all(isinstance(record.get(key), str) for key in ("name", "arch", "title", "description", "estate"))
+        and all(isinstance(record.get(key), str) for key in _TEXTS)
         and all(isinstance(record.get(key), int) for key in ("vcpus", "memory"))
         and all(isinstance(record.get(key), list) for key in ("tags", "addresses"))
+        and all(_is_mappings(record.get(key)) for key in ("disks", "nics"))
         and isinstance(record.get("agent"), bool)
         and record.get("state") in STATES
         and _UUID.fullmatch(str(record.get("uuid"))) is not None
@@ -166,6 +145,12 @@ def agent_addresses(nics: Sequence[InterfaceSummary], answer: Any) -> tuple[list
     return _chosen([*known, *inner])
 
 
+def agent_os(answer: Any) -> str:
+    """Return the system in an agent's answer to guest-get-osinfo, as debian-12; empty where it tells none."""
+    parts = (_get(answer, "id"), _get(answer, "version-id"))
+    return clean_text("-".join(part for part in parts if isinstance(part, str) and part))
+
+
 def _get(value: Any, key: str) -> Any:
     return value.get(key) if isinstance(value, Mapping) else None
 
@@ -207,34 +192,46 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True)
 class Found:
-    """A guest on its hypervisor."""
+    """A guest on its hypervisor. ``stale``: as it was seen last, since that does not answer."""
 
     source: Source
     record: Record
+    stale: bool = False
 
 
-def merge(answers: Mapping[Source, Sequence[Record]]) -> list[Found]:
+def merge(answers: Mapping[Source, Answer]) -> list[Found]:
     """Return all guests, in the order of hypervisors and names; one that has moved appears once.
 
     A guest with the same name and UUID on several hosts, active on one of them, is where it is active: a migration
-    may leave its definition behind. While it moves it waits, paused, where it goes to.
+    may leave its definition behind. While it moves it waits, paused, where it goes to. A host that does not answer may
+    have lost it since.
     """
     places: dict[tuple[str, str], list[Found]] = {}
-    for source, records in answers.items():
-        for record in sorted(filter(sound, records), key=lambda each: (each["name"], each["uuid"])):
-            places.setdefault((record["name"], record["uuid"]), []).append(Found(source, record))
+    for source, answer in answers.items():
+        for record in sorted(filter(sound, answer.guests or ()), key=lambda each: (each["name"], each["uuid"])):
+            places.setdefault((record["name"], record["uuid"]), []).append(Found(source, record, answer.stale))
     result = []
     for same in places.values():
-        by_state = {state: [each for each in same if each.record["state"] == state] for state in ("running", "paused")}
-        active = by_state["running"] or by_state["paused"]
+        active = same if len(same) == 1 else _active(same)
         # Several that run are different machines, made from one definition.
         result.extend(active if len(active) == 1 else same)
     order = {source: number for number, source in enumerate(answers)}
     return sorted(result, key=lambda each: (order[each.source], each.record["name"], each.record["uuid"]))
 
 
+def _active(same: Sequence[Found]) -> list[Found]:
+    for stale in (False, True):
+        for state in ("running", "paused"):
+            found = [each for each in same if each.stale == stale and each.record["state"] == state]
+            if found:
+                return found
+    return []
+
+
 def host_name(name: str) -> str:
     """Return a name that is safe as a host's: in a pattern, a path of host_vars, and an argument of ssh."""
+    if _SAFE_NAME.fullmatch(name):
+        return name
     text = unicodedata.normalize("NFC", clean_text(name))
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in text)
     return safe.lstrip("._-")[:NAME_LIMIT]
@@ -249,14 +246,13 @@ def host_names(guests: Sequence[Found], reserved: Collection[str] = (), qualifie
     user, and the hypervisor for the host.
     """
     taken = {*reserved, *_LOCAL, ""}
-    plain = [host_name(each.record["name"]) for each in guests]
-    long = [
-        f"{name or 'guest'}_on_{host_name(each.source.name) or 'hypervisor'}" for name, each in zip(plain, guests)
-    ]
-    names = long if qualified else _where_clashing(plain, long, taken)
+    names = [host_name(each.record["name"]) for each in guests]
+    if qualified:
+        names = [_qualified(each) for each in guests]
+    else:
+        names = _where_clashing(names, guests, _qualified, taken)
     for digits in (8, 36):
-        uuids = [host_name(each.record["uuid"])[:digits] for each in guests]
-        names = _where_clashing(names, [f"{name}_{uuid}" for name, uuid in zip(long, uuids)], taken)
+        names = _where_clashing(names, guests, partial(_with_uuid, digits=digits), taken)
     # Only two guests of one UUID on one hypervisor come here, which libvirt does not allow.
     count: Counter[str] = Counter()
     result = []
@@ -266,26 +262,51 @@ def host_names(guests: Sequence[Found], reserved: Collection[str] = (), qualifie
     return result
 
 
-def _where_clashing(names: Sequence[str], others: Sequence[str], taken: Collection[str]) -> list[str]:
+def _qualified(guest: Found) -> str:
+    return f"{host_name(guest.record['name']) or 'guest'}_on_{host_name(guest.source.name) or 'hypervisor'}"
+
+
+def _with_uuid(guest: Found, digits: int) -> str:
+    return f"{_qualified(guest)}_{host_name(guest.record['uuid'])[:digits]}"
+
+
+def _where_clashing(
+    names: Sequence[str], guests: Sequence[Found], other: Callable[[Found], str], taken: Collection[str]
+) -> list[str]:
     count = Counter(names)
-    return [other if count[name] > 1 or name in taken else name for name, other in zip(names, others)]
+    return [other(guest) if count[name] > 1 or name in taken else name for name, guest in zip(names, guests)]
 
 
 def group_names(found: Found, kinds: Collection[str], prefix: str) -> list[str]:
     """Return the groups of a guest, not yet made safe: PREFIX, the kind, ``_`` and the value."""
     record = found.record
-    values = {"host": [found.source.name], "state": [record["state"]], "tag": record["tags"]}
-    return [
-        f"{prefix}{kind}_{value}"
-        for kind in kinds
-        for value in (clean_text(str(each)) for each in values[kind][:LIMIT_ITEMS])
-        if value
-    ]
+    names: dict[str, None] = {}
+    for kind in kinds:
+        for value in _GROUPED_BY[kind](found, record)[:LIMIT_ITEMS]:
+            text = clean_text(str(value or ""))
+            if text:
+                names[f"{prefix}{kind}_{text}"] = None
+    return list(names)
 
 
-def variables(found: Found, connection: str) -> dict[str, Any]:
-    """Return a host's variables. ``connection`` is the option's word: auto, agent, ssh or none."""
+_GROUPED_BY: Mapping[str, Callable[[Found, Record], Sequence[Any]]] = {
+    "host": lambda found, _record: [found.source.name],
+    "kind": lambda _found, record: [record["kind"]],
+    "state": lambda _found, record: [record["state"]],
+    "tag": lambda _found, record: record["tags"],
+    # Those of a nic of type user, ethernet or hostdev lead to no network that others are on.
+    "network": lambda _found, record: [
+        nic.get("source") for nic in record["nics"] if nic.get("type") in ("network", "bridge")
+    ],
+    "os": lambda _found, record: [record["os"]],
+    "estate": lambda _found, record: [record["estate"]],
+}
+
+
+def variables(found: Found) -> dict[str, Any]:
+    """Return a host's variables."""
     record, source = found.record, found.source
+    connection = source.connection
     address = _address(str(record.get("address")))
     result: dict[str, Any] = {
         "virt_name": untrusted(record["name"]),
@@ -302,11 +323,24 @@ def variables(found: Found, connection: str) -> dict[str, Any]:
         "virt_tags": untrusted([str(tag) for tag in record["tags"]]),
         "virt_addresses": [str(each) for each in map(_address, map(str, record["addresses"])) if each is not None],
         "virt_agent": record["agent"],
+        "virt_kind": untrusted(record["kind"]),
+        "virt_os": untrusted(record["os"]),
+        "virt_disks": untrusted(record["disks"]),
+        "virt_nics": untrusted(record["nics"]),
+        "virt_stale": found.stale,
         "ansible_virtfleet_uri": source.uri,
         "ansible_virtfleet_guest": untrusted(record["name"]),
     }
+    if "stats" in record:
+        result["virt_stats"] = untrusted(record["stats"])
+    if "xml" in record:
+        result["virt_xml"] = untrusted(record["xml"], XML_LIMIT)
     if address is not None:
         result["ansible_host"] = str(address)
+        if connection in ("auto", "ssh"):
+            # Ansible keeps connections by address, which guests behind two hypervisors may share.
+            place = sha256(f"{source.uri} {record['uuid']}".encode()).hexdigest()[:12]
+            result["ansible_control_path"] = f"%(directory)s/{place}-%%p-%%r"
     if connection == "ssh":
         result["ansible_connection"] = "ssh"
     elif connection == "agent" or (connection == "auto" and address is None and record["agent"]):

@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -25,9 +25,11 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import Time
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt_calls import Late, within
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
-    Source,
+    Answer,
     agent_addresses,
+    agent_os,
     defined_addresses,
     lease_addresses,
     record_of,
@@ -38,47 +40,28 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._untrusted import c
 # A libvirt daemon works on five requests of one client at a time, and an agent that hangs holds one.
 QUESTIONS_PER_CONNECTION = 4
 QUESTIONS_AT_ONCE = 16
-_QUESTION = {"execute": "guest-network-get-interfaces"}
 # Beyond the time limit of a hypervisor, so that what knows best why it is late tells it: the connection after the
 # limit itself, the rest of the reading after the first grace, the parent after the second.
 GRACE_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is to be read. ``sources`` of addresses are in the order in which they are asked; times are seconds."""
-
-    sources: tuple[str, ...]
-    timeout: float
-    agent_timeout: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came of one hypervisor: its guests, or None and an error; the notes are for warnings."""
-
-    guests: list[dict[str, Any]] | None
-    error: str = ""
-    notes: tuple[str, ...] = ()
-
-
-def read_all(hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
-    """Return an answer for each hypervisor, all asked at once; none takes longer than the wish's time limit."""
+def read_all(hypervisors: Sequence[Source]) -> list[Answer]:
+    """Return an answer for each hypervisor, all asked at once; none takes longer than its wish's time limit."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender, hypervisors, wish), daemon=True)
+    process = context.Process(target=_serve, args=(sender, hypervisors), daemon=True)
     process.start()
     sender.close()
     try:
-        return _received(receiver, hypervisors, wish)
+        return _received(receiver, hypervisors)
     finally:
         receiver.close()
         _end(process)
 
 
-def _received(receiver: Connection, hypervisors: Sequence[Source], wish: Wish) -> list[Answer]:
+def _received(receiver: Connection, hypervisors: Sequence[Source]) -> list[Answer]:
     answers: dict[int, Answer] = {}
-    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    deadline = _last(hypervisors)
     ended = False
     while len(answers) < len(hypervisors) and not ended:
         if not receiver.poll(max(0.0, deadline - time.monotonic())):
@@ -91,9 +74,14 @@ def _received(receiver: Connection, hypervisors: Sequence[Source], wish: Wish) -
             answers[told["number"]] = Answer(told["guests"], told["error"], tuple(told["notes"]))
     silent = Answer(None, "the reading process has died; run again with VIRTFLEET_DEBUG=FILE to see its last call")
     return [
-        answers.get(number, silent if ended else Answer(None, _late(source, wish)))
+        answers.get(number, silent if ended else Answer(None, _late(source)))
         for number, source in enumerate(hypervisors)
     ]
+
+
+def _last(hypervisors: Sequence[Source]) -> float:
+    """Return when the slowest that was asked now has to be done."""
+    return time.monotonic() + max(source.wish.timeout for source in hypervisors) + 2 * GRACE_SECONDS
 
 
 def _end(process: Any) -> None:
@@ -106,9 +94,9 @@ def _end(process: Any) -> None:
     process.join()
 
 
-def _late(source: Source, wish: Wish) -> str:
+def _late(source: Source) -> str:
     return (
-        f"{source.uri} did not answer in full within {wish.timeout:g} s; see whether its libvirt daemon answers "
+        f"{source.uri} did not answer in full within {source.wish.timeout:g} s; see whether its libvirt daemon answers "
         "(`virsh -c` with this URI, from here), or give it more time by the option timeout"
     )
 
@@ -116,13 +104,13 @@ def _late(source: Source, wish: Wish) -> str:
 # in the process of its own
 
 
-def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> None:
+def _serve(sender: Connection, hypervisors: Sequence[Source]) -> None:
     # Away from the terminal: Ctrl-C is the parent's, and an ssh that asks for a password fails instead of waiting.
     os.setsid()
     lock = threading.Lock()
 
     def answer(number: int, source: Source) -> None:
-        result = _answered(source, wish)
+        result = _answered(source)
         told = {"number": number, "guests": result.guests, "error": result.error, "notes": result.notes}
         data = json.dumps(told).encode()
         with lock, contextlib.suppress(OSError):  # the parent waits no more
@@ -133,7 +121,7 @@ def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> Non
     ]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + wish.timeout + 2 * GRACE_SECONDS
+    deadline = _last(hypervisors)
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     sender.close()
@@ -141,13 +129,14 @@ def _serve(sender: Connection, hypervisors: Sequence[Source], wish: Wish) -> Non
     os.killpg(0, signal.SIGKILL)
 
 
-def _answered(source: Source, wish: Wish) -> Answer:
+def _answered(source: Source) -> Answer:
     notes: list[str] = []
-    deadline = time.monotonic() + wish.timeout
+    limit = source.wish.timeout
+    deadline = time.monotonic() + limit
     try:
-        guests = within(wish.timeout + GRACE_SECONDS, lambda: _guests(source, wish, deadline, notes))
+        guests = within(limit + GRACE_SECONDS, lambda: _guests(source, deadline, notes))
     except Late:
-        return Answer(None, _late(source, wish))
+        return Answer(None, _late(source))
     except VirtError as error:
         return Answer(None, str(error))
     except Exception as error:  # noqa: BLE001 - in a thread nobody else would see it, and the others must go on
@@ -155,16 +144,30 @@ def _answered(source: Source, wish: Wish) -> Answer:
     return Answer(guests, notes=tuple(notes))
 
 
-def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> list[dict[str, Any]]:
+def _connect(source: Source, limit: float, readonly: bool = False) -> Libvirt:
+    return Libvirt.connect(source.uri, readonly, limit, source.username, source.password)
+
+
+def _guests(source: Source, deadline: float, notes: list[str]) -> list[dict[str, Any]]:
     """Return the records of all guests. A read-only connection is enough, except to ask agents."""
-    hypervisor = Libvirt.connect(source.uri, readonly=True, timeout=wish.timeout)
+    wish = source.wish
+    hypervisor = _connect(source, wish.timeout, readonly=True)
     try:
-        guests = hypervisor.summaries()
+        guests = hypervisor.summaries(with_xml="xml" in wish.details)
+        stats = hypervisor.stats() if "stats" in wish.details else None
         leases = sort_leases(hypervisor.leases()) if "lease" in wish.sources else {}
     finally:
         hypervisor.close()
     records = [record_of(guest) for guest in guests]
-    open_questions = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
+    for guest, record in zip(guests, records):
+        if stats is not None:
+            record["stats"] = stats.get(guest.uuid, {})
+        if "xml" in wish.details:
+            record["xml"] = guest.xml
+    running = [(guest, record) for guest, record in zip(guests, records) if guest.state == "running"]
+    open_questions = running
+    # What did not answer one question is not asked another.
+    silent: frozenset[str] = frozenset()
     for name in wish.sources:
         open_questions = [(guest, record) for guest, record in open_questions if record["address"] is None]
         if name == "lease":
@@ -175,8 +178,10 @@ def _guests(source: Source, wish: Wish, deadline: float, notes: list[str]) -> li
                 _note_addresses(record, *defined_addresses(guest.interfaces))
         else:
             asked = [(guest, record) for guest, record in open_questions if guest.agent]
-            if asked:
-                _ask_agents(source, asked, wish, deadline, notes)
+            silent = _ask_agents(source, asked, _ADDRESSES, deadline, notes)
+    if "os" in wish.details:
+        asked = [(guest, record) for guest, record in running if guest.agent and guest.uuid not in silent]
+        _ask_agents(source, asked, _OS, deadline, notes)
     return records
 
 
@@ -185,32 +190,59 @@ def _note_addresses(record: dict[str, Any], addresses: Sequence[str], chosen: st
     record["address"] = record["address"] or chosen
 
 
+def _take_addresses(guest: GuestSummary, record: dict[str, Any], answer: Any) -> None:
+    _note_addresses(record, *agent_addresses(guest.interfaces, answer))
+
+
+def _take_os(_guest: GuestSummary, record: dict[str, Any], answer: Any) -> None:
+    # What is installed is nearer to the truth than what somebody meant to install.
+    record["os"] = agent_os(answer) or record["os"]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What agents are asked, what it is about, and what takes the answer."""
+
+    execute: str
+    about: str
+    take: Callable[[GuestSummary, dict[str, Any], Any], None]
+
+
+_ADDRESSES = _Question("guest-network-get-interfaces", "addresses", _take_addresses)
+_OS = _Question("guest-get-osinfo", "operating system", _take_os)
+
+
 def _ask_agents(
     source: Source,
     asked: Sequence[tuple[GuestSummary, dict[str, Any]]],
-    wish: Wish,
+    question: _Question,
     deadline: float,
     notes: list[str],
-) -> None:
-    """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note."""
-    workers = min(len(asked), QUESTIONS_AT_ONCE)
+) -> frozenset[str]:
+    """Ask many agents at once; what has not answered by its own limit or the hypervisor's is left out, with a note.
+
+    Return the UUIDs of the guests whose agents are silent.
+    """
+    if not asked:
+        return frozenset()
+    workers, patience = min(len(asked), QUESTIONS_AT_ONCE), source.wish.agent_timeout
     try:
         connections = [
-            Libvirt.connect(source.uri, timeout=max(0.1, deadline - time.monotonic()))
+            _connect(source, max(0.1, deadline - time.monotonic()))
             for _each in range(-(-workers // QUESTIONS_PER_CONNECTION))
         ]
     except VirtError as error:
-        notes.append(f"the guest agents on {source.name} are not asked for addresses: {error}")
-        return
+        notes.append(f"the guest agents on {source.name} are not asked for their {question.about}: {error}")
+        return frozenset()
     refused: list[str] = []
 
     def ask(number: int, guest: GuestSummary) -> Any:
-        limit = min(wish.agent_timeout, deadline - time.monotonic())
+        limit = min(patience, deadline - time.monotonic())
         if limit <= 0:
             return None
         hypervisor = connections[number % len(connections)]
         try:
-            return within(limit, lambda: hypervisor.agent_command(guest.name, _QUESTION, limit))
+            return within(limit, lambda: hypervisor.agent_command(guest.name, {"execute": question.execute}, limit))
         except (Late, Timeout):
             return None
         except VirtError as error:
@@ -225,17 +257,19 @@ def _ask_agents(
     for future, (guest, record) in zip(futures, asked):
         answer = future.result() if future.done() and not future.cancelled() else None
         if answer is not None:
-            _note_addresses(record, *agent_addresses(guest.interfaces, answer))
+            question.take(guest, record, answer)
         else:
-            silent.append(clean_text(guest.name))
+            silent.append(guest)
     if not silent:
         for connection in connections:
             connection.close()
     else:
-        shown = ", ".join(sorted(silent)[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        names = sorted(clean_text(guest.name) for guest in silent)
+        shown = ", ".join(names[:5]) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
         notes.append(
-            f"no answer within {wish.agent_timeout:g} s from the guest agent of {shown} on {source.name}, though its "
-            "channel is connected: it hangs or starts; it is listed without the addresses that it would have told"
+            f"no answer within {patience:g} s from the guest agent of {shown} on {source.name}, though its "
+            f"channel is connected: it hangs or starts; it is listed without the {question.about} that it would have told"
         )
     if refused:
-        notes.append(f"{len(refused)} guest agents on {source.name} gave no addresses; one of them: {min(refused)}")
+        notes.append(f"{len(refused)} guest agents on {source.name} told no {question.about}; one of them: {min(refused)}")
+    return frozenset(guest.uuid for guest in silent)

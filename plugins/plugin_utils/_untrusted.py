@@ -43,13 +43,15 @@ def marked(text: str) -> Any:
     return _marked(text)
 
 
-def clean_text(text: str) -> str:
+def clean_text(text: str, limit: int = LIMIT_BYTES) -> str:
     """Return one line of at most 4 KiB without control characters, terminal sequences and bidi overrides."""
     # Nothing of what is cut off later needs to be looked at: a guest may give megabytes.
-    text = text[: 4 * LIMIT_BYTES]
-    if not text.isascii() or not text.isprintable():
-        text = "".join(map(_clean_char, _ESCAPES.sub("", text)))
-    return text.encode("utf-8", "replace")[:LIMIT_BYTES].decode("utf-8", "ignore")
+    text = text[: 4 * limit]
+    if text.isascii() and text.isprintable():
+        # As nearly all is.
+        return str(text[:limit])
+    text = "".join(map(_clean_char, _ESCAPES.sub("", text)))
+    return text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
 def _clean_char(char: str) -> str:
@@ -62,13 +64,13 @@ def _clean_char(char: str) -> str:
     return "" if category == "Cc" or (category == "Cf" and char not in _JOINERS) else char
 
 
-def untrusted(value: Any) -> Any:
+def untrusted(value: Any, limit: int = LIMIT_BYTES) -> Any:
     """Return a value for an Ansible variable that is never a template: its text cleaned by ``clean_text`` and marked.
 
-    Lists are cut at 256 entries; numbers, booleans and None stay as they are.
+    Lists are cut at 256 entries; numbers, booleans and None stay as they are. ``limit`` is for a text that is no list's.
     """
     if isinstance(value, str):
-        return _marked(clean_text(value))
+        return _marked(clean_text(value, limit))
     if isinstance(value, Mapping):
         return {untrusted(key): untrusted(item) for key, item in list(value.items())[:LIMIT_ITEMS]}
     if isinstance(value, (list, tuple)):

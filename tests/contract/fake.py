@@ -24,6 +24,7 @@ from dataclasses import replace
 from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import HostFacts
 
+from .fake_consoles import FakeConsoles
 from .fake_fill import MACHINES
 from .fake_guests import FakeGuests
 from .fake_networks import FakeNetworks
@@ -34,7 +35,7 @@ from .fake_storage import FakeStorage
 _VERSION = 9_000_000
 
 
-class FakeHypervisor(FakeGuests, FakeNetworks, FakeStorage, FakeNwfilters, FakeSecrets):
+class FakeHypervisor(FakeGuests, FakeConsoles, FakeNetworks, FakeStorage, FakeNwfilters, FakeSecrets):
     """See ``_ports.Hypervisor``. ``guests_boot`` is false for guests without an operating system.
 
     With ``xen`` it says that it is Xen; of what libxl fills in it knows only what all drivers share.

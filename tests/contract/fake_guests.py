@@ -54,12 +54,18 @@ class FakeGuests(FakeBase):
             )
         return result
 
-    def summaries(self, states: Collection[str] | None = None) -> Sequence[GuestSummary]:
+    def summaries(self, states: Collection[str] | None = None, with_xml: bool = False) -> Sequence[GuestSummary]:
         return [
-            read.guest_summary(facts.live_xml or facts.xml, facts.state)
+            read.guest_summary(facts.live_xml or facts.xml, facts.state, with_xml)
             for facts in self.guests().values()
             if states is None or facts.state in states
         ]
+
+    def stats(self) -> Mapping[str, Mapping[str, Any]]:
+        return {
+            guest.uuid: {"balloon": {"current": guest.memory_bytes // 1024}, "vcpu": {"current": guest.vcpus}}
+            for guest in self.summaries()
+        }
 
     def addresses(self, name: str, source: str) -> Sequence[Mapping[str, Any]]:
         if source not in ("lease", "agent", "definition"):
@@ -87,6 +93,17 @@ class FakeGuests(FakeBase):
                     }
                 )
         return found
+
+    def agent_answers(
+        self, names: Sequence[str], commands: Sequence[str], timeout: float
+    ) -> Mapping[str, Mapping[str, Any]]:
+        told = {"guest-get-host-name": {"host-name": "inside"}, "guest-get-osinfo": {"id": "debian", "version-id": "12"}}
+        return {
+            name: {command: told[command] for command in commands if command in told}
+            if self._agent(self._known(name))
+            else {}
+            for name in names
+        }
 
     def agent_ping(self, name: str, timeout: float) -> bool:
         return self._agent(self._known(name))

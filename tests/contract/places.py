@@ -29,6 +29,7 @@ class Place:
     """A hypervisor with a folder for images. Guests there have no operating system, unless a test boots one."""
 
     whole = True
+    ends_consoles = True
 
     def __init__(self, hypervisor: Any, folder: Path) -> None:
         self.hypervisor = hypervisor
@@ -82,6 +83,9 @@ class Place:
     def without_system(self, name: str) -> None:
         """See that a guest never does what it is asked."""
 
+    def speaks(self, name: str) -> None:
+        """See that a guest says ``SeaBIOS`` on its console: the firmware of a real one does."""
+
     def clear(self) -> None:
         """Remove every guest, network, pool and secret, and the network filters that the tests made."""
         hypervisor = self.hypervisor
@@ -107,8 +111,13 @@ class Place:
 class FakePlace(Place):
     """The fake, new for each test."""
 
+    ends_consoles = False
+
     def begin(self) -> None:
         self.hypervisor = FakeHypervisor(guests_boot=False)
+
+    def speaks(self, name: str) -> None:
+        self.hypervisor.console_says[name] = b"\x1bcSeaBIOS (version 1)\r\n"
 
     def image(self, name: str, size: int) -> str:
         path = str(self.folder / name)

@@ -16,12 +16,10 @@ from typing import Any
 
 import libvirt
 import pytest
-import yaml
-from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
-from ansible.playbook.play_context import PlayContext
 
 from ansible_collections.virtfleet.core.plugins.connection import agent
+from tests.integration import connecting
 from tests.integration.playing import Player
 from tests.lab import Host
 from tests.lab.guests import domain_xml, running, until, wait_for_agent
@@ -44,19 +42,8 @@ def guest(furnished: Host, tiny: Artefact) -> Iterator[str]:
 
 
 def opened(uri: str, guest: str, **variables: Any) -> Any:
-    """Return the connection to a guest, with its options as Ansible finds them.
-
-    Ansible's loader is not asked: it wants to be the first to import ansible_collections in a process.
-    """
-    name = "virtfleet.core.agent"
-    options = yaml.safe_load(agent.DOCUMENTATION)["options"]
-    constants.config.initialize_plugin_configuration_definitions("connection", name, options)
-    plugin = agent.Connection(PlayContext(), os.devnull)
-    plugin._load_name = name
-    plugin.set_options(
-        var_options={"inventory_hostname": guest, "ansible_virtfleet_uri": uri, **variables},
-    )
-    return plugin
+    """Return the connection to a guest, with its options as Ansible finds them."""
+    return connecting.opened(agent, uri, guest, **variables)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ def test_what_the_host_is(play: Player, guest_name: str) -> None:
         task("look", "accelerator_info", fresh=True),
         task("host", "host_info"),
         task("query", "host_info", query="guests.stopped"),
+        task("more", "host_info", gather=["pools", "networks"]),
         task("other driver", "host_info", uri="test:///default"),
     ])
     host = results.named("host")["host"]
@@ -37,6 +38,17 @@ def test_what_the_host_is(play: Player, guest_name: str) -> None:
     other = results.named("other driver")["host"]
     assert (other["driver"], other["guests"]["running"], other["firmware"]) == ("test", 1, None)
     assert other["accelerator"] is None
+    assert host["allocated"]["memory_bytes"] == 0 or host["guests"]["running"]
+    assert host["cpu"]["sockets"] * host["cpu"]["cores"] * host["cpu"]["threads"] >= host["cpus"]
+    assert sorted(number for cell in host["numa"] for number in cell["cpus"]) == list(range(host["cpus"]))
+    assert "pools" not in host
+    more = results.named("more")["host"]
+    (pool,) = [each for each in more["pools"] if each["name"] == "default"]
+    assert pool["active"] and 0 < pool["available_bytes"] < pool["capacity_bytes"]
+    assert {"name": "lab", "active": True, "autostart": False, "forward": "nat", "bridge": "vflab0"} in more["networks"]
+    assert [(cell["id"], len(cell["cpus"])) for cell in other["numa"]] == [(0, 8), (1, 8)]
+    assert [cell["memory_bytes"] for cell in other["numa"]] == [2 * 1024**3, 4 * 1024**3]
+    assert (other["cpu"]["model"], other["allocated"]["vcpus"], other["security"]) == (None, 2, ["testSecurity"])
 
 
 def test_it_changes_nothing_in_check_mode(play: Player) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
+from tests.integration.playing import Player, task
 from tests.lab import Host
 from tests.lab.guests import address, agent, domain_xml, running, wait_for_agent
 from tests.lab.tiny import Artefact
@@ -74,6 +75,29 @@ def test_the_agent_tells_the_same_address(place: Place, furnished: Host, leased:
     done = place.list(hypervisors=[furnished.uri], agent_timeout="2s", address_sources=["agent"])
     assert done.hosts["inv-lease"]["ansible_host"] == leased
     assert len(place.connections()) == 2  # one that reads only, and one for agents
+
+
+def test_agents_tell_the_system_and_a_silent_one_is_asked_once(place: Place, furnished: Host, leased: str) -> None:
+    done = place.list(
+        hypervisors=[furnished.uri], agent_timeout="2s", address_sources=["agent"], details=["os", "stats"], group_by=["os"]
+    )
+    told = agent(libvirt.open(furnished.uri).lookupByName("inv-user"), "guest-get-osinfo", {})
+    system = "-".join(told[key] for key in ("id", "version-id") if key in told)
+    assert done.hosts["inv-user"]["virt_os"] == done.hosts["inv-lease"]["virt_os"] == system
+    assert done.hosts["inv-hung"]["virt_os"] == ""
+    assert done.said("no answer within 2 s from the guest agent of inv-hung") == 1
+    assert done.hosts["inv-lease"]["virt_stats"]["net"][0]["rx"]["bytes"] >= 0
+    assert done.hosts["inv-user"]["virt_stats"]["balloon"]["current"] == done.hosts["inv-user"]["virt_memory"] / 1024
+
+
+def test_guest_info_tells_what_agents_tell(furnished: Host, leased: str, tmp_path: Path) -> None:
+    guests = ["inv-user", "inv-hung"]
+    play = Player(furnished, tmp_path)
+    (result,) = play([task("look", "guest_info", name=guests, gather=["agent", "stats"])])
+    hung, user = result["guests"]
+    assert (hung["name"], hung["agent_view"]) == ("inv-hung", None)
+    assert user["agent_view"]["os"]["kernel"] and user["agent_view"]["interfaces"]
+    assert hung["stats"]["state"]["state"] == 1 and user["stats"]["cpu"]["time"] > 0
 
 
 def test_nobody_is_asked_for_addresses(place: Place, furnished: Host, leased: str) -> None:

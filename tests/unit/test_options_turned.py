@@ -28,6 +28,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _lock, _module, _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
+from tests.contract.fake_consoles import PICTURE
 from tests.unit.plugins.module_utils.guest.house import FAST, GIB, House
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -549,8 +550,11 @@ INFO: dict[str, dict[str, Turn]] = {
         "minimum": look({"minimum": 3}, before=ALIKE),
         "xl_configs": look({"xl_configs": []}, prepare=_by_xl, how=XEN),
     },
-    "guest_info": {"name": look({"name": ["web2"]}, before=TWO)},
-    "host_info": {},
+    "guest_info": {
+        "name": look({"name": ["web2"]}, before=TWO),
+        "gather": look({"gather": ["stats"]}, before=TWO),
+    },
+    "host_info": {"gather": look({"gather": ["networks", "pools"]})},
     "network_info": {"name": look({"name": ["dmz"]})},
     "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
     "pool_info": {"name": look({"name": ["fast"]}), "volumes": look({"volumes": True})},
@@ -575,6 +579,73 @@ XL_CONFIG: dict[str, Turn] = {
     "guest": Turn(OLD, {"guest": {**OLD["guest"], "vcpus": 2}}, look=configs, how=XEN),
     "state": Turn(OLD, {**OLD, "state": "absent"}, (("xl_config", OLD),), look=configs, how=XEN),
     "path": Turn(OLD, {**OLD, "path": "/srv/old1.cfg"}, look=configs, how=XEN),
+}
+
+# consoles and screens
+
+
+def typed(house: House, found: Mapping[str, Any]) -> Any:
+    assert not found.get("failed"), found.get("msg")
+    return [(console.device, console.safe, console.typed) for console in house.fake.consoles]
+
+
+def said(house: House, found: Mapping[str, Any]) -> Any:
+    return [found.get(name) for name in ("changed", "output", "matches", "msg")]
+
+
+def _talking(house: House) -> None:
+    house.fake.console_says["web1"] = b"boot\r\nweb1 login: "
+
+
+def _taken(house: House) -> None:
+    house.fake.consoles_taken.add("web1")
+
+
+def _two_screens(house: House) -> None:
+    other = PICTURE.replace(b"\xff", b"\xaa")
+    house.fake.screens.update({"web1": [PICTURE, other], "web2": [other]})
+
+
+SHORT = {"capture": "0.01s"}
+NO_WAIT = {"steps": [{"wait": "never"}], "timeout": "0.1s"}
+
+
+def on_console(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    without = {"name": "web1", "steps": [SHORT], **(off or {})}
+    return Turn(without, {**without, **on}, RUNNING, **{"look": typed, "prepare": _talking, **more})
+
+
+def step(on: Mapping[str, Any], **more: Any) -> Turn:
+    return on_console({"steps": [SHORT, on]}, **more)
+
+
+CONSOLE: dict[str, Turn] = {
+    "name": on_console({"name": "web2"}, {"name": "web1"}, look=said),
+    "device": on_console({"device": "serial1"}),
+    "safe": on_console({"safe": True}),
+    "force": on_console({"force": True}, look=said, prepare=_taken),
+    "timeout": on_console({"timeout": "0.2s"}, NO_WAIT, look=said),
+    "limit": on_console({"limit": "5B"}, look=said),
+    "steps[].line": step({"line": "root"}),
+    "steps[].secret": step({"secret": "x1y2z3"}),
+    "steps[].text": step({"text": "e"}),
+    "steps[].key": step({"key": "ctrl-x"}),
+    "steps[].wait": step({"wait": "login:"}, look=said),
+    "steps[].capture": on_console({"steps": []}, {"steps": [{"capture": "0s"}]}, look=said),
+    "steps[].timeout": on_console({"steps": [{"wait": "never", "timeout": "0.2s"}]}, NO_WAIT, look=said),
+}
+
+
+def screen(on: Mapping[str, Any]) -> Turn:
+    without = {"name": "web1", "path": f"{FAST}/web1.png"}
+    before = (*RUNNING, ("guest", {**WEB, "name": "web2", "state": "running"}))
+    return Turn(without, {**without, **on}, before, prepare=_two_screens)
+
+
+SCREENSHOT: dict[str, Turn] = {
+    "name": screen({"name": "web2"}),
+    "path": screen({"path": f"{FAST}/other.png"}),
+    "screen": screen({"screen": 1}),
 }
 
 # images made of packages; the other options of images need real files
@@ -715,6 +786,8 @@ TURNS: dict[str, Turn] = {
     **{f"estate.{path}": turn for path, turn in ESTATE.items()},
     **{f"guest.{path}": turn for path, turn in GUEST.items()},
     **{f"xl_config.{path}": turn for path, turn in XL_CONFIG.items()},
+    **{f"console.{path}": turn for path, turn in CONSOLE.items()},
+    **{f"screenshot.{path}": turn for path, turn in SCREENSHOT.items()},
     **{f"network.{path}": turn for path, turn in NETWORK.items()},
     **{f"pool.{path}": turn for path, turn in POOLS.items()},
     **{f"volume.{path}": turn for path, turn in VOLUMES.items()},
@@ -784,6 +857,8 @@ def test_a_uri_is_where_a_module_goes(name: str, monkeypatch: pytest.MonkeyPatch
         needed = {"document": {"version": 1}}
     elif name == "xl_config":
         needed = {"guest": needed}
+    elif name in ("console", "screenshot"):
+        needed = {"name": "web1", **({"path": "/srv/web1.png"} if name == "screenshot" else {})}
     module = importlib.import_module(f"ansible_collections.virtfleet.core.plugins.modules.{name}")
     for uri in ({}, {"uri": "qemu+ssh://hv2/system"}):
         printed = io.StringIO()

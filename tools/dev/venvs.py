@@ -20,9 +20,9 @@ from tools.dev.pythons import Pair
 from tools.dev.tree import cache_dir
 
 # What each kind of environment holds beside its ansible-core; files in tools/requirements.
-KINDS = {"test": ("test",), "lint": ("lint",), "docs": ("docs",), "peers": ("peers",)}
+KINDS = {"test": ("test",), "lint": ("lint",), "docs": ("docs",), "peers": ("peers",), "eda": ("eda",)}
 # They build libvirt-python.
-_BUILT = ("test", "peers")
+_BUILT = ("test", "peers", "eda")
 
 
 def ensure(root: Path, pair: Pair, kind: str = "test") -> Path:

@@ -61,7 +61,7 @@ class LocalAgent:
                 handle = next(self._numbers)
                 # Like qemu-ga: a new file is for everybody.
                 new = not Path(arguments["path"]).exists()
-                self._files[handle] = open(arguments["path"], arguments["mode"] + "b")  # noqa: SIM115
+                self._files[handle] = open(arguments["path"], arguments["mode"])  # noqa: SIM115
                 if new:
                     os.chmod(arguments["path"], 0o666)
                 return handle

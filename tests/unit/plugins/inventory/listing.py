@@ -15,14 +15,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 METADATA = "https://virtfleet.github.io/xml/1"
 STATES = {"running": 1, "paused": 3, "stopped": 5, "crashed": 6}
 
 
 def guest_xml(
-    name: str, number: int, state: str = "running", title: str = "", description: str = "", tags: Sequence[str] = ()
+    name: str,
+    number: int,
+    state: str = "running",
+    title: str = "",
+    description: str = "",
+    tags: Sequence[str] = (),
+    *,
+    estate: str = "",
+    system: str = "",
+    devices: str = "",
 ) -> str:
     """Return a domain of the test driver."""
     marks = "".join(f"<virtfleet:tag>{escape(tag)}</virtfleet:tag>" for tag in tags)
@@ -34,11 +43,20 @@ def guest_xml(
       {f"<title>{escape(title)}</title>" if title else ""}
       <description>{escape(description)}</description>
       <metadata><virtfleet:guest xmlns:virtfleet='{METADATA}'>
-        <virtfleet:tags>{marks}</virtfleet:tags></virtfleet:guest></metadata>
+        {f"<virtfleet:estate>{escape(estate)}</virtfleet:estate>" if estate else ""}
+        <virtfleet:tags>{marks}</virtfleet:tags></virtfleet:guest>
+        <libosinfo:libosinfo xmlns:libosinfo='http://libosinfo.org/xmlns/libvirt/domain/1.0'>
+          <libosinfo:os id={quoteattr(system)}/></libosinfo:libosinfo></metadata>
       <memory unit='MiB'>256</memory>
       <vcpu>2</vcpu>
       <os><type arch='x86_64'>hvm</type></os>
+      <devices>{devices}</devices>
     </domain>"""
+
+
+def over(path: Path) -> str:
+    """Return the URI of a daemon behind a socket."""
+    return f"qemu+unix:///system?socket={path}"
 
 
 @dataclass

@@ -6,27 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.plugins.inventory.listing import Place, guest_xml
-
-
-@pytest.fixture
-def uri(place: Place) -> str:
-    """A hypervisor with a guest in each state."""
-    return place.node(
-        "hv1",
-        guest_xml("web1", 1, title="A title", description="A description", tags=["prod", "front end"]),
-        guest_xml("web2", 2, "paused"),
-        guest_xml("web3", 3, "stopped"),
-        guest_xml("web4", 4, "crashed"),
-    )
+from tests.unit.plugins.inventory.listing import Place, guest_xml, over
 
 
 def test_the_shortest_inventory_lists_what_runs(place: Place, uri: str) -> None:
@@ -47,6 +32,14 @@ def test_the_shortest_inventory_lists_what_runs(place: Place, uri: str) -> None:
             "virt_tags": ["prod", "front end"],
             "virt_addresses": [],
             "virt_agent": False,
+            "virt_kind": "test",
+            "virt_os": "debian-12",
+            "virt_disks": [
+                {"target": "vda", "device": "disk", "bus": "virtio", "source": "/srv/web1.qcow2"},
+                {"target": "sda", "device": "cdrom", "bus": "sata", "source": ""},
+            ],
+            "virt_nics": [{"mac": "52:54:00:00:00:01", "type": "bridge", "source": "br0"}],
+            "virt_stale": False,
             "ansible_virtfleet_uri": uri,
             "ansible_virtfleet_guest": "web1",
         }
@@ -131,6 +124,41 @@ def test_a_guest_that_moved_appears_once(place: Place) -> None:
     assert {name: host["virt_host"] for name, host in done.hosts.items()} == {"web1": "hv2"}
 
 
+def test_details_are_read_when_asked_for(place: Place, uri: str) -> None:
+    done = place.list(hypervisors=[uri], details=["stats", "xml"], address_sources=[])
+    assert done.hosts["web1"]["virt_stats"]["state"] == {"state": 1, "reason": 0}
+    assert done.hosts["web1"]["virt_xml"].startswith("<domain type='test' id=")
+    calls = [line.split()[2] for line in place.trace.read_text(encoding="utf-8").splitlines()]
+    assert calls.count("virConnect.getAllDomainStats") == 1
+
+
+def test_groups_of_every_kind(place: Place) -> None:
+    nic = "<interface type='bridge'><source bridge='br0'/></interface>"
+    uri = place.node("hv1", guest_xml("web1", 1, estate="house", system="http://debian.org/debian/12", devices=nic))
+    done = place.list(hypervisors=[uri], group_by=["kind", "network", "os", "estate"])
+    assert done.groups == {name: ["web1"] for name in ("kind_test", "network_br0", "os_debian_12", "estate_house")}
+
+
+@pytest.mark.parametrize(
+    ("options", "hosts"),
+    [
+        ({"filters": [{"include": "virt_state == 'paused'"}, {"exclude": True}]}, ["web2"]),
+        ({"filters": [{"exclude": "virt_name is match('web[12]')"}]}, ["web3", "web4"]),
+        ({"filters": [{"exclude": "virt_name in unwanted"}]}, ["web2", "web3", "web4"]),
+        ({"filters": [{"include": "virt_tags"}, {"exclude": "true"}]}, ["web1"]),
+        ({"query": "[?virt_os == 'debian-12']"}, ["web1"]),
+        ({"query": "sort_by(@, &virt_state)[:2]"}, ["web2", "web4"]),
+        ({"query": "[?contains(virt_tags, 'prod')]", "filters": [{"exclude": "true"}]}, []),
+    ],
+)
+def test_filters_and_a_query_choose_the_guests(place: Place, uri: str, options: dict[str, Any], hosts: list[str]) -> None:
+    path = place.inventory(hypervisors=[uri], states=["all"], use_extra_vars=True, **options)
+    extra = [] if "unwanted" not in str(options) else ["-e", '{"unwanted": ["web1"]}']
+    # An empty list as a condition is an error since core 2.19, unless this is said.
+    done = place.run("ansible-inventory", "-i", path, "--list", *extra, ANSIBLE_ALLOW_BROKEN_CONDITIONALS="true")
+    assert (sorted(done.hosts), done.rc) == (hosts, 0)
+
+
 def test_other_file_names_are_not_ours(place: Place, uri: str) -> None:
     done = place.list(name="guests.yml", hypervisors=[uri])
     assert done.hosts == {}
@@ -145,6 +173,8 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
         ({"states": ["asleep"]}, "asleep"),
         ({"connection": "telepathy"}, "telepathy"),
         ({"address_sources": ["dns"]}, "dns"),
+        ({"keep_stale": "1d"}, "set cache: true too"),
+        ({"details": ["all"]}, "all"),
     ]
     files = [
         place.inventory(f"{number}.virtfleet.yml", **{"hypervisors": [uri], **options})
@@ -156,22 +186,24 @@ def test_a_wrong_option_says_so(place: Place, uri: str) -> None:
     assert place.connections() == []
 
 
+def test_a_wrong_choice_of_guests_says_so(place: Place, uri: str) -> None:
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"filters": [{"only": "true"}]}, "is neither `include: CONDITION` nor `exclude: CONDITION`"),
+        ({"filters": [{"include": "no_such_variable"}]}, "cannot be evaluated for host web1"),
+        ({"query": "[?"}, "is not a JMESPath expression"),
+        ({"query": "[].virt_name"}, "it must choose among the guests"),
+        ({"query": "length(@)"}, "it must choose among the guests"),
+    ]
+    files = [
+        place.inventory(f"{number}.virtfleet.yml", hypervisors=[uri], **options)
+        for number, (options, _said) in enumerate(wrong)
+    ]
+    done = place.run("ansible-inventory", "--list", *(word for file in files for word in ("-i", file)))
+    assert [text for _options, text in wrong if not done.said(text)] == []
+    assert done.hosts == {}
+
+
 # hypervisors that do not answer
-
-
-def over(path: Path) -> str:
-    """Return the URI of a daemon behind a socket."""
-    return f"qemu+unix:///system?socket={path}"
-
-
-@pytest.fixture
-def hung(tmp_path: Path) -> Iterator[str]:
-    """A hypervisor that takes connections and never says a word."""
-    with socket.socket(socket.AF_UNIX) as listener:
-        path = tmp_path / "hung.sock"
-        listener.bind(str(path))
-        listener.listen()
-        yield over(path)
 
 
 def test_a_dead_hypervisor_costs_a_warning(place: Place, uri: str, tmp_path: Path) -> None:
@@ -189,7 +221,7 @@ def test_a_hung_hypervisor_costs_its_time_limit(place: Place, uri: str, hung: st
     assert done.said("is left out of the inventory") == 2
     assert done.said("no answer within 1.5 s")
     # Both at once, Ansible's own time on a busy machine included.
-    assert 1.5 < done.seconds < 20
+    assert 1.5 < done.seconds < 60
 
 
 def test_one_that_does_not_answer_can_be_an_error(place: Place, uri: str, tmp_path: Path) -> None:
@@ -197,60 +229,3 @@ def test_one_that_does_not_answer_can_be_an_error(place: Place, uri: str, tmp_pa
     done = place.list(environment={"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}, **options)
     assert done.rc != 0
     assert done.said("is left out of the inventory")
-
-
-# the cache
-
-
-CACHE = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": "cache"}
-
-
-def test_a_run_from_the_cache_makes_no_connection(place: Place, uri: str) -> None:
-    first = place.list(hypervisors=[uri], states=["all"], **CACHE)
-    assert place.connections() == [uri]
-    second = place.list(hypervisors=[uri], states=["all"], **CACHE)
-    assert place.connections() == []
-    assert (second.hosts, second.groups) == (first.hosts, first.groups)
-    # What is made of the guests may change without asking again.
-    third = place.list(hypervisors=[{"uri": uri, "name": "hv1"}], group_by=["host"], **CACHE)
-    assert place.connections() == []
-    assert third.groups == {"host_hv1": ["web1"]}
-    # Where addresses come from may not.
-    place.list(hypervisors=[uri], address_sources=[], **CACHE)
-    assert place.connections() == [uri]
-
-
-def test_the_cache_can_be_flushed(place: Place, uri: str) -> None:
-    place.list(hypervisors=[uri], **CACHE)
-    place.node("hv1", guest_xml("new", 9))
-    place.connections()
-    # ansible-inventory of core 2.18 has no such option.
-    (place.folder / "play.yml").write_text("- hosts: all\n  gather_facts: false\n", encoding="utf-8")
-    place.run("ansible-playbook", "-i", place.inventory(hypervisors=[uri], **CACHE), "--flush-cache", "play.yml")
-    assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["new"]
-    assert place.connections() == [uri]
-
-
-def test_who_did_not_answer_is_asked_again(place: Place, uri: str, tmp_path: Path) -> None:
-    hypervisors = [uri, over(tmp_path / "dead.sock")]
-    place.list(hypervisors=hypervisors, **CACHE)
-    assert sorted(place.connections()) == sorted(hypervisors)
-    done = place.list(hypervisors=hypervisors, **CACHE)
-    assert place.connections() == hypervisors[1:]
-    assert sorted(done.hosts) == ["web1"]
-    assert done.said("is left out of the inventory")
-
-
-def test_a_cache_out_of_shape_is_read_anew(place: Place, uri: str) -> None:
-    place.list(hypervisors=[uri], **CACHE)
-    (path,) = (place.folder / "cache").iterdir()
-    for content in ("[]", '{"made_for": [1, "lease", "agent"], "hypervisors": [1]}'):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        if "__payload__" in entry:
-            # Since core 2.19 the text of the value stands in here.
-            path.write_text(json.dumps({**entry, "__payload__": content}), encoding="utf-8")
-        else:
-            path.write_text(content, encoding="utf-8")
-        place.connections()
-        assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["web1"]
-        assert place.connections() == [uri]

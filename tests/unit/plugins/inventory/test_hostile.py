@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -36,9 +37,17 @@ NAMES = [
     "a,b:!c",
     "[1:3]",
 ]
+DEVICES = (
+    f"<disk type='file'><source file={quoteattr(EVIL)}/><target dev='vda' bus='virtio'/></disk>"
+    f"<interface type='bridge'><source bridge={quoteattr(EVIL)}/></interface>"
+)
 HOST = "lookup__pipe____touch_pwned_____"
 
 OPTIONS: dict[str, Any] = {
+    "details": ["stats", "xml"],
+    "group_by": ["host", "kind", "state", "tag", "network", "os", "estate"],
+    "filters": [{"exclude": "virt_title == 'x' or virt_disks[0].source == 'x'"}],
+    "query": "[?contains(virt_title, 'lookup')]",
     "compose": {
         "c_plain": "virt_title",
         "c_joined": "'<' ~ virt_title ~ '>'",
@@ -86,6 +95,8 @@ PLAY = """
     - ansible.builtin.debug:
         msg: "{{ lookup('template', 'all.j2') }}"
     - ansible.builtin.debug:
+        msg: "{{ virt_os }} {{ virt_estate }} {{ virt_disks }} {{ virt_nics[0].source }} {{ virt_xml }} {{ virt_stats }}"
+    - ansible.builtin.debug:
         msg: a bare variable is evaluated as an expression
       when: virt_title
       ignore_errors: true
@@ -103,7 +114,8 @@ def hostile(place: Place) -> Place:
         "{{ virt_title }} {{ virt_description }} {% for tag in virt_tags %}{{ tag }}{% endfor %} {{ c_dict }}",
         encoding="utf-8",
     )
-    more = {"title": TITLE, "description": DESCRIPTION, "tags": TAGS}
+    more = {"title": TITLE, "description": DESCRIPTION, "tags": TAGS, "estate": EVIL, "devices": DEVICES}
+    more["system"] = f"http://x/{EVIL}/\u202e{EVIL}"
     place.node("hv1", *(guest_xml(name, number, **more) for number, name in enumerate(NAMES)))
     return place
 
@@ -135,6 +147,8 @@ def test_listings(hostile: Place, uri: str) -> None:
     assert (host["virt_title"], host["virt_description"]) == (SEEN_TITLE, SEEN_DESCRIPTION)
     assert host["virt_tags"] == [EVIL, "{{ 6 * 7 }}", "a,b:c", "all", ""]
     assert (host["virt_name"], host["ansible_virtfleet_guest"]) == (EVIL, EVIL)
+    assert host["virt_disks"][0]["source"] == host["virt_nics"][0]["source"] == host["virt_estate"] == EVIL
+    assert EVIL.replace("'", "&apos;") in host["virt_xml"] or EVIL in host["virt_xml"]
     assert host["c_joined"] == f"<{SEEN_TITLE}>"
     assert sorted(listed.hosts) == sorted(
         [

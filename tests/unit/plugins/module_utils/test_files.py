@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -403,3 +404,18 @@ def test_a_guest_sees_what_was_in_the_source(
     files.import_image(str(path), str(source), format, sha(source), size + 4096, {}, replace=True)
     qemu_img("convert", "-f", format, "-O", "raw", path, tmp_path / "seen")
     assert (tmp_path / "seen").read_bytes() == source.read_bytes() + bytes(4096)
+
+
+def test_a_small_file_is_read_and_replaced_in_one_step(files: LocalFiles, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    assert files.file_content(str(path)) is None
+    files.write_file(str(path), b"one")
+    path.chmod(0o640)
+    files.write_file(str(path), b"two")
+    assert files.file_content(str(path)) == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(HostError, match="could not read"):
+        files.file_content(str(tmp_path))
+    with pytest.raises(HostError, match="could not write .*/none/x.png: No such file"):
+        files.write_file(str(tmp_path / "none" / "x.png"), b"")

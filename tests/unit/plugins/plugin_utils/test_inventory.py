@@ -7,18 +7,20 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestSummary, InterfaceSummary, Lease
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
+    Answer,
     Found,
-    Source,
     agent_addresses,
+    agent_os,
     defined_addresses,
     group_names,
     host_name,
@@ -28,7 +30,6 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import (
     record_of,
     sort_leases,
     sound,
-    sources,
     variables,
 )
 
@@ -46,46 +47,6 @@ def guest(name: str, number: int = 1, state: str = "running", **more: Any) -> di
 
 def found(*records: dict[str, Any], source: Source = HV1) -> list[Found]:
     return [Found(source, record) for record in records]
-
-
-# hypervisors
-
-
-@pytest.mark.parametrize(
-    ("uri", "name"),
-    [
-        ("qemu:///system", "localhost"),
-        ("test:///default", "localhost"),
-        ("qemu:///system?socket=/run/other/libvirt-sock", "localhost"),
-        ("qemu+ssh://root@hv1.example:2222/system?no_verify=0", "hv1.example"),
-        ("xen+tls://10.0.0.7/", "10.0.0.7"),
-        ("qemu+tcp://[2001:db8::1]/system", "2001:db8::1"),
-    ],
-)
-def test_a_hypervisor_is_named_by_its_uri(uri: str, name: str) -> None:
-    assert sources([uri]) == [Source(uri, name)]
-
-
-def test_hypervisors_of_one_name_are_told_apart_by_their_place_in_the_list() -> None:
-    entries = ["qemu:///system", {"uri": "xen:///system"}, {"uri": "test:///default", "name": "localhost-2"}, "lxc:///"]
-    assert [source.name for source in sources(entries)] == ["localhost", "localhost-3", "localhost-2", "localhost-4"]
-
-
-@pytest.mark.parametrize(
-    ("entries", "said"),
-    [
-        ([], "the list is empty"),
-        (["hv1"], "'hv1' is not a libvirt URI"),
-        ([7], "7 is not a libvirt URI"),
-        ([{"name": "hv1"}], "None is not a libvirt URI"),
-        ([{"url": "qemu:///system"}], "there is no option url"),
-        (["qemu:///system", "qemu:///system"], r"hypervisors\[1\]: qemu:///system stands in the list already"),
-        ([{"uri": "a:///", "name": "x"}, {"uri": "b:///", "name": "x"}], "is called x too"),
-    ],
-)
-def test_a_wrong_list_of_hypervisors_says_what_to_write(entries: list[Any], said: str) -> None:
-    with pytest.raises(SpecError, match=said):
-        sources(entries)
 
 
 # names
@@ -165,28 +126,29 @@ def test_host_names_differ_and_do_not_depend_on_order(guests: list[tuple[str, So
 @pytest.mark.parametrize("there", ["stopped", "paused", "saved", "crashed"])
 def test_a_guest_that_moved_appears_where_it_runs(there: str) -> None:
     for answers in (
-        {HV1: [guest("web1")], HV2: [guest("web1", state=there)]},
-        {HV2: [guest("web1", state=there)], HV1: [guest("web1")]},
+        {HV1: Answer([guest("web1")]), HV2: Answer([guest("web1", state=there)])},
+        {HV2: Answer([guest("web1", state=there)]), HV1: Answer([guest("web1")])},
+        {HV2: Answer([guest("web1")], stale=True), HV1: Answer([guest("web1")])},
     ):
         assert [each.source.name for each in merge(answers)] == ["hv1"]
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
 def test_copies_that_are_all_running_or_all_off_are_all_there(state: str) -> None:
-    guests = merge({HV1: [guest("web1", state=state)], HV2: [guest("web1", state=state)]})
+    guests = merge({source: Answer([guest("web1", state=state)]) for source in (HV1, HV2)})
     assert host_names(guests) == ["web1_on_hv1", "web1_on_hv2"]
 
 
 def test_guests_come_in_the_order_of_hypervisors_and_names() -> None:
-    answers = {HV2: [guest("b", 1), guest("a", 2)], HV1: [guest("c", 3)]}
+    answers = {HV2: Answer([guest("b", 1), guest("a", 2)]), HV1: Answer([guest("c", 3)])}
     assert [each.record["name"] for each in merge(answers)] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"uuid": "x"}, {"state": "{{ x }}"}, {"tags": None}, {"vcpus": "1"}])
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"uuid": "x"}, {"state": "{{ x }}"}, {"tags": None}, {"vcpus": "1"}, {"nics": ["x"]}])
 def test_a_record_out_of_shape_is_passed_over(wrong: dict[str, Any]) -> None:
     assert sound(guest("web1"))
     assert not sound({**guest("web1"), **wrong})
-    assert merge({HV1: [{**guest("web1"), **wrong}, None, "text"]}) == []  # type: ignore[list-item]
+    assert merge({HV1: Answer([{**guest("web1"), **wrong}, None, "text"])}) == []  # type: ignore[list-item]
 
 
 # addresses
@@ -260,7 +222,7 @@ def test_only_an_address_of_another_machine_is_taken(hostile: Any) -> None:
     assert agent_addresses([NIC], answer(hostile)) == ([], None)
     if isinstance(hostile, str):
         assert lease_addresses([NIC], {MAC: [hostile]}) == ([], None)
-        assert "ansible_host" not in variables(Found(HV1, guest("web1", address=hostile, addresses=[hostile])), "auto")
+        assert "ansible_host" not in variables(Found(HV1, guest("web1", address=hostile, addresses=[hostile])))
 
 
 @pytest.mark.parametrize(
@@ -296,10 +258,34 @@ def test_groups_say_their_kind() -> None:
     assert group_names(tagged, [], "vm_") == []
 
 
+def test_groups_by_what_a_guest_is() -> None:
+    nics = [{"type": "network", "source": "lab"}, {"type": "bridge", "source": "br0"}, {"type": "direct", "source": "eth0"}]
+    nics += [{"type": "network", "source": "lab"}, {"type": "user"}]
+    each = Found(HV1, guest("web1", kind="kvm", os="debian-12", estate="house", nics=nics))
+    kinds = ["kind", "network", "os", "estate"]
+    assert group_names(each, kinds, "") == ["kind_kvm", "network_lab", "network_br0", "os_debian-12", "estate_house"]
+    assert group_names(Found(HV1, guest("web1")), kinds, "") == []
+
+
+def test_the_system_that_an_agent_tells() -> None:
+    assert agent_os({"id": "debian", "version-id": "12", "name": "Debian"}) == "debian-12"
+    assert agent_os({"id": "arch"}) == "arch"
+    for wrong in (None, [], {}, {"id": 7, "version-id": ["x"]}):
+        assert agent_os(wrong) == ""
+
+
+def test_what_is_large_is_cut() -> None:
+    values = variables(Found(HV1, guest("web1", xml="<a/>" * 100_000, stats={"a": "{{ 1 }}\x1b[0m"})))
+    assert len(values["virt_xml"]) == 256 * 1024
+    assert values["virt_stats"] == {"a": "{{ 1 }}"}
+
+
 def test_variables() -> None:
     record = guest("web1", title="T", description="D", tags=["prod"], estate="e", agent=True)
-    record.update(addresses=["10.0.0.1", "fd00::1"], address="10.0.0.1")
-    assert variables(Found(HV1, record), "auto") == {
+    record.update(addresses=["10.0.0.1", "fd00::1"], address="10.0.0.1", kind="kvm", os="debian-12")
+    record["disks"] = [{"target": "vda", "device": "disk", "bus": "virtio", "source": "/a"}]
+    record["nics"] = [{"mac": MAC, "type": "network", "source": "lab"}]
+    assert variables(Found(HV1, record, stale=True)) == {
         "virt_name": "web1",
         "virt_uuid": "6695eb01-f6a4-8304-79aa-000000000001",
         "virt_host": "hv1",
@@ -314,7 +300,13 @@ def test_variables() -> None:
         "virt_tags": ["prod"],
         "virt_addresses": ["10.0.0.1", "fd00::1"],
         "virt_agent": True,
+        "virt_kind": "kvm",
+        "virt_os": "debian-12",
+        "virt_disks": [{"target": "vda", "device": "disk", "bus": "virtio", "source": "/a"}],
+        "virt_nics": [{"mac": MAC, "type": "network", "source": "lab"}],
+        "virt_stale": True,
         "ansible_host": "10.0.0.1",
+        "ansible_control_path": "%(directory)s/f924b349a4c8-%%p-%%r",
         "ansible_virtfleet_uri": "qemu+ssh://root@hv1/system",
         "ansible_virtfleet_guest": "web1",
     }
@@ -337,6 +329,14 @@ AGENT = "virtfleet.core.agent"
 def test_the_connection_follows_the_option(
     option: str, address: str | None, agent: bool, connection: str | None
 ) -> None:
-    result = variables(Found(HV1, guest("web1", address=address, agent=agent)), option)
+    result = variables(Found(replace(HV1, connection=option), guest("web1", address=address, agent=agent)))
     assert result.get("ansible_connection") == connection
     assert result.get("ansible_host") == address
+    assert ("ansible_control_path" in result) == (address is not None and option in ("auto", "ssh"))
+
+
+def test_kept_ssh_connections_are_told_apart_by_guest_not_by_address() -> None:
+    guests = [
+        Found(source, guest("web1", number, address="10.0.0.1")) for source in (HV1, HV2) for number in (1, 2)
+    ]
+    assert len({variables(each)["ansible_control_path"] for each in guests}) == 4

@@ -12,12 +12,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import Source, sound
-from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import Wish, read_all
+from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source, Wish
+from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import sound
+from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_read import read_all
 
 TEST = Source("test:///default", "test")
 
@@ -29,13 +31,13 @@ def hung(tmp_path: Path) -> Iterator[Source]:
         path = tmp_path / "hung.sock"
         listener.bind(str(path))
         listener.listen()
-        yield Source(f"qemu+unix:///system?socket={path}", "hung")
+        yield Source(f"qemu+unix:///system?socket={path}", "hung", Wish(("lease", "agent"), 1.0, 1.0))
 
 
 def test_each_gets_its_answer_and_what_hangs_ends_with_the_process(hung: Source) -> None:
     threads = set(threading.enumerate())
     started = time.monotonic()
-    first, second, third = read_all([hung, TEST, Source("nosuch:///", "x")], Wish(("lease", "agent"), 1.0, 1.0))
+    first, second, third = read_all([hung, TEST, Source("nosuch:///", "x")])
     assert time.monotonic() - started < 10
     assert first.guests is None
     assert "no answer within 1 s" in first.error
@@ -61,7 +63,7 @@ def test_a_reading_process_that_dies_is_told(hung: Source) -> None:
 
     thread = threading.Thread(target=end)
     thread.start()
-    (answer,) = read_all([hung], Wish((), 30.0, 1.0))
+    (answer,) = read_all([replace(hung, wish=Wish((), 30.0, 1.0))])
     thread.join()
     assert answer.guests is None
     assert "the reading process has died" in answer.error

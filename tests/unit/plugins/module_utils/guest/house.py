@@ -65,6 +65,13 @@ class Files:
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         return {path: found for path, found in self.configs.items() if any(fnmatchcase(path, p) for p in patterns)}
 
+    def file_content(self, path: str) -> bytes | None:
+        found = self.fake.file_at(path)
+        return None if found is None else found.data
+
+    def write_file(self, path: str, data: bytes) -> None:
+        self.fake.put_file(path, "raw", len(data), data=data)
+
     def write_xl_config(self, path: str, text: str) -> None:
         self.configs[path] = (text, self.configs.get(path, ("", False))[1])
 
@@ -82,6 +89,8 @@ class Files:
         return self.listing
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
+        if path in self.fake.folders:
+            return PathFacts(path, True, "dir")
         found = self.fake.file_at(path)
         size = len(found.data) if found is not None else 0
         return PathFacts(path, found is not None, "block" if path.startswith("/dev/") else "file", size_bytes=size)

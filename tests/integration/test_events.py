@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The event source on a real libvirtd, and the rulebook that starts crashed guests again, in a real ansible-rulebook."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import pytest
+import yaml
+
+from tests.contract.definitions import guest as idle_guest
+from tests.lab import Host
+from tests.lab.guests import until
+from tools.dev import venvs
+from tools.dev.errors import ToolError
+from tools.dev.pythons import pairs
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "guest_events.py"
+
+
+@pytest.fixture
+def guest(furnished: Host, guest_name: str) -> Iterator[libvirt.virDomain]:
+    """Return a running guest without an operating system."""
+    connection = libvirt.open(furnished.uri)
+    domain = connection.defineXML(idle_guest(guest_name))
+    domain.create()
+    yield domain
+    connection.close()
+
+
+def kill(host: Host, name: str) -> int:
+    """End a guest's QEMU as a crash would; return its process id."""
+    process = host.guests()[name]
+    os.kill(process.pid, signal.SIGKILL)
+    return process.pid
+
+
+def test_a_killed_guest_a_restarted_daemon_and_what_was_missed(furnished: Host, guest: libvirt.virDomain) -> None:
+    spec = importlib.util.spec_from_file_location("guest_events", SOURCE)
+    assert spec is not None and spec.loader is not None
+    source = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(source)
+    source.SHORTEST_PAUSE = 0.1
+    name = guest.name()
+
+    async def play() -> list[dict[str, Any]]:
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1)
+        running = asyncio.create_task(source.main(queue, {"hypervisors": [furnished.uri]}))
+
+        async def told(**words: Any) -> dict[str, Any]:
+            while True:
+                event = await asyncio.wait_for(queue.get(), 60)
+                if all(event.get(key) == value for key, value in words.items()):
+                    return event
+
+        try:
+            await told(kind="connection", type="connected")
+            kill(furnished, name)
+            crash = await told(guest=name, type="stopped")
+            guest.create()
+            start = await told(guest=name, type="started")
+            # While nobody listens, another crash.
+            furnished.stop_libvirtd()
+            lost = await told(kind="connection", type="lost")
+            kill(furnished, name)
+            furnished.start_libvirtd()
+            await told(kind="connection", type="connected")
+            missed = await told(guest=name, type="stopped")
+            return [crash, start, lost, missed]
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    crash, start, lost, missed = asyncio.run(play())
+    assert (crash["detail"], crash["crashed"], crash["hypervisor"]) == ("failed", True, furnished.uri)
+    assert start["detail"] == "booted"
+    assert lost["detail"]
+    assert missed["missed"] is True
+
+
+@pytest.fixture(scope="module")
+def programs() -> Path:
+    """Return where ansible-rulebook is, in an environment of its own; skip where it cannot be."""
+    java = shutil.which("java") or f"{os.environ.get('JAVA_HOME', '/nowhere')}/bin/java"
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("ansible-rulebook needs Java 17 or later, and there is none here (package openjdk-17-jre-headless)")
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < 17:
+        pytest.skip(f"ansible-rulebook needs Java 17 or later: {said.splitlines()[0]}")
+    try:
+        return venvs.ensure(ROOT, pairs(ROOT)["main"], "eda") / "bin"
+    except ToolError as error:
+        pytest.skip(f"ansible-rulebook cannot be installed here: {error}")
+
+
+def test_the_rulebook_starts_a_killed_guest_again_and_not_for_ever(
+    furnished: Host, guest: libvirt.virDomain, programs: Path, tmp_path: Path
+) -> None:
+    name = guest.name()
+    (tmp_path / "fleet.yml").write_text(yaml.safe_dump({"hypervisors": [furnished.uri]}))
+    (tmp_path / "inventory.yml").write_text(
+        yaml.safe_dump({"all": {"hosts": {"localhost": {"ansible_connection": "local"}}}})
+    )
+    command = [
+        str(programs / "ansible-rulebook"), "--rulebook", "virtfleet.core.restart_crashed_guests",
+        "--inventory", str(tmp_path / "inventory.yml"), "--vars", str(tmp_path / "fleet.yml"), "--print-events",
+    ]  # fmt: skip
+    environment = {
+        **{key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")},
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "LC_ALL": "C.UTF-8",
+    }
+    log = tmp_path / "rulebook.log"
+    with log.open("w") as out:
+        running = subprocess.Popen(
+            [*furnished.prefix, *command], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+
+        def said(word: str, times: int = 1) -> Any:
+            assert running.poll() is None, log.read_text()
+            return log.read_text().count(word) >= times
+
+        until(lambda: said("'type': 'connected'"), 120, "ansible-rulebook's connection", every=0.2)
+        first = kill(furnished, name)
+
+        def started() -> bool:
+            process = furnished.guests().get(name)
+            return process is not None and process.pid != first
+
+        until(started, 120, f"the new start of {name}", every=0.2)
+        # A QEMU that is killed while libvirt still starts it is a start that failed, and no crash.
+        until(lambda: said("PLAY RECAP"), 60, "the end of the rulebook's task", every=0.2)
+        # Again within the five minutes: told, and left alone.
+        kill(furnished, name)
+        until(lambda: said("'type': 'stopped'", 2), 60, "the second crash", every=0.2)
+        time.sleep(5)
+        assert name not in furnished.guests()
+    finally:
+        os.killpg(running.pid, signal.SIGTERM)
+        try:
+            running.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
