@@ -110,11 +110,11 @@ class Guests(Base):
         """
         found = []
         for nic in read.guest_summary(xml, "running").interfaces:
-            network = self._network(nic.network, missing_is_fine=True) if nic.network and nic.mac else None
+            name = nic.network or ""
+            network = self._network(name, missing_is_fine=True) if name and nic.mac else None
             if network is not None:
-                leases = self._call("read the leases of", "network", nic.network, network.DHCPLeases, nic.mac, already=unavailable)
-                if leases:
-                    found.append(read.leased(nic.mac, leases))
+                leases = self._call("read the leases of", "network", name, network.DHCPLeases, nic.mac, already=unavailable)
+                found += [read.leased(nic.mac, leases)] if leases else []
         return found
 
     def agent_ping(self, name: str, timeout: float) -> bool:
