@@ -141,7 +141,9 @@ def test_a_wrong_gateway_is_taken_back(case: tuple[Machine, str]) -> None:
     result = machine.play([wrong], fails=True).named("wrong")
     assert time.monotonic() - begun < 75
     assert result.outcome == "failed"
-    assert f"the gateway {NOBODY} does not answer over br0; the old configuration is back, with every address" in result.msg
+    assert f"the gateway {NOBODY} does not answer over br0" in result.msg
+    # Between them may stand that IPv6's router was not heard yet either.
+    assert "; the old configuration is back, with every address" in result.msg
     assert machine.tree() == before
     assert machine.links() == {"lo", "eth0"}
     assert machine.addresses("eth0") >= {address for address in had if "." in address}

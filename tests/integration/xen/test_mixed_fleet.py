@@ -57,7 +57,9 @@ class Fleet:
 
     def play(self, document: dict[str, Any], **options: Any) -> Results:
         """Make the document true on both hosts, in one run of one playbook."""
-        task = {"name": "hold", "virtfleet.core.estate": {"uri": "{{ uri }}", "document": document, **options}}
+        # One after the other: two that start at once on an emulated host may take longer than Xen's tools wait for a device.
+        estate = {"uri": "{{ uri }}", "document": document, "parallel": 1, **options}
+        task = {"name": "hold", "virtfleet.core.estate": estate}
         return self.controller([{"hosts": "fleet", "gather_facts": False, "tasks": [task]}], timeout=900)
 
     def inventory(self) -> dict[str, Any]:

@@ -65,11 +65,13 @@ def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Opt
         "hold": {"a": "paused", "b": "saved", "c": "running"},
         "go on": {"a": "running", "b": "running", "c": "stopped"},
     }
+    # One after the other, as in the test of a mixed fleet.
+    how: Options = {"wait_for": "address", "wait_timeout": "5m", "parallel": 1}
     tasks = [
         # They obey once their kernel is up, which an address shows.
         entry
         for title, states in steps.items()
-        for entry in idiom("estate", title, document=_states(prefix, booted, states), wait_for="address", wait_timeout="5m")
+        for entry in idiom("estate", title, document=_states(prefix, booted, states), **how)
     ]
     gone = {
         "document": {"version": 1, "name": prefix},
