@@ -89,7 +89,7 @@ def test_only_what_is_asked_for() -> None:
             domain, network = other.lookupByName("test"), other.networkLookupByName("default")
             # Nobody says when it listens: until it does, the network comes and goes.
             event = None
-            for _ in range(100):
+            for _time in range(100):
                 domain.suspend()
                 domain.resume()
                 network.destroy()
@@ -98,7 +98,7 @@ def test_only_what_is_asked_for() -> None:
                     event = await following(queue, 0.2)
                     break
             assert event is not None and event["kind"] == "network"
-            for _ in range(queue.qsize()):
+            for _time in range(queue.qsize()):
                 assert queue.get_nowait()["kind"] == "network"
             other.close()
 
@@ -113,14 +113,14 @@ def test_what_finds_no_room_is_counted_at_its_place() -> None:
         buffer.put({"kind": "pool", "number": 5})
         assert (await buffer.get())["number"] == 0
         buffer.put({"kind": "lifecycle", "number": 6})
-        assert [(await buffer.get())["number"] for _ in range(2)] == [1, 2]
+        assert [(await buffer.get())["number"] for _time in range(2)] == [1, 2]
         gap = await buffer.get()
         assert (gap["kind"], gap["count"], gap["kinds"]) == ("dropped", 3, {"lifecycle": 2, "pool": 1})
         assert (await buffer.get())["number"] == 6
         # A gap at the end is told too.
         for number in range(4):
             buffer.put({"kind": "pool", "number": number})
-        assert [(await buffer.get())["kind"] for _ in range(4)] == ["pool", "pool", "pool", "dropped"]
+        assert [(await buffer.get())["kind"] for _time in range(4)] == ["pool", "pool", "pool", "dropped"]
 
     asyncio.run(play())
 
@@ -131,7 +131,7 @@ def test_a_rulebook_that_is_slow_gets_the_end_of_a_storm_too() -> None:
             assert (await following(queue))["type"] == "connected"
             other = libvirt.open(URI)
             domain = other.lookupByName("test")
-            for _ in range(50):
+            for _time in range(50):
                 domain.suspend()
                 domain.resume()
             await asyncio.sleep(0.5)
@@ -152,7 +152,7 @@ def test_a_hypervisor_that_is_away_is_told_once_and_others_go_on(monkeypatch: py
     async def play() -> None:
         away = "qemu:///system?socket=/no/such-socket"
         async with listening(hypervisors=[away, URI]) as queue:
-            told = {(event["hypervisor"], event["type"]) for event in [await following(queue) for _ in range(2)]}
+            told = {(event["hypervisor"], event["type"]) for event in [await following(queue) for _time in range(2)]}
             assert told == {(away, "failed"), (URI, "connected")}
             with pytest.raises(asyncio.TimeoutError):
                 await following(queue, 0.6)

@@ -156,7 +156,7 @@ def test_the_time_limit_ends_a_command_and_what_it_started(shell: ConsoleShell, 
     with pytest.raises(CommandTimeout, match="did not end within 0.3 s and was stopped; it last said: half way"):
         shell.run(f"echo half way; sleep 60 & echo $! > {tmp_path}/child; wait", timeout=0.3)
     child = int((tmp_path / "child").read_text())
-    for _ in range(100):
+    for _time in range(100):
         if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
             break
         time.sleep(0.05)

@@ -136,18 +136,18 @@ def test_the_time_limit_says_what_was_seen_last() -> None:
     terminal = Terminal(timeout=20)
     with pytest.raises(Timeout, match="within 20 s; it last said: Kernel panic"):
         terminal.says(b"\x1b[31mKernel panic\r\n", 3)
-        for _ in range(10):
+        for _time in range(10):
             terminal.says(b"", 4)
     silent = Terminal(timeout=5)
     with pytest.raises(Timeout, match="said nothing: see that its kernel has a console"):
-        for _ in range(10):
+        for _time in range(10):
             silent.says(b"", 4)
 
 
 def test_a_guest_that_never_stops_talking_meets_the_limit_too() -> None:
     terminal = Terminal(timeout=5)
     with pytest.raises(Timeout):
-        for _ in range(100):
+        for _time in range(100):
             terminal.login.feed(b"blah blah\r\n", terminal.now)
             terminal.now += 0.1
             terminal.login.tick(terminal.now)

@@ -93,7 +93,7 @@ def test_a_file_comes_whole_through_any_noise(data: bytes, draw: st.DataObject) 
         lines = printed(data, talk.tag)
         sent = b"".join(lines[number - 1] for number in gathered.missing) if rounds else b"".join(lines)
         # The kernel writes wherever it likes, and less and less.
-        for _ in range(max(0, 4 - rounds)):
+        for _time in range(max(0, 4 - rounds)):
             place = draw.draw(st.integers(0, len(sent)))
             sent = sent[:place] + draw.draw(st.sampled_from(KERNEL)) + sent[place:]
         cut = draw.draw(st.integers(0, len(sent)))
