@@ -583,13 +583,21 @@ class _Convergence:
         """Return what stays untrue of the running or saved guest after this plan."""
         if self.facts is None or self.facts.warm_xml is None or context.cold:
             return []
-        live_now = {change.path for change in changes if change.effect is Effect.LIVE}
+        live_now = {path for change in changes if change.effect is Effect.LIVE for path in (change.path, *self._pulled(change))}
         if self.written or self.spec.overlays:
             want = observe(GUEST, self.tree, live=True)
         else:
             want = comparable(GUEST, seen(self.facts).have)
         found = pending_between(GUEST, want, self.running, context)
         return [change for change in found if not any(change.path[: len(path)] == path for path in live_now)]
+
+    def _pulled(self, change: Change) -> list[tuple[str, ...]]:
+        """Return what a device that goes is called in the running guest, where it may still have another target."""
+        row = GUEST.entry(change.path[0]) if len(change.path) == 2 and change.after is None else None
+        if not isinstance(row, Keyed):
+            return []
+        (twin,) = row.twins([change.before], self.running.get(row.name, ()))
+        return [(row.name, row.key(twin))] if twin is not None else []
 
     def _unmanaged(self, made: Expanded) -> dict[tuple[str, str], tuple[str, ...]]:
         names = unmanaged(GUEST, made.want, made.have) if self.facts is not None else []

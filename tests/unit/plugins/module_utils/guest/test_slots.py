@@ -69,3 +69,17 @@ def test_a_disk_that_takes_no_port_is_plugged_in(full: House) -> None:
     plan, _outcomes = full.run(disks=[{"size": "1GiB", "bus": "scsi"}, {"name": "more", "size": "1GiB", "bus": "virtio"}])
     (guest,) = [action for action in plan.actions if action.kind == "guest"]
     assert {c.path[1]: str(c.effect) for c in guest.changes} == {"root": "live", "more": "restart"}
+
+
+def test_a_disk_that_was_to_move_and_goes_instead_does_not_wait() -> None:
+    house = House()
+    data = {"name": "data", "size": "1GiB"}
+    house.run(memory="512MiB", state="running", disks=[{"size": "1GiB"}, data])
+    # Its new bus and target wait for a restart, and in the running guest it has the old ones.
+    moved, _outcomes = house.run(disks=[{"size": "1GiB"}, {**data, "bus": "scsi"}])
+    assert moved.pending
+    gone = house.plan(disks=[{"size": "1GiB"}])
+    assert gone.pending == {}
+    house.run(disks=[{"size": "1GiB"}])
+    assert house.plan(disks=[{"size": "1GiB"}]).pending == {}
+    assert "-data" not in (house.fake.guests()["web1"].live_xml or "")
