@@ -70,6 +70,7 @@ EXAMPLES = r"""
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -162,7 +163,9 @@ class Buffer:
                 # At its place: behind what came before the gap, and before what comes after it.
                 self._waiting.append(self._gap())
             self._waiting.append(event)
-        self._loop.call_soon_threadsafe(self._some.set)
+        # What comes when the rulebook has ended is nobody's.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._some.set)
 
     async def get(self) -> Event:
         """Return the next event; wait for one."""
