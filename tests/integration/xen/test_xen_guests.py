@@ -194,10 +194,10 @@ def test_each_change_does_what_the_plan_predicted(play: XenPlayer, guest_name: s
 
 # Bad input, and what is said of it before anything is touched; all of one document at once.
 WRONG: dict[str, tuple[Options, str]] = {
-    "kernel": ({"kernel": "/gone"}, "kernel: /gone does not exist on the host"),
+    "kernel": ({"kernel": "/gone"}, "/gone does not exist on the host"),
     "big": ({"memory": "64GiB", "memory_max": "64GiB"}, "are more than the host has"),
     "nic": ({"nics": [{"type": "user"}]}, "not supported by the hypervisor driver xen"),
-    "agent": ({"agent": True}, "agent: not supported by the hypervisor driver xen"),
+    "agent": ({"agent": True}, "not supported by the hypervisor driver xen"),
 }
 REFUSED: list[tuple[Options, str]] = [
     ({"memory": "1900MiB", "memory_max": "1900MiB", "state": "running"}, "shall be started with 1900MiB together"),
@@ -216,7 +216,7 @@ def test_what_cannot_be(play: XenPlayer, guest_name: str, booted: Options) -> No
     wrong = results.named("document")
     assert wrong.outcome == "failed"
     for number, (_options, said) in enumerate(WRONG.values()):
-        assert any(f"guests[{number}]" in line and said in line for line in wrong.msg.split("; ")), wrong.msg
+        assert any(f"guests[{number}]." in line and said in line for line in wrong.msg.split("; ")), wrong.msg
     for number, (_options, said) in enumerate(REFUSED):
         refused = results.named(f"refused {number}")
         assert refused.outcome == "failed" and said in refused.msg, refused.msg
