@@ -81,7 +81,7 @@ def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Opt
     }
     look = [task("look", "guest_info", name=[f"{prefix}-a", f"{prefix}-b"]), task("host", "host_info")]
     try:
-        results = play([*tasks, *look])
+        results = play([*tasks, *look], timeout=2400)
     finally:
         ended = play([task("remove", "estate", **gone), task("remove (again)", "estate", **gone)])
     for title in steps:
