@@ -379,15 +379,7 @@ def lease_addresses(found: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         {
             "name": name,
             "mac": (entry.get("hwaddr") or "").lower(),
-            "addresses": [
-                {
-                    "address": each["addr"],
-                    "prefix": int(each["prefix"]),
-                    # virIPAddrType: 0 is IPv4, 1 is IPv6
-                    "family": "ipv6" if each["type"] == 1 else "ipv4",
-                }
-                for each in entry.get("addrs") or ()
-            ],
+            "addresses": [_told(each["addr"], each) for each in entry.get("addrs") or ()],
         }
         for name, entry in sorted((found or {}).items())
     ]
@@ -398,11 +390,13 @@ def leased(mac: str, leases: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "name": "",
         "mac": mac.lower(),
-        "addresses": [
-            {"address": each["ipaddr"], "prefix": int(each["prefix"]), "family": "ipv6" if each["type"] == 1 else "ipv4"}
-            for each in leases
-        ],
+        "addresses": [_told(each["ipaddr"], each) for each in leases],
     }
+
+
+def _told(address: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an address with the prefix and the type (virIPAddrType: 0 is IPv4, 1 is IPv6) that libvirt tells beside it."""
+    return {"address": address, "prefix": int(entry["prefix"]), "family": "ipv6" if entry["type"] == 1 else "ipv4"}
 
 
 def agent_addresses(answer: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import secrets
 import shlex
 import time
 from collections.abc import Callable
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from ansible_collections.virtfleet.core.plugins.module_utils._console.login import Account, Login
 from ansible_collections.virtfleet.core.plugins.module_utils._console.shell import (
@@ -32,6 +32,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     Unsupported,
     VirtError,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._ports import ConsolePort
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import CommandTimeout, Done, NoSuchFile
 
 # Both ways. A console of 115200 baud carries 8 KiB of files in a second at best.
@@ -55,20 +56,10 @@ mv "$f/rc.part" "$f/rc"
 _PLACE = re.compile(r"\A(/[A-Za-z0-9._/-]{1,200}) (\S{1,20})(?: (\S{1,64}))?\Z")
 
 
-class Port(Protocol):
-    """A console that is open."""
-
-    def read(self, timeout: float) -> bytes:
-        """Return what the guest has written, nothing when it writes nothing within ``timeout`` seconds."""
-
-    def write(self, data: bytes) -> None:
-        """Type on the console."""
-
-
 class ConsoleShell:
     """A shell behind a guest's console."""
 
-    def __init__(self, port: Port, guest: str, poll_interval: float = 0.05, patience: float = PATIENCE) -> None:
+    def __init__(self, port: ConsolePort, guest: str, poll_interval: float = 0.05, patience: float = PATIENCE) -> None:
         self._port = port
         self._guest = guest
         self._poll_interval = poll_interval
