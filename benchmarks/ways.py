@@ -31,36 +31,48 @@ PEER = "community.libvirt.libvirt_qemu"
 
 def measure(host: Host) -> Table:
     """Return the table. The guest is idle; what is measured is the way, not what is run."""
-    table = Table("Ways into a guest", ("what", "how", "first command s", "each more s", "put MB/s", "fetch MB/s"))
+    table = Table("Ways into a guest", ("what", "how", "first command s", "each more s", "file of", "put MB/s", "fetch MB/s"))
     print("ways into a guest ...", flush=True)
-    files = {count: _file(host.folder / f"carried-{count}", count) for count in (AGENT_BYTES, CONSOLE_BYTES)}
+    carried = host.folder / "carried"
+    agent_files = (("random bytes", _file(carried, os.urandom(AGENT_BYTES))), ("program text", _file(carried, _text())))
+    console_files = (("random bytes", _file(carried, os.urandom(CONSOLE_BYTES))),)
     with running(host, domain_xml(NAME, tiny.build().into(host.folder), network=None)):
         connection = libvirt.open(host.uri)
         wait_for_agent(connection.lookupByName(NAME), 240)
         connection.close()
         mine = {"ansible_virtfleet_uri": host.uri}
         own = Path(sys.executable)
-        ways: list[tuple[str, str, Path | str, Mapping[str, str], int]] = [
-            ("agent", "virtfleet.core.agent", own, mine, AGENT_BYTES),
-            ("agent", PEER, peers.python(), {"ansible_libvirt_uri": host.uri}, AGENT_BYTES),
-            ("console", "virtfleet.core.console", own, mine, CONSOLE_BYTES),
+        ways: list[tuple[str, str, Path | str, Mapping[str, str], tuple[tuple[str, Path], ...]]] = [
+            ("agent", "virtfleet.core.agent", own, mine, agent_files),
+            ("agent", PEER, peers.python(), {"ansible_libvirt_uri": host.uri}, agent_files),
+            ("console", "virtfleet.core.console", own, mine, console_files),
         ]
-        for what, plugin, python, variables, count in ways:
+        for what, plugin, python, variables, files in ways:
             if isinstance(python, str):
                 table.note(f"{plugin}: skipped: {python}")
                 continue
-            found = _inside(python, plugin, variables, files[count])
-            if not found["whole"]:
-                table.note(f"{plugin}: the file came back changed.")
-            rates = (number(count / 1e6 / found[way]) for way in ("put", "fetch"))
-            table.add(what, plugin, number(found["first"]), f"{found['command']:.3f}", *rates)
-    table.note(f"Files of random bytes: {AGENT_BYTES // MIB} MiB by the agent, {CONSOLE_BYTES // 1024} KiB over the console.")
+            for kind, file in files:
+                found = _inside(python, plugin, variables, file)
+                if not found["whole"]:
+                    table.note(f"{plugin}: the file of {kind} came back changed.")
+                rates = (number(file.stat().st_size / 1e6 / found[way]) for way in ("put", "fetch"))
+                table.add(what, plugin, number(found["first"]), f"{found['command']:.3f}", kind, *rates)
+    table.note(f"Files of {AGENT_BYTES // MIB} MiB by the agent, of {CONSOLE_BYTES // 1024} KiB over the console.")
     return table
 
 
-def _file(path: Path, count: int) -> Path:
-    path.write_bytes(os.urandom(count))
+def _file(folder: Path, data: bytes) -> Path:
+    """Write a file of its own into a folder."""
+    folder.mkdir(exist_ok=True)
+    path = folder / str(len(list(folder.iterdir())))
+    path.write_bytes(data)
     return path
+
+
+def _text() -> bytes:
+    """Return as much text as the agent carries: this repository's own, over and over where it is not enough."""
+    own = b"".join(path.read_bytes() for path in sorted((ROOT / "plugins").rglob("*.py")))
+    return (own * (AGENT_BYTES // len(own) + 1))[:AGENT_BYTES]
 
 
 def _inside(python: Path, plugin: str, variables: Mapping[str, str], file: Path) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run commands and move files in a guest through its QEMU guest agent.
 
-Commands and reading go by ``guest-exec`` and ``/bin/sh``, writing by ``guest-file-write``. The agent creates files that
-everybody may write (mode 0666), so the shell creates them before.
+Commands go by ``guest-exec`` and ``/bin/sh``, files by the agent's own commands for them. The agent creates files that
+everybody may write (mode 0666), so the shell creates them before. What can be packed travels packed, where the guest has
+gzip: an agent takes its messages letter by letter, so that the bytes that travel are what a transfer costs.
 
 A command's output goes to files in the guest, because the agent keeps no more than 16 MiB of what it captures, and
 libvirt passes no answer above 4 MiB: what is too big for one answer is read in blocks. Only where the guest has no
@@ -21,7 +22,7 @@ import io
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -30,25 +31,16 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     NotFound,
     SpecError,
     Timeout,
-    Unsupported,
     VirtError,
 )
+from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent_files, _packing
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_files import STEP_SECONDS, AgentFiles, Call, clean
 
-# Carries one command to the agent and returns what stands under "return" in its answer; the second argument is the
-# seconds that the answer may take. Raises VirtError.
-Call = Callable[[Mapping[str, Any], float], Any]
-
-# What one message carries to the guest. libvirt's qemuAgentIOWrite begins a message anew when the buffer of the agent's
-# socket fills up in its middle, so that the agent reads garbage and falls silent. That buffer has 208 KiB by default
-# (net.core.wmem_default), and base64 makes 4 bytes of 3.
-SEND_BYTES = 96 * 1024
-# What one answer carries back. libvirt passes strings of up to 4 MiB (REMOTE_STRING_MAX in its remote_protocol.x).
-ANSWER_BYTES = 1024 * 1024
 # What a command wrote is kept in memory here.
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
-# The short scripts and a block may take that long in a busy emulated guest, whatever time limit suits a ping.
-STEP_SECONDS = 60.0
 LONGEST_POLL_SECONDS = 1.0
+# What is packed in the guest before it is read: the time to do so is a step's.
+PACK_LIMIT_BYTES = 64 * 1024 * 1024
 
 # The shell that a guest must have; everything else that the scripts call is POSIX, and in busybox.
 SHELL = "/bin/sh"
@@ -111,13 +103,39 @@ exit 0
 
 # What is not there is told by code, since a guest may word its errors in any language.
 _ABSENT, _NO_FILE = 210, 211
-_CREATE = f'[ -d "$(dirname -- "$1")" ] || exit {_ABSENT}; umask 077; : >"$1"'
+# $1: the file, $2: where its packed bytes go, or nothing. Says "gzip" where they may.
+_CREATE = f"""
+[ -d "$(dirname -- "$1")" ] || exit {_ABSENT}
+umask 077
+: >"$1" || exit
+[ -n "$2" ] && command -v gzip >/dev/null 2>&1 && : >"$2" && echo gzip
+exit 0
+"""
+_UNPACK = 'gzip -dc <"$2" >"$1"; rc=$?; rm -f -- "$2"; exit $rc'
 _SIZE = f'[ -e "$1" ] || exit {_ABSENT}; [ -f "$1" ] || exit {_NO_FILE}; wc -c <"$1"'
-_READ = 'dd if="$1" bs="$2" skip="$3" count=1 2>/dev/null'
+# $1: the file, $2: name of a packed copy, $3 and $4: the least and the most that is packed, $5: bytes of a sample, $6: what
+# it must pack to. Says the size, and the copy and its size where there is one.
+_PACK = f"""
+[ -e "$1" ] || exit {_ABSENT}
+[ -f "$1" ] || exit {_NO_FILE}
+size=$(wc -c <"$1") || exit
+echo $((size))
+[ $((size)) -ge "$3" ] && [ $((size)) -le "$4" ] && command -v gzip >/dev/null 2>&1 || exit 0
+[ $(($(dd if="$1" bs="$5" count=1 2>/dev/null | gzip -1c | wc -c))) -le "$6" ] || exit 0
+umask 077
+for base in /tmp /run /dev/shm; do
+  copy=$base/$2
+  if gzip -1c <"$1" 2>/dev/null >"$copy"; then
+    echo "$copy" $(($(wc -c <"$copy")))
+    exit 0
+  fi
+  rm -f "$copy"
+done
+exit 0
+"""
 _REMOVE = 'rm -rf -- "$1"'
+_PACKED = re.compile(rb"([0-9]{1,18})(?:\n(/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}))?\Z")
 _HEADER = re.compile(rb"(?:direct|files (/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}) ([0-9]{1,18}))\Z")
-
-_FORBIDDEN = re.compile(r"guest-(?:exec|file)[a-z-]*\b.*(?:disabled|not allowed|not been found)", re.DOTALL)
 
 
 class CommandTimeout(Timeout):
@@ -137,20 +155,11 @@ class Done:
     stderr: bytes
 
 
-def clean(data: bytes | str, limit: int = 400) -> str:
-    """Return what a guest said as one line for an error: no control characters, its end if it is long."""
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[-4 * limit :]).split())
-    return line if len(line) <= limit else "..." + line[-limit:]
-
-
-class Agent:
+class Agent(AgentFiles):
     """The agent of one running guest."""
 
     def __init__(self, call: Call, guest: str, answer_timeout: float = 10.0, poll_interval: float = 0.02) -> None:
-        self._call = call
-        self._guest = guest
-        self._answer_timeout = answer_timeout
+        super().__init__(call, guest, answer_timeout)
         self._poll_interval = poll_interval
 
     def ping(self) -> None:
@@ -172,7 +181,7 @@ class Agent:
         if "\0" in command:
             raise SpecError(f"could not run a command in guest {self._guest}: it contains a NUL character")
         place = f".virtfleet-{secrets.token_hex(8)}"
-        if stdin is None or len(stdin) + size <= SEND_BYTES:
+        if stdin is None or len(stdin) + size <= _agent_files.SEND_BYTES:
             return self._run(command, place, stdin, "", timeout)
         given = f"/tmp/{place}.in"  # noqa: S108 (in the guest; the name cannot be guessed)
         try:
@@ -185,7 +194,7 @@ class Agent:
             raise
 
     def put(self, source: BinaryIO, path: str) -> int:
-        """Write a file of the guest and return its size. A new file is readable by root alone."""
+        """Write a file of the guest and return its size; ``source`` can be read twice. A new file is readable by root alone."""
         size = self._write(source, path)
         there = self._size(path, "write")
         if there != size:
@@ -197,11 +206,23 @@ class Agent:
 
     def fetch(self, path: str, target: BinaryIO) -> int:
         """Copy a file of the guest to ``target`` and return its size."""
-        size = self._size(path, "read")
-        read = self._read(path, size, target)
+        what = f"read {path}"
+        size, copy, copy_size = self._looked_at(path, what)
+        place = self._absolute(path, what) if copy is None else copy
+        try:
+            if copy is None:
+                read = self._blocks(place, target, what, size)
+            else:
+                unpacked = _packing.Unpacked(target, size)
+                self._blocks(place, unpacked, what, copy_size)
+                read = unpacked.size
+        finally:
+            if copy is not None:
+                with contextlib.suppress(VirtError):
+                    self._remove(copy)
         if read != size:
             raise HostError(
-                f"could not read {path} in guest {self._guest}: it had {size} bytes and {read} were read; "
+                f"could not {what} in guest {self._guest}: it had {size} bytes and {read} were read; "
                 "something in the guest changes it, fetch a copy of it instead"
             )
         return size
@@ -212,7 +233,7 @@ class Agent:
     # in steps
 
     def _run(self, command: str, place: str, stdin: bytes | None, given: str, timeout: float) -> Done:
-        pid = self._start([_RUN, "virtfleet", place, str(ANSWER_BYTES), command, given], stdin)
+        pid = self._start([_RUN, "virtfleet", place, str(_agent_files.ANSWER_BYTES), command, given], stdin)
         deadline = time.monotonic() + timeout if timeout else None
         status = self._wait(pid, deadline)
         if status is None:
@@ -239,7 +260,7 @@ class Agent:
     def _collect(self, header: re.Match[bytes], place: str, done: Done) -> Done:
         """Return the output of a command, read from the files where it was too big for one answer."""
         sizes = int(header.group(3)), int(header.group(4))
-        if sum(sizes) <= ANSWER_BYTES:
+        if sum(sizes) <= _agent_files.ANSWER_BYTES:
             if (len(done.stdout), len(done.stderr)) != sizes:
                 raise HostError(
                     f"a command in guest {self._guest} ended with code {done.rc}, but its output came back cut: "
@@ -261,63 +282,49 @@ class Agent:
             self._remove(folder)
 
     def _whole(self, path: str, size: int) -> bytes:
-        target = _Collected(size)
-        read = self._read(path, size, target)
+        target = io.BytesIO()
+        read = self._blocks(path, target, "read the output of a command", size)
         if read != size:
             raise HostError(f"could not read the output of a command in guest {self._guest}: {read} of {size} bytes")
-        return bytes(target.data)
+        return target.getvalue()
 
     def _write(self, source: BinaryIO, path: str) -> int:
         what = f"write {path}"
-        self._checked([_CREATE, "virtfleet", path], what)
-        return self._write_file(source, self._absolute(path), what)
-
-    def _write_file(self, source: BinaryIO, path: str, what: str) -> int:
-        handle = self._file("open", {"path": path, "mode": "wb"}, what)
-        size = 0
+        place = self._absolute(path, what)
+        pack = _packing.is_worth_it(source.read(_packing.SAMPLE_BYTES))
+        source.seek(0)
+        copy = f"{place}.virtfleet-{secrets.token_hex(8)}" if pack else ""
+        said = self._checked([_CREATE, "virtfleet", place, copy], what)
+        if not copy or said.strip() != b"gzip":
+            return self._write_file(source, place, what)
         try:
-            while block := source.read(SEND_BYTES):
-                text = base64.b64encode(block).decode("ascii")
-                answer = self._file("write", {"handle": handle, "buf-b64": text}, what)
-                count = answer.get("count") if isinstance(answer, dict) else None
-                if count != len(block):
-                    raise HostError(f"could not {what} in guest {self._guest}: it took {count} of {len(block)} bytes")
-                size += len(block)
+            packed = _packing.Packed(source)
+            self._write_file(packed, copy, what)
+            self._checked([_UNPACK, "virtfleet", place, copy], what)
         except BaseException:
             with contextlib.suppress(VirtError):
-                self._file("close", {"handle": handle}, what)
+                self._remove(copy)
             raise
-        # What is still buffered is written now, and a full file system is told here.
-        self._file("close", {"handle": handle}, what)
-        return size
+        return packed.size
 
-    def _absolute(self, path: str) -> str:
+    def _absolute(self, path: str, what: str) -> str:
         """Return a path as the agent understands it, whose folder is not the one where commands run."""
         if path.startswith("/"):
             return path
-        home = self._checked(["pwd", "virtfleet"], f"write {path}").decode("utf-8", "replace").rstrip("\n")
+        home = self._checked(["pwd", "virtfleet"], what).decode("utf-8", "replace").rstrip("\n")
         return f"{home}/{path}"
 
-    def _file(self, verb: str, arguments: Mapping[str, Any], what: str) -> Any:
-        try:
-            return self._call(
-                {"execute": f"guest-file-{verb}", "arguments": arguments}, max(self._answer_timeout, STEP_SECONDS)
-            )
-        except HostError as error:
-            raise self._explained(error, what) from error
-
-    def _read(self, path: str, size: int, target: Any) -> int:
-        """Read blocks until one is short; never more than one block beyond ``size``."""
-        read = 0
-        for number in range(size // ANSWER_BYTES + 1):
-            block = self._checked([_READ, "virtfleet", path, str(ANSWER_BYTES), str(number)], f"read {path}")
-            if len(block) > ANSWER_BYTES:
-                raise HostError(f"could not read {path} in guest {self._guest}: it answered more than was asked for")
-            target.write(block)
-            read += len(block)
-            if len(block) < ANSWER_BYTES:
-                break
-        return read
+    def _looked_at(self, path: str, what: str) -> tuple[int, str | None, int]:
+        """Return a file's size, and the path and the size of its packed copy where one was worth it."""
+        name = f".virtfleet-{secrets.token_hex(8)}"
+        limits = (_packing.LEAST_BYTES, PACK_LIMIT_BYTES, _packing.SAMPLE_BYTES, _packing.WORTH_BYTES)
+        said = self._checked([_PACK, "virtfleet", path, name, *map(str, limits)], what).strip()
+        match = _PACKED.match(said)
+        if match is None or match[3] not in (None, name.encode()):
+            raise HostError(f"could not {what} in guest {self._guest}: its size was answered as {clean(said)!r}")
+        if match[2] is None:
+            return int(match[1]), None, 0
+        return int(match[1]), match[2].decode(), int(match[4])
 
     def _size(self, path: str, verb: str) -> int:
         said = self._checked([_SIZE, "virtfleet", path], f"{verb} {path}").strip()
@@ -418,37 +425,6 @@ class Agent:
                 f"a command in guest {self._guest} has ended, but wrote more than its agent keeps, and none of /tmp, "
                 "/run and /dev/shm in the guest could take the rest; make one of them writable"
             )
-
-    def _explained(self, error: HostError, what: str) -> VirtError:
-        """Return the error with the way out where the guest forbids what this connection needs."""
-        said = clean(str(error), 1000)
-        if "frozen" in said:
-            return HostError(
-                f"could not {what} in guest {self._guest}: its file systems are frozen (a backup or snapshot is being "
-                "made, or its end was never told); thaw them with guest-fsfreeze-thaw"
-            )
-        if not _FORBIDDEN.search(said):
-            return HostError(f"could not {what} in guest {self._guest}: {said}")
-        return Unsupported(
-            f"could not {what} in guest {self._guest}: its agent may not do that ({said}). Allow guest-exec, "
-            "guest-exec-status, guest-file-open, guest-file-read, guest-file-write and guest-file-close inside the guest and restart "
-            "qemu-guest-agent: on Debian and Ubuntu by block-rpcs (blacklist before version 8.1) in "
-            "/etc/qemu/qemu-ga.conf or DAEMON_ARGS in /etc/default/qemu-guest-agent, on the Red Hat family by "
-            "BLACKLIST_RPC or FILTER_RPC_ARGS in /etc/sysconfig/qemu-ga"
-        )
-
-
-class _Collected:
-    """Bytes written up to a limit; a guest that goes on is refused."""
-
-    def __init__(self, limit: int) -> None:
-        self.data = bytearray()
-        self._limit = limit
-
-    def write(self, block: bytes) -> None:
-        if len(self.data) + len(block) > self._limit:
-            raise HostError("a guest answered more output than it had announced")
-        self.data += block
 
 
 def _status(pid: int) -> Mapping[str, Any]:

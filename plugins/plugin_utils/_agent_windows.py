@@ -10,7 +10,6 @@ no word has one.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import io
 import re
@@ -20,13 +19,8 @@ from typing import BinaryIO
 
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, SpecError, Timeout, VirtError
 from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent
-from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import (
-    STEP_SECONDS,
-    Agent,
-    CommandTimeout,
-    Done,
-    clean,
-)
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Agent, CommandTimeout, Done
+from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_files import STEP_SECONDS, clean
 
 CMD, TASKKILL = "cmd.exe", "taskkill.exe"
 POWERSHELL = "powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Unrestricted"
@@ -141,28 +135,3 @@ class WindowsAgent(Agent):
         target = io.BytesIO()
         self._blocks(path, target, "read the output of a command", limit)
         return target.getvalue()
-
-    def _blocks(self, path: str, target: BinaryIO, what: str, limit: int | None = None) -> int:
-        """Read a file by the agent's own commands and return its size."""
-        handle = self._file("open", {"path": path, "mode": "rb"}, what)
-        size = 0
-        try:
-            while True:
-                answer = self._file("read", {"handle": handle, "count": _agent.ANSWER_BYTES}, what)
-                try:
-                    block = base64.b64decode(answer["buf-b64"], validate=True)
-                    ended = answer["eof"] is True or not block
-                except (TypeError, KeyError, ValueError, binascii.Error):
-                    raise HostError(f"could not {what} in guest {self._guest}: its agent's answer makes no sense") from None
-                size += len(block)
-                if len(block) > _agent.ANSWER_BYTES or (limit is not None and size > limit):
-                    raise HostError(
-                        f"could not {what} in guest {self._guest}: it has more than the {limit or size} bytes that are "
-                        "taken; let it write to a file, and fetch that"
-                    )
-                target.write(block)
-                if ended:
-                    return size
-        finally:
-            with contextlib.suppress(VirtError):
-                self._file("close", {"handle": handle}, what)

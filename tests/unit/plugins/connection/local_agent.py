@@ -68,6 +68,11 @@ class LocalAgent:
             if verb == "write":
                 count = self._files[arguments["handle"]].write(base64.b64decode(arguments["buf-b64"]))
                 return {"count": count, "eof": False}
+            if verb == "read":
+                data = self._files[arguments["handle"]].read(arguments["count"])
+                text = base64.b64encode(data).decode()
+                self.largest_answer = max(self.largest_answer, len(text))
+                return {"count": len(data), "buf-b64": text, "eof": len(data) < arguments["count"]}
             self._files.pop(arguments["handle"]).close()
         except OSError as error:
             raise HostError(f"failed to {verb} file: {error}") from error

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import os
@@ -22,7 +23,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     SpecError,
     Unsupported,
 )
-from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent
+from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent, _agent_files, _packing
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Agent, CommandTimeout, NoSuchFile
 from tests.unit.plugins.connection.local_agent import LocalAgent
 
@@ -86,20 +87,20 @@ def test_stdin_arrives_and_none_is_empty(agent: Agent) -> None:
 
 
 def test_stdin_above_a_block_goes_by_a_file(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "SEND_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "SEND_BYTES", 1000)
     data = os.urandom(3500)
     assert agent.run("cat", data).stdout == data
 
 
 def test_big_output_comes_in_blocks(agent: Agent, local: LocalAgent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 10_000)
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 10_000)
     done = agent.run("head -c 55000 /dev/zero; head -c 20000 /dev/zero >&2; exit 4")
     assert (done.rc, len(done.stdout), len(done.stderr)) == (4, 55_000, 20_000)
     assert local.largest_answer < 14_000
 
 
 def test_more_output_than_is_taken_is_refused(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 1000)
     monkeypatch.setattr(_agent, "OUTPUT_LIMIT_BYTES", 5000)
     with pytest.raises(HostError, match="ended with code 0 and wrote 6000 bytes.*write to a file"):
         agent.run("head -c 6000 /dev/zero")
@@ -143,8 +144,8 @@ def test_what_the_protocol_cannot_carry_is_refused(agent: Agent) -> None:
 def test_put_and_fetch_keep_every_byte(
     agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(_agent, "SEND_BYTES", 1000)
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "SEND_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 1000)
     data, path = os.urandom(size), tmp_path / "a file 'x'"
     path.write_bytes(b"something older and longer" * 400)
     assert agent.put(io.BytesIO(data), str(path)) == size
@@ -152,6 +153,64 @@ def test_put_and_fetch_keep_every_byte(
     target = io.BytesIO()
     assert agent.fetch(str(path), target) == size
     assert target.getvalue() == data
+
+
+TEXT = b"".join(b"line %d of a file that packs well\n" % number for number in range(20_000))
+
+
+@pytest.mark.parametrize("data", [TEXT, TEXT + os.urandom(100_000), os.urandom(70_000), TEXT[:32_768], TEXT[:32_767]])
+def test_what_packs_well_travels_packed(agent: Agent, local: LocalAgent, tmp_path: Path, data: bytes) -> None:
+    packs = data[:1] == b"l" and len(data) >= _packing.LEAST_BYTES
+    path = tmp_path / "a file 'x'"
+    path.write_bytes(b"older")
+    assert agent.put(io.BytesIO(data), str(path)) == len(data)
+    assert path.read_bytes() == data
+    target = io.BytesIO()
+    assert agent.fetch(str(path), target) == len(data)
+    assert target.getvalue() == data
+    assert (travelled(local) < len(data)) == packs
+    assert [name for name in os.listdir(tmp_path) if "virtfleet" in name] == []
+
+
+def travelled(local: LocalAgent) -> int:
+    """Return the bytes that were written to files of the guest."""
+    written = (call["arguments"] for call in local.calls if call["execute"] == "guest-file-write")
+    return sum(len(base64.b64decode(arguments["buf-b64"])) for arguments in written)
+
+
+def test_a_guest_without_gzip_gets_its_files_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "dirname", "wc", "dd", "rm", "mkdir", "cat", "setsid"):
+        (tools / name).symlink_to(f"/usr/bin/{name}")
+    monkeypatch.setenv("PATH", str(tools))
+    local = LocalAgent(tmp_path)
+    agent = Agent(local, "web1", poll_interval=0.005)
+    agent.put(io.BytesIO(TEXT), str(tmp_path / "file"))
+    assert (tmp_path / "file").read_bytes() == TEXT
+    assert travelled(local) >= len(TEXT)
+    target = io.BytesIO()
+    agent.fetch(str(tmp_path / "file"), target)
+    assert target.getvalue() == TEXT
+
+
+def test_a_copy_that_cannot_be_unpacked_is_an_error_and_goes(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_agent, "_UNPACK", "echo no space >&2; exit 1")
+    with pytest.raises(HostError, match="could not write .*/file in guest web1: no space"):
+        agent.put(io.BytesIO(TEXT), str(tmp_path / "file"))
+    assert [name for name in os.listdir(tmp_path) if "virtfleet" in name] == []
+
+
+def test_what_a_guest_packed_is_never_more_than_it_said() -> None:
+    packed = gzip.compress(b"x" * 10_000_000)
+    target = io.BytesIO()
+    with pytest.raises(HostError, match="comes to more than the 1000 bytes"):
+        _packing.Unpacked(target, 1000).write(packed)
+    assert len(target.getvalue()) == 0
+    with pytest.raises(HostError, match="cannot be unpacked"):
+        _packing.Unpacked(target, 1000).write(b"no gzip")
 
 
 def test_a_path_without_a_slash_is_below_home(agent: Agent, tmp_path: Path) -> None:
@@ -242,13 +301,42 @@ def test_a_pid_that_is_none_is_an_error(pid: Any) -> None:
         Agent(lambda _command, _seconds: {"pid": pid}, "evil").run("true")
 
 
+def serving(said: bytes, *blocks: Any) -> Agent:
+    """Return an agent that looks at a file and answers this, and then sends these blocks, the last for ever."""
+    left = list(blocks)
+
+    def call(command: Mapping[str, Any], _seconds: float) -> Any:
+        if command["execute"] == "guest-file-read":
+            block = left.pop(0) if len(left) > 1 else left[0]
+            if not isinstance(block, bytes):
+                return block
+            return {"count": len(block), "buf-b64": base64.b64encode(block).decode(), "eof": False}
+        return {"guest-exec": {"pid": 7}, "guest-exec-status": ended(said)}.get(command["execute"], 1)
+
+    return Agent(call, "evil", poll_interval=0.001)
+
+
 def test_a_guest_that_sends_more_than_its_file_holds_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 10)
-    with pytest.raises(HostError, match="more than was asked for"):
-        answering(ended(b"20\n"), ended(b"x" * 11)).fetch("/x", io.BytesIO())
-    # Endless blocks end with the announced size.
-    with pytest.raises(HostError, match="it had 20 bytes and 30 were read"):
-        answering(ended(b"20\n"), ended(b"x" * 10)).fetch("/x", io.BytesIO())
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 10)
+    for blocks in ([b"x" * 11], [b"x" * 10]):
+        with pytest.raises(HostError, match="goes on after the 20 bytes that are taken"):
+            serving(b"20\n", *blocks).fetch("/x", io.BytesIO())
+    with pytest.raises(HostError, match="it had 20 bytes and 10 were read"):
+        serving(b"20\n", b"x" * 10, b"").fetch("/x", io.BytesIO())
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"buf-b64": 7, "eof": True}, {"buf-b64": "?", "eof": True}, {"buf-b64": "eA=="}])
+def test_a_block_of_another_shape_is_an_error(answer: Any) -> None:
+    with pytest.raises(HostError, match="makes no sense"):
+        serving(b"20\n", answer).fetch("/x", io.BytesIO())
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"many", b"20\n/etc/passwd 5", b"20\n/tmp/.virtfleet-0 5", b"20\n/tmp/../etc/passwd 5", b"20\n5", b"-1"]
+)
+def test_a_size_of_another_shape_is_an_error(said: bytes) -> None:
+    with pytest.raises(HostError, match="its size was answered as"):
+        serving(said, b"").fetch("/x", io.BytesIO())
 
 
 def test_errors_carry_no_control_characters() -> None:

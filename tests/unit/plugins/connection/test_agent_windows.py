@@ -16,7 +16,7 @@ from ansible.plugins.loader import shell_loader
 
 from ansible_collections.virtfleet.core.plugins.connection import agent as connection
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, SpecError
-from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent
+from ansible_collections.virtfleet.core.plugins.plugin_utils import _agent, _agent_files
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import CommandTimeout
 from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_windows import LINE_CHARACTERS, WindowsAgent
 from tests.unit.plugins.connection.windows_agent import FakeWindows
@@ -74,17 +74,17 @@ def test_one_folder_for_all_commands_and_none_behind(agent: WindowsAgent, window
 
 
 def test_input_of_any_size(agent: WindowsAgent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "SEND_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "SEND_BYTES", 1000)
     data = os.urandom(5500)
     assert agent.run("cat", data).stdout == data
     assert agent.run("cat").stdout == b""
 
 
 def test_output_comes_in_blocks_up_to_what_is_taken(agent: WindowsAgent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 1000)
     assert agent.run("many 5500").stdout == b"x" * 5500
     monkeypatch.setattr(_agent, "OUTPUT_LIMIT_BYTES", 5000)
-    with pytest.raises(HostError, match="more than the 5000 bytes that are taken"):
+    with pytest.raises(HostError, match="after the 5000 bytes that are taken.*write to a file"):
         agent.run("many 5500")
 
 
@@ -116,7 +116,7 @@ def test_what_cmd_would_obey_is_never_in_a_line(agent: WindowsAgent) -> None:
 
 
 def test_files_are_binary_safe(agent: WindowsAgent, windows: FakeWindows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_agent, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(_agent_files, "ANSWER_BYTES", 1000)
     data = os.urandom(5001)
     assert agent.put(io.BytesIO(data), r"C:\Windows\Temp\x") == 5001
     target = io.BytesIO()
