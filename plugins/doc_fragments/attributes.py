@@ -53,6 +53,15 @@ attributes:
       - This module only reads.
 """
 
+    # Together with the one before: a module that only reads, and keeps what it read.
+    FACTS_MODULE = r"""
+options: {}
+attributes:
+  facts:
+    description: Returns C(ansible_facts), which the host has from then on.
+    support: full
+"""
+
     # Sanity wants this from each member of the action group in meta/runtime.yml.
     ACTIONGROUP_VIRTFLEET = r"""
 options: {}

@@ -249,6 +249,16 @@ def main_info(
         _exit_found(module, read(module.params, ports), name)
 
 
+def main_facts(
+    options: Mapping[str, Any], read: Callable[[Mapping[str, Any], Ports], Mapping[str, Any]], names: Mapping[str, str]
+) -> None:
+    """Run a module that only looks, and keeps what it found: ``names`` says as which fact each value of ``read`` is kept."""
+    module = AnsibleModule(argument_spec={**URI, **options}, supports_check_mode=True)
+    with _reported(module), _ports(module, readonly=True, fetch=False) as ports:
+        found = read(module.params, ports)
+        module.exit_json(changed=False, ansible_facts={fact: found[name] for name, fact in names.items()})
+
+
 def main_files_info(
     options: Mapping[str, Any], read: Callable[[Mapping[str, Any], Files], Mapping[str, Any]], name: str
 ) -> None:

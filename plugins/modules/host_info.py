@@ -31,6 +31,7 @@ options:
 seealso:
   - module: virtfleet.core.accelerator_info
   - module: virtfleet.core.guest_info
+  - module: virtfleet.core.host_facts
   - module: virtfleet.core.network_info
   - module: virtfleet.core.pool_info
 """
@@ -40,14 +41,10 @@ EXAMPLES = r"""
   virtfleet.core.host_info:
   register: hypervisor
 
-- name: What every hypervisor has, as a variable for later plays
-  hosts: hypervisors
-  tasks:
-    - virtfleet.core.host_info:
-        gather: [pools]
-      register: found
-    - ansible.builtin.set_fact:
-        hypervisor: "{{ found.host }}"
+- name: The pools with their free space
+  virtfleet.core.host_info:
+    gather: [pools]
+  register: hypervisor
 
 - name: How much memory new guests could have
   virtfleet.core.host_info:

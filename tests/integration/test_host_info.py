@@ -51,6 +51,19 @@ def test_what_the_host_is(play: Player, guest_name: str) -> None:
     assert (other["cpu"]["model"], other["allocated"]["vcpus"], other["security"]) == (None, 2, ["testSecurity"])
 
 
+def test_what_the_host_is_stays_known(play: Player) -> None:
+    results = play([
+        task("host", "host_info", gather=["pools"]),
+        task("facts", "host_facts", gather=["pools"]),
+        {"name": "later", "ansible.builtin.debug": {"var": "ansible_facts.virtfleet_host"}},
+    ])
+    host, kept = results.named("host")["host"], results.named("later")["ansible_facts.virtfleet_host"]
+    moving = ("memory_available_bytes", "pools")
+    assert {name: host[name] for name in host if name not in moving} == {name: kept[name] for name in kept if name not in moving}
+    assert [pool["name"] for pool in kept["pools"]] == [pool["name"] for pool in host["pools"]]
+    assert not results.named("facts").changed
+
+
 def test_it_changes_nothing_in_check_mode(play: Player) -> None:
     for result in play([task("read", f"{noun}_info") for noun in ("host", "network", "pool")], "--check"):
         assert result.outcome == "ok" and not result.changed

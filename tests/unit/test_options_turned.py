@@ -554,6 +554,7 @@ INFO: dict[str, dict[str, Turn]] = {
         "name": look({"name": ["web2"]}, before=TWO),
         "gather": look({"gather": ["stats"]}, before=TWO),
     },
+    "host_facts": {"gather": look({"gather": ["networks", "pools"]})},
     "host_info": {"gather": look({"gather": ["networks", "pools"]})},
     "network_info": {"name": look({"name": ["dmz"]})},
     "nwfilter_info": {"name": look({"name": ["base"]}, before=BASE)},
