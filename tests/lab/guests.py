@@ -87,12 +87,17 @@ def domain_xml(
 
 
 @contextmanager
-def running(host: Host, xml: str) -> Iterator[None]:
-    """Define and start a guest; destroy and undefine it at the end, whatever happened to the daemon in between."""
+def running(host: Host, xml: str, *, start: bool = True) -> Iterator[None]:
+    """Define and start a guest; destroy and undefine it at the end, whatever happened to the daemon in between.
+
+    Without `start` it is left to the caller when it starts.
+    """
     name = ET.fromstring(xml).findtext("name") or ""
     opened = libvirt.open(host.uri)
     try:
-        opened.defineXML(xml).create()
+        domain = opened.defineXML(xml)
+        if start:
+            domain.create()
         yield
     finally:
         with suppress(libvirt.libvirtError):
