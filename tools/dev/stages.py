@@ -157,8 +157,11 @@ def build(shop: Workshop) -> list[Step]:
     ]
 
 
-def sanity_of(name: str, *skipped: str) -> Callable[[Workshop], list[Step]]:
-    """Return the stage of the sanity tests under a pair, without those that the other pair has run on the same code."""
+def sanity_of(name: str, *skipped: str, everywhere: bool = True) -> Callable[[Workshop], list[Step]]:
+    """Return the stage of the sanity tests under a pair, without those that the other pair has run on the same code.
+
+    `everywhere`: what is imported and compiled is so on each Python that a host may have; else on the pair's own alone.
+    """
 
     def steps(shop: Workshop) -> list[Step]:
         venv = venvs.ensure(shop.root, shop.pair(name))
@@ -166,6 +169,8 @@ def sanity_of(name: str, *skipped: str) -> Callable[[Workshop], list[Step]]:
         # One at a time: what ansible-test makes in its home, another checkout's run may be making too.
         command = ("flock", env["HOME"], str(venv / "bin" / "ansible-test"), "sanity", "--color", "no")
         words = [word for test in skipped for word in ("--skip-test", test)]
+        if not everywhere:
+            words += ["--python", shop.pair(name).version]
         return [
             # Made first, so that pip's words do not stand between those of the tests.
             Step("environments of the sanity tests", (*command, "--prime-venvs", *words, *shop.args), folder, env),
@@ -216,7 +221,13 @@ STAGES = (
     Stage("lint", "read", lint, kind="lint"),
     Stage("build", "read", build, kind="lint", packages=("git",)),
     Stage("sanity-main", "read", sanity_of("main"), packages=SANITY_PACKAGES),
-    Stage("sanity-second", "read", sanity_of("second", "pylint"), pair="second", packages=SANITY_PACKAGES),
+    Stage(
+        "sanity-second",
+        "read",
+        sanity_of("second", "pylint", everywhere=False),
+        pair="second",
+        packages=SANITY_PACKAGES,
+    ),
     Stage("unit-main", "read", pytest_of("main", UNIT), folder=UNIT, packages=UNIT_PACKAGES),
     Stage("unit-second", "read", pytest_of("second", UNIT), folder=UNIT, pair="second", packages=UNIT_PACKAGES),
     Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT, lab=True),
