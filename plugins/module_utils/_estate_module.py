@@ -35,7 +35,7 @@ from ._pool_module import numbered
 from ._render import Tables, drift_rows, pending_rows, plan_rows, summary
 from ._secret_module import TABLES as SECRET_TABLES
 from ._volume_module import TABLES as VOLUME_TABLES
-from ._wait import Awaited, wait
+from ._wait import Awaited, store_of, wait
 
 TABLES = {
     **GUEST_TABLES,
@@ -107,7 +107,7 @@ def estate_subject(params: Mapping[str, Any]) -> Subject:
         logs = {guest.name: console_log(guest) for guest in estate.guests}
         awaited = [Awaited(name, goal, logs[name]) for name, goal in goals.items() if goal]
         if awaited:
-            wait(ports.hypervisor, awaited, timeout)
+            wait(ports.hypervisor, awaited, timeout, store_of(ports.hypervisor, ports.files))
 
     return Subject(
         gather,

@@ -78,6 +78,10 @@ class LocalFiles:
         """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
         return _xl_files.listing(self._programs)
 
+    def xenstore(self) -> str:
+        """Return what ``xenstore-ls`` prints of Xen's guests, nothing where there is none or it does not answer."""
+        return _xl_files.xenstore(self._programs)
+
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path as QEMU's ``user`` would reach it; ``_path_access`` says what is judged and what is not."""
         return _path_access.path_facts(path, user)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from . import _xml
@@ -28,7 +29,7 @@ from ._module import Subject
 from ._render import change_row
 from ._table import Context, pending
 from ._units import parse_duration
-from ._wait import Awaited, addresses, wait
+from ._wait import Awaited, Store, addresses, store_of, wait
 
 # The kinds that a plan of guests may touch; their rows show values in the words of their own modules.
 TABLES = {"guest": GUEST}
@@ -58,11 +59,14 @@ def guest_subject(params: Mapping[str, Any]) -> Subject:
 
     def result(ports: Ports, snap: Snapshot) -> Mapping[str, Any]:
         facts = snap.guests.get(spec.name)
-        return {"guest": guest_result(ports, facts) if facts is not None else {"name": spec.name, "state": "absent"}}
+        if facts is None:
+            return {"guest": {"name": spec.name, "state": "absent"}}
+        return {"guest": guest_result(ports, facts, store_of(ports.hypervisor, ports.files))}
 
     def after(ports: Ports) -> None:
         if params["wait_for"]:
-            wait(ports.hypervisor, [Awaited(spec.name, params["wait_for"], console_log(spec))], timeout)
+            awaited = [Awaited(spec.name, params["wait_for"], console_log(spec))]
+            wait(ports.hypervisor, awaited, timeout, store_of(ports.hypervisor, ports.files))
 
     return Subject(gather, make, result, TABLES, after=after)
 
@@ -79,10 +83,10 @@ def console_log(spec: GuestSpec) -> str | None:
     return str(value) if value else None
 
 
-def guest_result(ports: Ports, facts: GuestFacts) -> dict[str, Any]:
+def guest_result(ports: Ports, facts: GuestFacts, store: Store) -> dict[str, Any]:
     """Return one guest for a result: its options, and while it is active its addresses."""
     found = shown(facts)
-    found["addresses"] = addresses(ports.hypervisor, facts.name) if facts.state == "running" else []
+    found["addresses"] = addresses(ports.hypervisor, facts.name, store) if facts.state == "running" else []
     return found
 
 
@@ -90,7 +94,9 @@ def read_guests(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
     """Return the guests of a host for guest_info, in bulk."""
     names = params["name"]
     guests = ports.hypervisor.guests(names or None)
-    found = {name: _info(ports, guests[name]) for name in sorted(guests)}
+    # Read once, and only where a guest has no lease.
+    store = cache(store_of(ports.hypervisor, ports.files))
+    found = {name: _info(ports, guests[name], store) for name in sorted(guests)}
     if "stats" in params["gather"]:
         stats = ports.hypervisor.stats()
         for name, each in found.items():
@@ -107,8 +113,8 @@ def _has_agent(facts: GuestFacts) -> bool:
     return facts.state == "running" and facts.live_xml is not None and agent_connected(facts.live_xml)
 
 
-def _info(ports: Ports, facts: GuestFacts) -> dict[str, Any]:
-    found = guest_result(ports, facts)
+def _info(ports: Ports, facts: GuestFacts, store: Store) -> dict[str, Any]:
+    found = guest_result(ports, facts, store)
     found["persistent"] = facts.persistent
     found["managed_save"] = facts.managed_save
     found["pending"] = []

@@ -297,6 +297,9 @@ class Files(Protocol):
     def xl_running(self) -> str:
         """Return what ``xl list -l`` prints, nothing where there is no xl or it does not answer."""
 
+    def xenstore(self) -> str:
+        """Return what ``xenstore-ls`` prints of Xen's guests, nothing where there is none or it does not answer."""
+
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         """Look at a path, as QEMU's ``user`` would read it."""
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ._errors import Timeout, VirtError
-from ._ports import Hypervisor
+from ._ports import Files, Hypervisor
+from ._xl.store import told_addresses
 
 WAITS = ("agent", "address", "ssh")
 _PAUSE = 0.25
@@ -32,7 +33,21 @@ class Awaited:
     console_log: str | None = None
 
 
-def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float) -> None:
+# Returns what Xen's guests have written down, as Files.xenstore does.
+Store = Callable[[], str]
+
+
+def store_of(hypervisor: Hypervisor, files: Files) -> Store:
+    """Return how to look at what guests write down: where they are Xen's, and this is their host."""
+    host = hypervisor.host()
+    return files.xenstore if host.driver == "xen" and not host.remote else _no_store
+
+
+def _no_store() -> str:
+    return ""
+
+
+def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float, store: Store = _no_store) -> None:
     """Return once every guest has reached its goal; raise Timeout with what was seen last of each that has not.
 
     They are looked at side by side, and ``timeout`` is the one deadline for all: the slowest counts, not the sum.
@@ -42,7 +57,7 @@ def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float) -> N
     seen: dict[str, str] = {}
     with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(left))), thread_name_prefix="virtfleet-wait") as pool:
         while left:
-            found = list(pool.map(lambda guest: _missing(hypervisor, guest, seen, deadline), left))
+            found = list(pool.map(lambda guest: _missing(hypervisor, store, guest, seen, deadline), left))
             seen.update({guest.name: missing for guest, missing in zip(left, found) if missing is not None})
             left = [guest for guest, missing in zip(left, found) if missing is not None]
             if left and time.monotonic() >= deadline:
@@ -51,31 +66,39 @@ def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float) -> N
                 time.sleep(min(_PAUSE, max(0.0, deadline - time.monotonic())))
 
 
-def _missing(hypervisor: Hypervisor, guest: Awaited, seen: Mapping[str, str], deadline: float) -> str | None:
+def _missing(
+    hypervisor: Hypervisor, store: Store, guest: Awaited, seen: Mapping[str, str], deadline: float
+) -> str | None:
     """Return what a guest lacks for its goal, None when it is there. After the deadline each was looked at once."""
     if guest.name in seen and time.monotonic() >= deadline:
         return seen[guest.name]
     try:
-        return _LOOKS[guest.goal](hypervisor, guest.name)
+        return _LOOKS[guest.goal](hypervisor, guest.name, store)
     except VirtError as error:
         return str(error)
 
 
-def _agent(hypervisor: Hypervisor, name: str) -> str | None:
+def _agent(hypervisor: Hypervisor, name: str, _store: Store) -> str | None:
     return (
         None if hypervisor.agent_ping(name, timeout=2) else "its guest agent is silent (is qemu-guest-agent installed?)"
     )
 
 
-def addresses(hypervisor: Hypervisor, name: str) -> list[dict[str, Any]]:
+def addresses(hypervisor: Hypervisor, name: str, store: Store = _no_store) -> list[dict[str, Any]]:
     """Return a running guest's addresses ``[{mac, address, prefix, family}]``.
 
-    They are from leases, else from its agent, else what its definition says it has.
+    They are from leases, else from its agent, else from xenstore, else what its definition says it has.
     """
-    for source in ("lease", "agent", "definition"):
+    sources: tuple[Callable[[], Sequence[Mapping[str, Any]]], ...] = (
+        lambda: hypervisor.addresses(name, "lease"),
+        lambda: hypervisor.addresses(name, "agent"),
+        lambda: told_addresses(store()).get(name, ()),
+        lambda: hypervisor.addresses(name, "definition"),
+    )
+    for source in sources:
         found = [
             {"mac": nic.get("mac"), **address}
-            for nic in hypervisor.addresses(name, source)
+            for nic in source()
             for address in nic["addresses"]
             if not _local(address["address"])
         ]
@@ -88,16 +111,16 @@ def _local(address: str) -> bool:
     return address.startswith(("127.", "169.254.", "fe80:")) or address == "::1"
 
 
-def _address(hypervisor: Hypervisor, name: str) -> str | None:
-    if addresses(hypervisor, name):
+def _address(hypervisor: Hypervisor, name: str, store: Store) -> str | None:
+    if addresses(hypervisor, name, store):
         return None
     return "no lease from a libvirt network, and no address from its guest agent"
 
 
-def _ssh(hypervisor: Hypervisor, name: str) -> str | None:
-    found = addresses(hypervisor, name)
+def _ssh(hypervisor: Hypervisor, name: str, store: Store) -> str | None:
+    found = addresses(hypervisor, name, store)
     if not found:
-        return _address(hypervisor, name)
+        return _address(hypervisor, name, store)
     last = ""
     for address in found:
         try:
@@ -111,7 +134,7 @@ def _ssh(hypervisor: Hypervisor, name: str) -> str | None:
     return last
 
 
-_LOOKS: Mapping[str, Callable[[Hypervisor, str], str | None]] = {"agent": _agent, "address": _address, "ssh": _ssh}
+_LOOKS: Mapping[str, Callable[[Hypervisor, str, Store], str | None]] = {"agent": _agent, "address": _address, "ssh": _ssh}
 
 
 def _story(guest: Awaited, timeout: float, seen: str) -> str:

@@ -44,6 +44,14 @@ def listing(programs: Programs) -> str:
     return output if done == 0 else ""
 
 
+def xenstore(programs: Programs) -> str:
+    """Return what ``xenstore-ls`` prints of the guests, nothing where there is none or it does not answer."""
+    if programs.find("xenstore-ls") is None:
+        return ""
+    done, output, _complaint = programs.attempt("read xenstore", ["xenstore-ls", "-f", "/local/domain"])
+    return output if done == 0 else ""
+
+
 def dom0_gives(programs: Programs) -> bool:
     """Say whether dom0 gives of its memory to guests that start.
 

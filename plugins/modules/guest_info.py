@@ -10,7 +10,9 @@ version_added: 0.1.0
 description:
   - Returns the guests of a hypervisor in the words of M(virtfleet.core.guest), with their state, addresses and what
     waits for a restart.
-  - What a guest says about itself (addresses from its agent, its title and description) is not checked here.
+  - Addresses are from leases, else from the guest's agent, else on a Xen host what the guest wrote to xenstore, else what
+    the definition says.
+  - What a guest says about itself (addresses from its agent and from xenstore, its title and description) is not checked here.
 author:
   - virtfleet.core contributors (@virtfleet)
 extends_documentation_fragment:

@@ -145,6 +145,25 @@ def test_addresses_that_lead_nowhere_are_none(address: str) -> None:
     assert addresses(house.fake, "a") == [{"mac": "m", "address": "192.0.2.1", "prefix": 24, "family": "ipv4"}]
 
 
+STORE = """\
+/local/domain/3/name = "a"   (n0,r3)
+/local/domain/3/device/vif/0/mac = "52:54:00:AA:00:01"   (n0,r3)
+/local/domain/3/attr/vif/0/ipv4/0 = "192.0.2.9"   (n3)
+"""
+
+
+@pytest.mark.parametrize(("xen", "remote", "seen"), [(("pv",), False, True), (("pv",), True, False), ((), False, False)])
+def test_what_a_guest_wrote_to_xenstore_counts_on_its_own_host_only(
+    xen: tuple[str, ...], remote: bool, seen: bool
+) -> None:
+    house = House(xen=xen, remote=remote)
+    house.run(name="a", memory="1GiB", disks=[{"size": "1GiB"}], state="running")
+    house.files.store = STORE
+    told = addresses(house.fake, "a", _wait.store_of(house.fake, house.files))
+    expected = {"mac": "52:54:00:aa:00:01", "address": "192.0.2.9", "prefix": 32, "family": "ipv4"}
+    assert told == ([expected] if seen else [])
+
+
 # ssh
 
 

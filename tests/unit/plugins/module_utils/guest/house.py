@@ -52,6 +52,7 @@ class Files:
         # What xl has: configurations by path, with whether their guests start with the host, and its list.
         self.configs: dict[str, tuple[str, bool]] = {}
         self.listing = ""
+        self.store = ""
         self.gives = False
 
     def accelerator(self, fresh: bool = False) -> Accelerator:
@@ -87,6 +88,9 @@ class Files:
 
     def xl_running(self) -> str:
         return self.listing
+
+    def xenstore(self) -> str:
+        return self.store
 
     def path_facts(self, path: str, user: str | None = None) -> PathFacts:
         if path in self.fake.folders:

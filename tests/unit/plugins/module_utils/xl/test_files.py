@@ -72,6 +72,7 @@ def test_what_xl_lists(done: int, said: str, monkeypatch: pytest.MonkeyPatch) ->
     programs = Programs(lambda *_args, **_kwargs: (done, '[{"domid": 1}]', "no"))
     monkeypatch.setattr(programs, "find", lambda name: "/usr/sbin/xl")
     assert _xl_files.listing(programs) == said
+    assert _xl_files.xenstore(programs) == said
 
 
 @pytest.mark.parametrize(
@@ -93,4 +94,4 @@ def test_dom0_gives_of_its_memory_where_nobody_said_how_much_it_has(
 def test_a_host_without_xl_lists_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     programs = Programs(lambda *_args, **_kwargs: pytest.fail("nothing is to be run"))
     monkeypatch.setattr(programs, "find", lambda name: None)
-    assert _xl_files.listing(programs) == ""
+    assert _xl_files.listing(programs) == _xl_files.xenstore(programs) == ""
