@@ -44,48 +44,53 @@ PACK_LIMIT_BYTES = 64 * 1024 * 1024
 
 # The shell that a guest must have; everything else that the scripts call is POSIX, and in busybox.
 SHELL = "/bin/sh"
+# A session of its own lets the time limit end all that the command has started. Started without a shell around it: a
+# program costs tens of milliseconds in an emulated guest.
+SESSION = "setsid"
 
-# A session of its own lets the time limit end all that the command has started. The agent's own environment may lack
-# what a login would have set, and Ansible looks for "~". $1: script, $2...: its arguments.
-_BOOT = """
+# Where every script begins. The agent's own environment may lack what a login would have set, and Ansible looks for "~".
+_BEGIN = """
 [ -n "$PATH" ] || PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 [ -n "$HOME" ] || HOME=~root
 USER=${USER:-root} LOGNAME=${LOGNAME:-root}
 export PATH HOME USER LOGNAME
 cd "$HOME" 2>/dev/null || cd /
-if command -v setsid >/dev/null 2>&1; then exec setsid /bin/sh -c "$@"; fi
-exec /bin/sh -c "$@"
 """
 
-# $1: name of the folder for the output, $2: the most that may be answered at once, $3: the command,
-# $4: a file to read as its input, which is then removed, or nothing. `mkdir` fails on a folder or link that somebody
-# else made before. The first line says where the output is: a folder and both sizes, or "direct". Programs are called
-# only where there is something to do: each costs milliseconds in an emulated guest.
+# $1: how the files for the output begin, $2: the most that may be answered at once, $3: the command,
+# $4: a file to read as its input, which is then removed, or nothing. `set -C` fails on a file or link that somebody
+# else made before. The first line says where the output is: the files and both sizes, or "direct". Programs are called
+# only where there is something to do.
 _RUN = """
 if [ -n "$4" ]; then exec <"$4" || exit; rm -f "$4"; fi
+mask=$(umask)
+umask 077
+set -C
 for base in /tmp /run /dev/shm; do
-  dir=$base/$1
-  mkdir -m 700 "$dir" 2>/dev/null && break
-  dir=
+  place=$base/$1
+  { true >"$place.out" && true >"$place.err"; } 2>/dev/null && break
+  place=
 done
-if [ -z "$dir" ]; then
+set +C
+umask "$mask"
+if [ -z "$place" ]; then
   echo direct
   exec /bin/sh -c "$3"
 fi
-/bin/sh -c "$3" >"$dir/out" 2>"$dir/err"
+/bin/sh -c "$3" >"$place.out" 2>"$place.err"
 rc=$? out=0 err=0
-[ ! -s "$dir/out" ] || out=$(wc -c <"$dir/out")
-[ ! -s "$dir/err" ] || err=$(wc -c <"$dir/err")
-echo "files $dir $((out)) $((err))"
+[ ! -s "$place.out" ] || out=$(wc -c <"$place.out")
+[ ! -s "$place.err" ] || err=$(wc -c <"$place.err")
+echo "files $place $((out)) $((err))"
 if [ $((out + err)) -le "$2" ]; then
-  [ $((out)) -eq 0 ] || cat "$dir/out"
-  [ $((err)) -eq 0 ] || cat "$dir/err" >&2
-  rm -rf "$dir"
+  [ $((out)) -eq 0 ] || cat "$place.out"
+  [ $((err)) -eq 0 ] || cat "$place.err" >&2
+  rm -f "$place.out" "$place.err"
 fi
 exit $rc
 """
 
-# $1: pid of the session's leader, $2: name of the folder for the output. What the command said last helps to see
+# $1: pid of the session's leader, $2: how the files for the output begin. What the command said last helps to see
 # why it took too long.
 _END = """
 kill -s TERM -- "-$1" 2>/dev/null || kill -s TERM "$1" 2>/dev/null
@@ -93,10 +98,10 @@ i=0
 while kill -s 0 -- "-$1" 2>/dev/null && [ $i -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; i=$((i + 1)); done
 kill -s KILL -- "-$1" 2>/dev/null || kill -s KILL "$1" 2>/dev/null
 for base in /tmp /run /dev/shm; do
-  dir=$base/$2
-  [ -d "$dir" ] || continue
-  tail -c 1000 "$dir/out"; tail -c 1000 "$dir/err"
-  rm -rf "$dir"
+  place=$base/$2
+  [ -f "$place.out" ] || continue
+  tail -c 1000 "$place.out"; tail -c 1000 "$place.err"
+  rm -f "$place.out" "$place.err"
 done
 exit 0
 """
@@ -105,10 +110,11 @@ exit 0
 _ABSENT, _NO_FILE = 210, 211
 # $1: the file, $2: where its packed bytes go, or nothing. Says "gzip" where they may.
 _CREATE = f"""
-[ -d "$(dirname -- "$1")" ] || exit {_ABSENT}
+case $1 in */*) folder=${{1%/*}} ;; *) folder=. ;; esac
+[ -d "$folder/" ] || exit {_ABSENT}
 umask 077
-: >"$1" || exit
-[ -n "$2" ] && command -v gzip >/dev/null 2>&1 && : >"$2" && echo gzip
+true >"$1" || exit
+[ -n "$2" ] && command -v gzip >/dev/null 2>&1 && true >"$2" && echo gzip
 exit 0
 """
 _UNPACK = 'gzip -dc <"$2" >"$1"; rc=$?; rm -f -- "$2"; exit $rc'
@@ -133,7 +139,7 @@ for base in /tmp /run /dev/shm; do
 done
 exit 0
 """
-_REMOVE = 'rm -rf -- "$1"'
+_REMOVE = 'rm -f -- "$@"'
 _PACKED = re.compile(rb"([0-9]{1,18})(?:\n(/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}))?\Z")
 _HEADER = re.compile(rb"(?:direct|files (/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}) ([0-9]{1,18}))\Z")
 
@@ -144,6 +150,10 @@ class CommandTimeout(Timeout):
 
 class NoSuchFile(NotFound):
     """A file or its folder is absent in the guest."""
+
+
+class NoSuchProgram(HostError):
+    """The guest has no such program."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +243,12 @@ class Agent(AgentFiles):
     # in steps
 
     def _run(self, command: str, place: str, stdin: bytes | None, given: str, timeout: float) -> Done:
-        pid = self._start([_RUN, "virtfleet", place, str(_agent_files.ANSWER_BYTES), command, given], stdin)
+        words = [_BEGIN + _RUN, "virtfleet", place, str(_agent_files.ANSWER_BYTES), command, given]
+        try:
+            pid = self._exec(SESSION, [SHELL, "-c", *words], stdin)
+        except NoSuchProgram:
+            # Then the time limit ends the command's shell alone.
+            pid = self._exec(SHELL, ["-c", *words], stdin)
         deadline = time.monotonic() + timeout if timeout else None
         status = self._wait(pid, deadline)
         if status is None:
@@ -269,17 +284,18 @@ class Agent(AgentFiles):
             return done
         if header.group(2).decode() != place:
             raise HostError(f"guest {self._guest} named a place for output that was not agreed on: {clean(header[0])}")
-        folder = header.group(1).decode()
+        beginning = header.group(1).decode()
+        files = [f"{beginning}.{name}" for name in ("out", "err")]
         try:
             if sum(sizes) > OUTPUT_LIMIT_BYTES:
                 raise HostError(
                     f"a command in guest {self._guest} ended with code {done.rc} and wrote {sum(sizes)} bytes, more "
                     f"than the {OUTPUT_LIMIT_BYTES} that are taken; let it write to a file, and fetch that"
                 )
-            parts = [self._whole(f"{folder}/{name}", size) for name, size in zip(("out", "err"), sizes)]
+            parts = [self._whole(path, size) for path, size in zip(files, sizes)]
             return Done(done.rc, parts[0], parts[1])
         finally:
-            self._remove(folder)
+            self._remove(*files)
 
     def _whole(self, path: str, size: int) -> bytes:
         target = io.BytesIO()
@@ -332,12 +348,12 @@ class Agent(AgentFiles):
             raise HostError(f"could not {verb} {path} in guest {self._guest}: its size was answered as {clean(said)!r}")
         return int(said)
 
-    def _remove(self, path: str) -> None:
-        self._checked([_REMOVE, "virtfleet", path], f"remove {path}")
+    def _remove(self, *paths: str) -> None:
+        self._checked([_REMOVE, "virtfleet", *paths], f"remove {paths[0]}")
 
     def _checked(self, words: Sequence[str], what: str) -> bytes:
         """Run one of the short scripts and return its output; raise HostError when it fails."""
-        status = self._wait(self._start(words, None), time.monotonic() + STEP_SECONDS)
+        status = self._wait(self._start(words), time.monotonic() + STEP_SECONDS)
         if status is None:
             raise Timeout(f"could not {what} in guest {self._guest}: no end within {STEP_SECONDS:g} s")
         done = self._done(status)
@@ -353,9 +369,7 @@ class Agent(AgentFiles):
     def _end(self, pid: int, place: str) -> str:
         """End a command that took too long and return what it last said."""
         try:
-            status = self._wait(
-                self._start([_END, "virtfleet", str(pid), place], None), time.monotonic() + STEP_SECONDS
-            )
+            status = self._wait(self._start([_END, "virtfleet", str(pid), place]), time.monotonic() + STEP_SECONDS)
             if status is None:
                 return ""
             # Asking once more lets the agent forget the ended command.
@@ -366,8 +380,8 @@ class Agent(AgentFiles):
 
     # the two commands of the agent
 
-    def _start(self, words: Sequence[str], stdin: bytes | None) -> int:
-        return self._exec(SHELL, ["-c", _BOOT, "virtfleet", *words], stdin)
+    def _start(self, words: Sequence[str]) -> int:
+        return self._exec(SHELL, ["-c", _BEGIN + words[0], *words[1:]])
 
     def _exec(self, path: str, words: Sequence[str], stdin: bytes | None = None) -> int:
         """Start a program and return its process id."""
@@ -377,6 +391,8 @@ class Agent(AgentFiles):
         try:
             answer = self._call({"execute": "guest-exec", "arguments": arguments}, self._answer_timeout)
         except HostError as error:
+            if "Failed to execute child process" in str(error):
+                raise NoSuchProgram(f"could not run a command in guest {self._guest}: {clean(str(error))}") from error
             raise self._explained(error, "run a command") from error
         pid = answer.get("pid") if isinstance(answer, dict) else None
         if not isinstance(pid, int) or isinstance(pid, bool) or pid < 1:

@@ -48,10 +48,13 @@ class LocalAgent:
         (place / "in").write_bytes(base64.b64decode(arguments.get("input-data", "")))
         with (place / "in").open("rb") as given, (place / "1").open("wb") as out, (place / "2").open("wb") as err:
             # Like qemu-ga under systemd: hardly any environment.
-            process = subprocess.Popen(
-                [arguments["path"], *arguments["arg"]], stdin=given, stdout=out, stderr=err, cwd="/",
-                env={"PATH": os.environ["PATH"], "HOME": str(self._home)},
-            )  # fmt: skip
+            try:
+                process = subprocess.Popen(
+                    [arguments["path"], *arguments["arg"]], stdin=given, stdout=out, stderr=err, cwd="/",
+                    env={"PATH": os.environ["PATH"], "HOME": str(self._home)},
+                )  # fmt: skip
+            except FileNotFoundError as error:
+                raise HostError(f"Failed to execute child process {arguments['path']} ({error.strerror})") from error
         self._running[process.pid] = process, place
         return process.pid
 

@@ -130,6 +130,20 @@ def test_a_command_that_ignores_sigterm_is_killed(agent: Agent, monkeypatch: pyt
         agent.run("trap '' TERM; sleep 60; sleep 60", timeout=0.2)
 
 
+def test_a_guest_without_setsid_runs_commands_too(local: LocalAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_agent, "SESSION", "/nowhere/setsid")
+    agent = Agent(local, "web1", poll_interval=0.005)
+    assert agent.run("echo fine", b"").stdout == b"fine\n"
+    with pytest.raises(CommandTimeout):
+        agent.run("sleep 60", timeout=0.2)
+
+
+def test_a_command_has_the_mask_of_the_agent(agent: Agent) -> None:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    assert int(agent.run("umask").stdout, 8) == mask
+
+
 def test_what_the_protocol_cannot_carry_is_refused(agent: Agent) -> None:
     with pytest.raises(SpecError, match="NUL"):
         agent.run("a\0b")
@@ -181,7 +195,7 @@ def travelled(local: LocalAgent) -> int:
 def test_a_guest_without_gzip_gets_its_files_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name in ("sh", "dirname", "wc", "dd", "rm", "mkdir", "cat", "setsid"):
+    for name in ("sh", "wc", "dd", "rm", "cat", "setsid"):
         (tools / name).symlink_to(f"/usr/bin/{name}")
     monkeypatch.setenv("PATH", str(tools))
     local = LocalAgent(tmp_path)
