@@ -6,6 +6,8 @@
 Every image is made as ``PATH.part`` beside its place, synced, and renamed into place, under a lock of its own: a kill
 at any moment leaves the old image whole, and the next run removes the left-over part. New images belong to the caller
 with mode 0600 (libvirt gives them to QEMU's user when a guest starts); one that is replaced keeps owner and mode.
+
+What few tasks do is imported where it is done: each task reads and compiles all that it imports.
 """
 
 from __future__ import annotations
@@ -15,20 +17,22 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import _backing, _download, _path_access, _seed, _xl_files
-from ._accelerator import probe
-from ._bootstrap.build import CACHE, Builder
+from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
 from ._facts import Accelerator, ImageFacts, PathFacts
-from ._image.bootstrap import Bootstrap
 from ._image.spec import is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
 from ._programs import Programs, RunCommand
 from ._qemu_img import QemuImg, check_size
 from ._units import show_size
+
+if TYPE_CHECKING:
+    from ._bootstrap.build import Builder
+    from ._image.bootstrap import Bootstrap
 
 PART = ".part"
 _CONVERTED = ".converted.part"
@@ -40,7 +44,7 @@ class LocalFiles:
 
     ``run_command`` is AnsibleModule's (or takes the same arguments); ``fetch`` says how sources are downloaded, so
     that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image;
-    ``cache`` is where images made of packages are worked on.
+    ``cache`` is where images made of packages are worked on, None for the usual place.
     """
 
     def __init__(
@@ -48,11 +52,11 @@ class LocalFiles:
         run_command: RunCommand,
         fetch: Fetch | None = None,
         lock_timeout: float = _LOCK_SECONDS,
-        cache: Path = CACHE,
+        cache: Path | None = None,
     ) -> None:
         self._programs = Programs(run_command)
         self._images = QemuImg(self._programs)
-        self._builder = Builder(self._programs, cache)
+        self._cache = cache
         self._fetch = fetch or Fetch()
         self._lock_timeout = lock_timeout
 
@@ -60,10 +64,14 @@ class LocalFiles:
 
     def accelerator(self, fresh: bool = False) -> Accelerator:
         """Find out whether guests run by KVM here, or take the verdict that is kept; with ``fresh`` look in any case."""
+        from ._accelerator import probe
+
         return probe.accelerator(self._programs.find, fresh)
 
     def kept_accelerator(self) -> Accelerator | None:
         """Return the verdict that is kept, without a look; None where there is none."""
+        from ._accelerator import probe
+
         return probe.known(self._programs.find)
 
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
@@ -194,13 +202,14 @@ class LocalFiles:
         ``record`` is the image's record; under ``bootstrap`` it holds the key of the spec's normal form. Where another
         run has just made the same image, this one succeeds.
         """
-        self._builder.check(bootstrap)
+        builder = self._builder()
+        builder.check(bootstrap)
         with self._making(path, replace, f"bootstrap:{record['bootstrap']}") as part:
             if not part:
                 return
             progress = Progress(path)
             try:
-                self._builder.build(bootstrap, size_bytes, record["bootstrap"], Path(part), progress)
+                builder.build(bootstrap, size_bytes, record["bootstrap"], Path(part), progress)
                 result = part
                 if format != "raw":
                     progress.say(f"converting to {format}")
@@ -213,6 +222,11 @@ class LocalFiles:
                 progress.say(f"failed: {error}")
                 raise
             progress.say("done")
+
+    def _builder(self) -> Builder:
+        from ._bootstrap.build import CACHE, Builder
+
+        return Builder(self._programs, self._cache or CACHE)
 
     def file_content(self, path: str) -> bytes | None:
         """Return what a small file holds, None where there is none."""
@@ -261,6 +275,8 @@ class LocalFiles:
 
     def build_seed(self, files: Mapping[str, bytes]) -> bytes:
         """Return a NoCloud seed (ISO 9660, label cidata) with these files, the same bytes for the same input."""
+        from . import _seed
+
         return _seed.build_seed(self._programs, files)
 
     # how an import goes

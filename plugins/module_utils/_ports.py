@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ._facts import (
     Accelerator,
@@ -28,7 +28,9 @@ from ._facts import (
     SecretFacts,
     VolumeFacts,
 )
-from ._image.bootstrap import Bootstrap
+
+if TYPE_CHECKING:
+    from ._image.bootstrap import Bootstrap
 
 
 class ConsolePort(Protocol):

@@ -16,12 +16,6 @@ from .. import _xml
 from .._facts import GuestFacts, Snapshot
 from .._guest import record as records
 from .._guest.spec import GuestSpec
-from .._image.spec import ImageSpec
-from .._network.expand import uuid_for
-from .._network.spec import NetworkSpec
-from .._nwfilter.spec import NwfilterSpec
-from .._secret.spec import SecretSpec
-from .._storage.spec import PoolSpec
 from .spec import EstateSpec
 
 
@@ -44,6 +38,14 @@ def forgotten(estate: EstateSpec, snap: Snapshot, consent: Sequence[str]) -> Est
     """Return everything that an estate owns and its document does not name any more, as absent."""
     if estate.name is None:
         return EstateSpec()
+    # A document that nothing is pruned of pays for none of these.
+    from .._image.spec import ImageSpec
+    from .._network.expand import uuid_for
+    from .._network.spec import NetworkSpec
+    from .._nwfilter.spec import NwfilterSpec
+    from .._secret.spec import SecretSpec
+    from .._storage.spec import PoolSpec
+
     host = snap.host
     pools = {pool.name for pool in estate.pools}
     networks = {network.name for network in estate.networks}

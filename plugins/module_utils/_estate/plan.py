@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .._change import Action, Change, Drift, Plan
 from .._errors import Conflict, NotFound, SpecError, Unsupported
@@ -22,29 +22,33 @@ from .._guest.expand import source_paths
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
 from .._guest.spec import GuestSpec
-from .._image.place import find_place
-from .._image.plan import plan as plan_image
-from .._image.spec import ImageSpec
-from .._network.plan import plan as plan_network
-from .._network.plugged import defined_with
-from .._network.spec import NetworkSpec
-from .._nwfilter.plan import includes
-from .._nwfilter.plan import plan as plan_nwfilter
-from .._nwfilter.spec import NwfilterSpec
-from .._secret.plan import plan as plan_secret
-from .._secret.spec import SecretSpec
-from .._storage.plan import plan as plan_pool
-from .._storage.spec import PoolSpec
-from .._volume.plan import plan as plan_volume
-from .._volume.spec import VolumeSpec
 from .complaints import bounded, located
 from .networks import joined
 from .owner import forgotten
+from .parts import (
+    included,
+    place_of,
+    plan_image,
+    plan_network,
+    plan_nwfilter,
+    plan_pool,
+    plan_secret,
+    plan_volume,
+    plugged_into,
+)
 from .predict import guest_after, image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
 from .room import fought_over, overcommitted, without_memory
 from .spec import EstateSpec, Key
 
-Spec = TypeVar("Spec", PoolSpec, NetworkSpec, ImageSpec, VolumeSpec, SecretSpec, NwfilterSpec)
+if TYPE_CHECKING:
+    from .._image.spec import ImageSpec
+    from .._network.spec import NetworkSpec
+    from .._nwfilter.spec import NwfilterSpec
+    from .._secret.spec import SecretSpec
+    from .._storage.spec import PoolSpec
+    from .._volume.spec import VolumeSpec
+
+Spec = TypeVar("Spec", "PoolSpec", "NetworkSpec", "ImageSpec", "VolumeSpec", "SecretSpec", "NwfilterSpec")
 
 
 @dataclass(frozen=True)
@@ -220,7 +224,7 @@ class _Planner:
                 yield from self._predicted_image(spec, made)
 
     def _predicted_image(self, spec: ImageSpec, made: Plan) -> Iterable[Action]:
-        place = find_place(spec, self.snap.pools)
+        place = place_of(spec, self.snap.pools)
         facts = image_after(spec, place, made, self.snap.images)
         self.there.images[place.path] = facts
         self.there.paths[place.path] = PathFacts(place.path, True)
@@ -323,7 +327,7 @@ class _Planner:
 
     def _outer_first(self, specs: list[NwfilterSpec]) -> list[NwfilterSpec]:
         """Return network filters in an order in which each goes before those that it includes."""
-        inner = includes(self.snap)
+        inner = included(self.snap)
         found: list[NwfilterSpec] = []
         while specs:
             held = {name for spec in specs for name in inner.get(spec.name, ())}
@@ -342,7 +346,7 @@ class _Planner:
         volumes = {volume.path: key for key, volume in self.snap.volumes.items()}
         path = spec.path
         if path is None and spec.pool in self.snap.pools:
-            path = find_place(spec, self.snap.pools).path
+            path = place_of(spec, self.snap.pools).path
         facts = self.snap.images.get(path or "")
         if facts is not None:
             # Overlays and guests that go before it do not hold it.
@@ -365,7 +369,7 @@ class _Planner:
         if facts is not None and self._still_used(spec, facts, later):
             return []
         made = self._part("network", spec.name, partial(plan_network, spec, later))
-        plugged = defined_with(facts, changed) if facts is not None else ()
+        plugged = plugged_into(facts, changed) if facts is not None else ()
         return _after(made, (*before, *(("guest", name) for name in plugged)))
 
     def _still_used(self, spec: NetworkSpec, facts: NetworkFacts, later: Snapshot) -> bool:
@@ -379,7 +383,7 @@ class _Planner:
                     path = f"nics[{position}].network"
                     sentence = f"{path}: the network {spec.name} {why}; put it into networks, or plug the guest in elsewhere"
                     self.problems.append(located(self.estate, "guest", guest.name, f"guest {guest.name}: {sentence}"))
-        left = [name for name in defined_with(facts, later.guests) if name not in named]
+        left = [name for name in plugged_into(facts, later.guests) if name not in named]
         if left and spec not in self.estate.networks:
             self.problems.append(
                 f"networks: the network {spec.name} {why}, and {', '.join(left)} could not start without it; put it into "

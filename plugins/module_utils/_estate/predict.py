@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from .. import _xml
 from .._change import Action, Effect, Plan
 from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PoolFacts, VolumeFacts
-from .._image.place import Place
-from .._image.spec import BOOTSTRAP_BYTES, ImageSpec
-from .._volume.plan import path_of
-from .._volume.spec import VolumeSpec
+from .._image.spec import BOOTSTRAP_BYTES
+
+if TYPE_CHECKING:
+    from .._image.place import Place
+    from .._image.spec import ImageSpec
+    from .._volume.spec import VolumeSpec
 
 
 def ops(plan: Plan) -> list[str]:
@@ -118,6 +121,8 @@ def volume_after(spec: VolumeSpec, pool: PoolFacts, plan: Plan, facts: VolumeFac
     """Return a volume as it will be; what it is made of says its size, where the user did not."""
     if spec.state == "absent":
         return None
+    from .._volume.plan import path_of
+
     path = facts.path if facts is not None else path_of(spec, pool)
     if facts is not None and not plan.actions:
         return facts

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from .._guest.spec import GuestSpec
-from .._image.spec import ImageSpec
-from .._network.spec import NetworkSpec
-from .._nwfilter.spec import NwfilterSpec
-from .._secret.spec import SecretSpec
-from .._storage.spec import PoolSpec
-from .._volume.spec import VolumeSpec
+if TYPE_CHECKING:
+    from .._guest.spec import GuestSpec
+    from .._image.spec import ImageSpec
+    from .._network.spec import NetworkSpec
+    from .._nwfilter.spec import NwfilterSpec
+    from .._secret.spec import SecretSpec
+    from .._storage.spec import PoolSpec
+    from .._volume.spec import VolumeSpec
 
 Key = tuple[str, str]
 

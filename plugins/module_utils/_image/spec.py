@@ -9,13 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from .._errors import SpecError
 from .._units import parse_size, round_up, show_size
-from .bootstrap import Bootstrap, read_bootstrap
-from .layout import smallest
+
+if TYPE_CHECKING:
+    from .bootstrap import Bootstrap
 
 FORMATS = ("qcow2", "raw")
 DEFAULT_FORMAT = "qcow2"
@@ -104,6 +105,10 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         problems += _backing_problems(backing, source, given.get("format"))
     bootstrap = None
     if given.get("bootstrap") is not None:
+        # Much to be read, and few images are made of packages.
+        from .bootstrap import read_bootstrap
+        from .layout import smallest
+
         bootstrap = read_bootstrap(given["bootstrap"], problems)
         problems += [
             f"bootstrap: an image is either made of packages or has a {other}, not both"
