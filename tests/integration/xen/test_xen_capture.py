@@ -96,6 +96,7 @@ def test_guests_of_xl_come_under_control(by_hand: VM, tmp_path: Path) -> None:
     assert started["guest"]["state"] == "running"
 
 
+@pytest.mark.slow
 def test_xl_starts_what_was_written_for_it(by_hand: VM, tmp_path: Path) -> None:
     play = XenPlayer(by_hand, tmp_path)
     guest = {

@@ -58,7 +58,7 @@ def _states(prefix: str, booted: Options, states: dict[str, str]) -> Options:
 
 
 def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Options) -> None:
-    """Several at once, in few tasks: Python is slow on an emulated machine. One guest after the other is a slow test."""
+    """Several at once, over a remote URI. One guest after the other, by tasks of the host itself, is a slow test."""
     prefix = f"x{next(_numbers)}"
     steps: dict[str, Options] = {
         "boot": {"a": "running", "b": "running", "c": "stopped"},
@@ -81,9 +81,9 @@ def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Opt
     }
     look = [task("look", "guest_info", name=[f"{prefix}-a", f"{prefix}-b"]), task("host", "host_info")]
     try:
-        results = play([*tasks, *look], timeout=2400)
+        results = play.afar([*tasks, *look], timeout=2400)
     finally:
-        ended = play([task("remove", "estate", **gone), task("remove (again)", "estate", **gone)])
+        ended = play.afar([task("remove", "estate", **gone), task("remove (again)", "estate", **gone)])
     for title in steps:
         assert_idiom(results, title)
     host = results.named("host")["host"]
@@ -205,6 +205,7 @@ REFUSED: list[tuple[Options, str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_what_cannot_be(play: XenPlayer, guest_name: str, booted: Options) -> None:
     guests = [{"name": f"{guest_name}-{name}", **booted, **options} for name, (options, _said) in WRONG.items()]
     tasks = [task("document", "estate", document={"version": 1, "name": guest_name, "guests": guests})]
