@@ -90,8 +90,9 @@ class Guests(Base):
         if source == "agent" and self._type() == "qemu":
             # Not interfaceAddresses: it has no time limit of its own, and setting one holds for everybody's calls.
             return self._agent_addresses(domain, name)
-        if source == "lease" and self._type() == "xen":
-            return self._leases_by_mac(self._live_xml(domain, name))
+        if self._type() == "xen":
+            # Its guests have no agent of QEMU's, and who only reads may not even ask.
+            return self._leases_by_mac(self._live_xml(domain, name)) if source == "lease" else []
         where = "AGENT" if source == "agent" else "LEASE"
         flag = getattr(self._lib, f"VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_{where}")
 

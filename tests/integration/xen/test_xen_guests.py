@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.virtfleet.core.plugins.connection import console
+from tests.integration import connecting
 from tests.integration.playing import assert_idiom, idiom, task
 from tests.integration.xen.playing import XenPlayer
 from tests.lab import tiny_xen
@@ -80,8 +82,12 @@ def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Opt
         "force_stop": True,
     }
     look = [task("look", "guest_info", name=[f"{prefix}-a", f"{prefix}-b"]), task("host", "host_info")]
+    says = [{"line": ""}, {"wait": "# $"}, {"line": "echo $((40 + 2))"}, {"wait": "42"}]
     try:
-        results = play.afar([*tasks, *look], timeout=2400)
+        results = play.afar([*tasks, *look, task("console", "console", name=f"{prefix}-a", steps=says)], timeout=2400)
+        inside = connecting.opened(console, furnished.uri, f"{prefix}-b")
+        assert inside.exec_command("uname; exit 3") == (3, b"Linux\n", b"")
+        inside.close()
     finally:
         ended = play.afar([task("remove", "estate", **gone), task("remove (again)", "estate", **gone)])
     for title in steps:
@@ -95,14 +101,19 @@ def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Opt
         ("running", "pv", ["a"]),
         ("running", "pv", ["b"]),
     ]
+    assert "42" in results.named("console")["output"]
     assert ended.changed() == ["remove"]
     assert prefix not in play.virsh("list", "--all", "--name")
     assert prefix not in play.virsh("vol-list", "default")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["pv", "pvh"])
-def test_a_guest_through_its_life(play: XenPlayer, guest_name: str, booted: Options, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["pv", "pvh", "hvm"])
+def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: str, booted: Options, kind: str) -> None:
+    if kind == "hvm":
+        # A whole machine, whose QEMU loads the kernel as a boot loader would, and has a serial port.
+        kernel = furnished.exec(["sh", "-c", "ls /boot/vmlinuz-*"]).stdout.split()[0]
+        booted = {**booted, "kernel": kernel, "cmdline": booted["cmdline"].replace("hvc0", "ttyS0")}
     options = {
         "name": guest_name,
         "type": kind,
@@ -116,14 +127,14 @@ def test_a_guest_through_its_life(play: XenPlayer, guest_name: str, booted: Opti
     results = play(
         [
             *idiom("guest", "start", **options, state="running"),
-            task("wait", "guest", **options, state="running", wait_for="address"),
+            task("wait", "guest", **options, state="running", wait_for="address", wait_timeout="10m"),
             *idiom("guest", "pause", **options, state="paused"),
             *idiom("guest", "go on", **options, state="running"),
             *idiom("guest", "save", **options, state="saved"),
             *idiom("guest", "wake", **options, state="running"),
             task("look", "guest_info", name=[guest_name]),
         ],
-        timeout=1800,
+        timeout=2400,
     )
     for name in ("start", "pause", "go on", "save", "wake"):
         assert_idiom(results, name)
@@ -139,6 +150,21 @@ def test_a_guest_through_its_life(play: XenPlayer, guest_name: str, booted: Opti
         assert_idiom(results, name)
     assert guest_name not in play.virsh("list", "--all", "--name").split()
     assert f"{guest_name}-root" not in play.virsh("vol-list", "default")
+
+
+@pytest.mark.slow
+def test_an_address_that_only_the_guest_knows(play: XenPlayer, guest_name: str, booted: Options) -> None:
+    write = f"xenstore-write /local/domain/$(xl domid {guest_name})/attr/vif/0/ipv4/0 192.0.2.77"
+    results = play([
+        task("start", "guest", name=guest_name, type="pv", **booted, nics=[{"bridge": "virbr0"}], state="running"),
+        task("none", "guest_info", name=[guest_name]),
+        # As the tools of XenServer in a guest do.
+        {"name": "write", "ansible.builtin.shell": write},
+        task("look", "guest_info", name=[guest_name]),
+    ])
+    assert results.named("none")["guests"][0]["addresses"] == []
+    (found,) = results.named("look")["guests"][0]["addresses"]
+    assert (found["address"], found["mac"][:8]) == ("192.0.2.77", "00:16:3e")
 
 
 # What is changed in a running guest, and the path and predicted effect of the change.
