@@ -23,7 +23,7 @@ requirements:
 notes:
   - Each command costs two or three exchanges with the agent, some 50 ms. Pipelining is on by default, since it saves
     several of them for each module.
-  - Files that get smaller by it travel packed, where the guest has C(gzip). What is packed already travels as it is.
+  - Files that get smaller by it go into the guest packed, where it has C(gzip). What is packed already goes as it is.
   - Some distributions forbid the agent to run commands and to touch files. Allow C(guest-exec), C(guest-exec-status) and
     C(guest-file-open), C(guest-file-read), C(guest-file-write), C(guest-file-close) in the guest.
     On Debian and Ubuntu they are allowed unless C(block-rpcs) in C(/etc/qemu/qemu-ga.conf) or C(DAEMON_ARGS) in

@@ -4,8 +4,9 @@
 """Run commands and move files in a guest through its QEMU guest agent.
 
 Commands go by ``guest-exec`` and ``/bin/sh``, files by the agent's own commands for them. The agent creates files that
-everybody may write (mode 0666), so the shell creates them before. What can be packed travels packed, where the guest has
-gzip: an agent takes its messages letter by letter, so that the bytes that travel are what a transfer costs.
+everybody may write (mode 0666), so the shell creates them before. What can be packed travels packed into the guest, where it
+has gzip: an agent takes its messages letter by letter, so that the bytes that travel are what writing costs. On the way
+out packing costs an emulated guest more than it saves.
 
 A command's output goes to files in the guest, because the agent keeps no more than 16 MiB of what it captures, and
 libvirt passes no answer above 4 MiB: what is too big for one answer is read in blocks. Only where the guest has no
@@ -39,8 +40,6 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._agent_files import
 # What a command wrote is kept in memory here.
 OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024
 LONGEST_POLL_SECONDS = 1.0
-# What is packed in the guest before it is read: the time to do so is a step's.
-PACK_LIMIT_BYTES = 64 * 1024 * 1024
 
 # The shell that a guest must have; everything else that the scripts call is POSIX, and in busybox.
 SHELL = "/bin/sh"
@@ -119,28 +118,7 @@ exit 0
 """
 _UNPACK = 'gzip -dc <"$2" >"$1"; rc=$?; rm -f -- "$2"; exit $rc'
 _SIZE = f'[ -e "$1" ] || exit {_ABSENT}; [ -f "$1" ] || exit {_NO_FILE}; wc -c <"$1"'
-# $1: the file, $2: name of a packed copy, $3 and $4: the least and the most that is packed, $5: bytes of a sample, $6: what
-# it must pack to. Says the size, and the copy and its size where there is one.
-_PACK = f"""
-[ -e "$1" ] || exit {_ABSENT}
-[ -f "$1" ] || exit {_NO_FILE}
-size=$(wc -c <"$1") || exit
-echo $((size))
-[ $((size)) -ge "$3" ] && [ $((size)) -le "$4" ] && command -v gzip >/dev/null 2>&1 || exit 0
-[ $(($(dd if="$1" bs="$5" count=1 2>/dev/null | gzip -1c | wc -c))) -le "$6" ] || exit 0
-umask 077
-for base in /tmp /run /dev/shm; do
-  copy=$base/$2
-  if gzip -1c <"$1" 2>/dev/null >"$copy"; then
-    echo "$copy" $(($(wc -c <"$copy")))
-    exit 0
-  fi
-  rm -f "$copy"
-done
-exit 0
-"""
 _REMOVE = 'rm -f -- "$@"'
-_PACKED = re.compile(rb"([0-9]{1,18})(?:\n(/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}))?\Z")
 _HEADER = re.compile(rb"(?:direct|files (/(?:tmp|run|dev/shm)/([A-Za-z0-9.-]+)) ([0-9]{1,18}) ([0-9]{1,18}))\Z")
 
 
@@ -217,19 +195,8 @@ class Agent(AgentFiles):
     def fetch(self, path: str, target: BinaryIO) -> int:
         """Copy a file of the guest to ``target`` and return its size."""
         what = f"read {path}"
-        size, copy, copy_size = self._looked_at(path, what)
-        place = self._absolute(path, what) if copy is None else copy
-        try:
-            if copy is None:
-                read = self._blocks(place, target, what, size)
-            else:
-                unpacked = _packing.Unpacked(target, size)
-                self._blocks(place, unpacked, what, copy_size)
-                read = unpacked.size
-        finally:
-            if copy is not None:
-                with contextlib.suppress(VirtError):
-                    self._remove(copy)
+        size = self._size(path, "read")
+        read = self._blocks(self._absolute(path, what), target, what, size)
         if read != size:
             raise HostError(
                 f"could not {what} in guest {self._guest}: it had {size} bytes and {read} were read; "
@@ -329,18 +296,6 @@ class Agent(AgentFiles):
             return path
         home = self._checked(["pwd", "virtfleet"], what).decode("utf-8", "replace").rstrip("\n")
         return f"{home}/{path}"
-
-    def _looked_at(self, path: str, what: str) -> tuple[int, str | None, int]:
-        """Return a file's size, and the path and the size of its packed copy where one was worth it."""
-        name = f".virtfleet-{secrets.token_hex(8)}"
-        limits = (_packing.LEAST_BYTES, PACK_LIMIT_BYTES, _packing.SAMPLE_BYTES, _packing.WORTH_BYTES)
-        said = self._checked([_PACK, "virtfleet", path, name, *map(str, limits)], what).strip()
-        match = _PACKED.match(said)
-        if match is None or match[3] not in (None, name.encode()):
-            raise HostError(f"could not {what} in guest {self._guest}: its size was answered as {clean(said)!r}")
-        if match[2] is None:
-            return int(match[1]), None, 0
-        return int(match[1]), match[2].decode(), int(match[4])
 
     def _size(self, path: str, verb: str) -> int:
         said = self._checked([_SIZE, "virtfleet", path], f"{verb} {path}").strip()

@@ -1,18 +1,15 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Streams that are packed on their way: gzip's format (RFC 1952), which every guest's gzip knows."""
+"""A stream that is packed on its way: gzip's format (RFC 1952), which every guest's gzip knows."""
 from __future__ import annotations
 
 import zlib
 from typing import BinaryIO
 
-from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError
-
 # A file is packed from here on, and only where its beginning gets smaller by a fifth: what is packed already doesn't.
 LEAST_BYTES = 32 * 1024
 SAMPLE_BYTES = 64 * 1024
-WORTH_BYTES = SAMPLE_BYTES * 4 // 5
 
 _GZIP = 16 + zlib.MAX_WBITS
 _BLOCK_BYTES = 256 * 1024
@@ -43,26 +40,3 @@ class Packed:
         taken = bytes(self._ready[:count])
         del self._ready[:count]
         return taken
-
-
-class Unpacked:
-    """Writes packed bytes to a stream as they were, up to a limit. ``size`` is what was written to it so far."""
-
-    def __init__(self, target: BinaryIO, limit: int) -> None:
-        self.size = 0
-        self._target = target
-        self._limit = limit
-        self._unpacker = zlib.decompressobj(_GZIP)
-
-    def write(self, block: bytes) -> None:
-        """Take more packed bytes; raises HostError where they are none, or come to more than the limit."""
-        while block and not self._unpacker.eof:
-            try:
-                plain = self._unpacker.decompress(block, _BLOCK_BYTES)
-            except zlib.error as error:
-                raise HostError(f"the guest packed a file in a way that cannot be unpacked: {error}") from None
-            self.size += len(plain)
-            if self.size > self._limit:
-                raise HostError(f"a packed file of the guest comes to more than the {self._limit} bytes that it has")
-            self._target.write(plain)
-            block = self._unpacker.unconsumed_tail

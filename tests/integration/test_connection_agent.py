@@ -91,8 +91,8 @@ def test_five_megabytes_go_in_and_come_out_again(inside: Any, tmp_path: Path) ->
 def test_more_output_than_one_answer_holds(inside: Any) -> None:
     code, out, err = inside.exec_command("head -c 3000000 /dev/zero; head -c 2000000 /dev/zero >&2; exit 9")
     assert (code, len(out), len(err)) == (9, 3_000_000, 2_000_000)
-    # The one that looks has a folder of its own.
-    assert inside.exec_command("ls -A /tmp | grep -c virtfleet")[1] == b"1\n"
+    # The one that looks has two files of its own.
+    assert inside.exec_command("ls -A /tmp | grep -c virtfleet")[1] == b"2\n"
 
 
 def test_the_time_limit_ends_all_that_was_started(furnished: Host, guest: str, inside: Any) -> None:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import io
 import json
 import os
@@ -217,16 +216,6 @@ def test_a_copy_that_cannot_be_unpacked_is_an_error_and_goes(
     assert [name for name in os.listdir(tmp_path) if "virtfleet" in name] == []
 
 
-def test_what_a_guest_packed_is_never_more_than_it_said() -> None:
-    packed = gzip.compress(b"x" * 10_000_000)
-    target = io.BytesIO()
-    with pytest.raises(HostError, match="comes to more than the 1000 bytes"):
-        _packing.Unpacked(target, 1000).write(packed)
-    assert len(target.getvalue()) == 0
-    with pytest.raises(HostError, match="cannot be unpacked"):
-        _packing.Unpacked(target, 1000).write(b"no gzip")
-
-
 def test_a_path_without_a_slash_is_below_home(agent: Agent, tmp_path: Path) -> None:
     agent.put(io.BytesIO(b"x"), "below home")
     assert (tmp_path / "below home").read_bytes() == b"x"
@@ -346,7 +335,7 @@ def test_a_block_of_another_shape_is_an_error(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"many", b"20\n/etc/passwd 5", b"20\n/tmp/.virtfleet-0 5", b"20\n/tmp/../etc/passwd 5", b"20\n5", b"-1"]
+    "said", [b"", b"many", b"20\n5", b"-1"]
 )
 def test_a_size_of_another_shape_is_an_error(said: bytes) -> None:
     with pytest.raises(HostError, match="its size was answered as"):
