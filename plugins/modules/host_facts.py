@@ -36,14 +36,16 @@ EXAMPLES = r"""
   hosts: hypervisors
   gather_facts: false
   tasks:
-    - virtfleet.core.host_facts:
+    - name: Keep what it is
+      virtfleet.core.host_facts:
         gather: [pools]
 
 - name: A new guest where most memory is left
   hosts: localhost
   gather_facts: false
   tasks:
-    - virtfleet.core.guest:
+    - name: Make it there
+      virtfleet.core.guest:
         name: web1
         memory: 4GiB
         disks: [{image: debian-12}]
