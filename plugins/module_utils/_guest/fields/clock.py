@@ -50,8 +50,7 @@ def _set_timers(root: Element, value: dict[str, Any]) -> None:
         if name not in value:
             clock.remove(timer)
     for name, words in value.items():
-        timer = present.get(name)
-        timer = SubElement(clock, "timer", {"name": name}) if timer is None else timer
+        timer = present[name] if name in present else SubElement(clock, "timer", {"name": name})
         for word, kind in _WORDS.items():
             timer.attrib.pop(word, None)
             if word in words:

@@ -63,6 +63,14 @@ def _set_features(root: Element, value: dict[str, str]) -> None:
             SubElement(cpu, "feature", {"policy": policy, "name": name})
 
 
+def _set_cache(root: Element, value: str) -> None:
+    """Write what is seen of the cache; an emulated one is of the third level (libvirt refuses any other)."""
+    _xml.remove(root, "cpu/cache/@level")
+    _xml.write(root, "cpu/cache/@mode", value)
+    if value == "emulate":
+        _xml.write(root, "cpu/cache/@level", "3")
+
+
 # numa: the guest's own nodes. A node that stays keeps what has no word here, such as its distances.
 
 _CELL = record({"cpus": CPUSET, "memory": MEMORY})
@@ -71,7 +79,8 @@ _CELL = record({"cpus": CPUSET, "memory": MEMORY})
 def _parse_cells(value: Any) -> tuple[Spec, ...]:
     if not isinstance(value, (list, tuple)):
         raise SpecError(f"{value!r} is not a list of nodes, each with cpus and memory")
-    found, problems = [], []
+    found: list[Spec] = []
+    problems: list[str] = []
     for number, cell in enumerate(value):
         try:
             read = _CELL.parse(cell)
@@ -145,7 +154,13 @@ ROWS = (
             Field("features", ("cpu/feature",), FEATURES, getter=_get_features, setter=_set_features),
             Field("check", ("cpu/@check",), choice("none", "partial", "full"), drivers=QEMU),
             Field("migratable", ("cpu/@migratable",), ON_OFF, drivers=QEMU),
-            Field("cache", ("cpu/cache/@mode",), choice("passthrough", "emulate", "disable"), drivers=QEMU),
+            Field(
+                "cache",
+                ("cpu/cache/@mode", "cpu/cache/@level"),
+                choice("passthrough", "emulate", "disable"),
+                setter=_set_cache,
+                drivers=QEMU,
+            ),
         ),
         live="skip",
     ),

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ... import _xml
-from ..._change import Change, Effect, Step
+from ..._change import Change, Step
 from ..._table import LIVE, QEMU, Context, Field, Spec
 from ..._types import MEMORY, ON_OFF, PRESENCE, choice, counted
 from ..._xml import Element
@@ -57,10 +55,6 @@ def _period(context: Context, change: Change, live: Element | None, new: Element
     return Step("set_stats_period", arguments, "set how often the balloon of the running guest tells its numbers", True)
 
 
-def _period_effect(context: Context, before: Any, after: int) -> Effect:
-    return LIVE(context, before, after)
-
-
 ROWS = (
     group(
         "memory_backing",
@@ -84,7 +78,7 @@ ROWS = (
                 "stats_period",
                 (f"{_BALLOON}/stats/@period",),
                 counted(0, 2**31 - 1, "a number of seconds"),
-                _period_effect,
+                LIVE,
                 absent=0,
                 setter=_set_period,
                 drivers=QEMU,
