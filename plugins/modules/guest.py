@@ -157,8 +157,8 @@ options:
         type: str
       features:
         description:
-          - Features of the processor with what is to become of each, for example C({vmx: require, svm: disable}). There
-            are V(require), V(disable), V(force), V(optional) and V(forbid).
+          - "Features of the processor with what is to become of each, for example C({vmx: require, svm: disable}). There
+            are V(require), V(disable), V(force), V(optional) and V(forbid)."
           - Given, they are all; an empty mapping takes every one away.
         type: dict
       check:
@@ -187,7 +187,7 @@ options:
         type: str
   vcpu_pins:
     description:
-      - The host's CPUs for each virtual one, for example C({0: '2', 1-3: 4-7}). Given, these are all pins.
+      - "The host's CPUs for each virtual one, for example C({0: '2', 1-3: 4-7}). Given, these are all pins."
       - A pin is set in the running guest too; one that is taken away is gone after the next cold start.
     type: dict
   emulator_pin:
@@ -356,8 +356,8 @@ options:
         type: str
       timers:
         description:
-          - The timers by name, each with C(present), C(tickpolicy), C(track), C(mode) and C(frequency) as libvirt has them,
-            for example C({rtc: {tickpolicy: catchup}, hpet: {present: false}}). Given, these are all.
+          - "The timers by name, each with C(present), C(tickpolicy), C(track), C(mode) and C(frequency) as libvirt has them,
+            for example C({rtc: {tickpolicy: catchup}, hpet: {present: false}}). Given, these are all."
           - There are C(platform), C(pit), C(rtc), C(hpet), C(tsc), C(kvmclock), C(hypervclock) and C(armvtimer). Xen takes
             C(tsc) and C(hpet) only.
         type: dict

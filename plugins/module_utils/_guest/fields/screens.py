@@ -126,7 +126,7 @@ def _change_password(context: Context, change: Change, live: Element | None, new
     return Step("update_device", arguments, "change the password of the running guest's screen", True)
 
 
-# video: libvirt gives a card to each guest with a screen, so that none is a model too.
+# video: libvirt gives a card to each guest with a screen, so that none is a model there.
 
 
 def _get_video(root: Element) -> Any:
@@ -137,6 +137,9 @@ def _get_video(root: Element) -> Any:
 
 def _set_video(root: Element, value: str) -> None:
     if value == _get_video(root):
+        return
+    if value == NONE and _xml.find(root, _GRAPHICS) is None:
+        _xml.remove(root, _VIDEO)
         return
     element = _xml.ensure(root, _VIDEO)
     for path in ("address", "alias", "driver", "model"):

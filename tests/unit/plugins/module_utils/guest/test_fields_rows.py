@@ -234,7 +234,13 @@ WRITTEN: list[tuple[str, Any, str, str]] = [
         "<devices><video><model type='qxl' ram='65536' heads='2'/><address type='pci'/></video></devices>",
         "<devices><video><model type='virtio'/></video></devices>",
     ),
-    ("video", "none", "<devices><video><model type='vga'/></video></devices>", "<devices><video><model type='none'/></video></devices>"),
+    (
+        "video",
+        "none",
+        "<devices><graphics type='vnc'/><video><model type='vga'/></video></devices>",
+        "<devices><graphics type='vnc'/><video><model type='none'/></video></devices>",
+    ),
+    ("video", "none", "<devices><video><model type='vga'/></video></devices>", ""),
     ("sound", "ich9", "<devices/>", "<devices><sound model='ich9'/></devices>"),
     ("sound", "none", "<devices><sound model='ich9'/><video/></devices>", "<devices><video/></devices>"),
     (
