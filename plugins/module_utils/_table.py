@@ -108,14 +108,16 @@ class Field:
     in_port: Callable[[Any, Any], bool] = lambda before, after: False
 
     def differing(self, want: Any, have: Any) -> tuple[Any, Any]:
-        """Return of two mappings the words of the wanted one that the present one lacks, and what it has for them."""
+        """Return of two mappings the words of the wanted one that the present one lacks, and what it has for them.
+
+        A word that another one's change makes void (a model how strictly it is checked) is said again with that one.
+        """
         if not self.parts or not isinstance(have, dict):
             return want, have
-        names = [
-            part.name
-            for part in self.parts
-            if part.name in want and not (part.name in have and part.type.same(want[part.name], have[part.name]))
-        ]
+        given = [part for part in self.parts if part.name in want]
+        other = [part for part in given if part.name not in have or not part.type.same(want[part.name], have[part.name])]
+        void = {path for part in other for path in (*part.at[1:], *part.drops)}
+        names = [part.name for part in given if part in other or part.at[0] in void]
         return {name: want[name] for name in names}, {name: have[name] for name in names if name in have}
 
     def read(self, root: Element) -> Any:

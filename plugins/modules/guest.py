@@ -65,7 +65,9 @@ options:
     type: str
     choices: [auto, kvm, tcg]
   arch:
-    description: The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
+    description:
+      - The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
+      - Names that distributions have for it (V(amd64), V(arm64), V(arm), V(ppc64el)) are understood.
     type: str
   type:
     description:

@@ -71,7 +71,7 @@ WAITS: Options = {
         "chassis_sku": "K1",
         "oem_strings": ["b=1", "a=2"],
     },
-    "qemu_commandline": {"args": ["-device", "edu"], "env": {"VIRTFLEET_TEST": "1"}},
+    "qemu_commandline": {"args": ["-fw_cfg", "name=opt/org.example/word,string=here"], "env": {"VIRTFLEET_TEST": "1"}},
     "graphics": {"type": "vnc", "listen": "127.0.0.1", "port": 5931},
     "video": "virtio",
     "sound": "ich9",
@@ -174,7 +174,7 @@ def test_what_is_live_is_seen_at_once_and_what_waits_comes_true(play: Player, gu
     assert root.find("devices/watchdog").get("action") == "pause"
     assert root.find("devices/graphics").get("port") == "5931"
     arguments = play.host.exec(["cat", f"/proc/{play.host.guests()[guest_name].pid}/cmdline"]).stdout.split("\0")
-    assert "edu" in arguments and any("serial=S1" in argument for argument in arguments)
+    assert "-fw_cfg" in arguments and any("serial=S1" in argument for argument in arguments)
 
 
 def test_what_this_host_cannot_start_is_defined_as_written(play: Player, guest_name: str) -> None:

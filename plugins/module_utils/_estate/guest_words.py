@@ -127,14 +127,18 @@ class _Guest:
     def _words(self) -> dict[str, Any]:
         """Return the word for each value that has one."""
         found = {}
+        # What libvirt writes by itself, such as how strictly a processor is checked, is nobody's word.
+        plain = observe(GUEST, cleaned(self.root, self.emulators))
         for name, row in _ROWS.items():
             value = self.have.get(name, UNSET)
             if value is UNSET:
                 continue
             if row.parts:
                 # What only another hypervisor has means nothing here.
-                driver = self.snap.host.driver
-                value = {part.name: value[part.name] for part in row.parts if part.name in value and driver in part.drivers}
+                driver, said = self.snap.host.driver, plain.get(name, {})
+                value = {part.name: value[part.name] for part in row.parts if part.name in said and driver in part.drivers}
+                if not value:
+                    continue
                 self.have[name] = value
             word = None if _NEEDED.get(name) in self.unsaid else self._word(name, row, value)
             if word is None:

@@ -75,7 +75,7 @@ ROWS = (
         (
             Field(
                 "offset",
-                ("clock/@offset", "clock/@adjustment", "clock/@basis", "clock/@start"),
+                ("clock/@offset", "clock/@adjustment", "clock/@basis", "clock/@start", "clock/@timezone"),
                 choice(*OFFSETS),
                 getter=_get_offset,
                 setter=_set_offset,

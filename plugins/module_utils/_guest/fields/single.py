@@ -183,7 +183,12 @@ ROWS = (
         _TPM,
         (
             Field("model", (f"{_TPM}/@model",), choice(*TPMS, NONE), setter=_set_tpm),
-            Field("type", (f"{_TPM}/backend/@type",), choice("emulator", "passthrough"), setter=_set_backend),
+            Field(
+                "type",
+                (f"{_TPM}/backend/@type", f"{_TPM}/backend/@version", f"{_TPM}/backend/device/@path"),
+                choice("emulator", "passthrough"),
+                setter=_set_backend,
+            ),
             Field("version", (f"{_TPM}/backend/@version",), choice("1.2", "2.0")),
             Field("device", (f"{_TPM}/backend/device/@path",), PATH),
         ),

@@ -188,19 +188,19 @@ def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 FOREIGN: list[tuple[str, str]] = [
     (
         ".",
-        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/>"
-        "</qemu:commandline>",
+        "<qemu:capabilities xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:del capability='x'/>"
+        "</qemu:capabilities>",
     ),
-    (".", "<iothreads>2</iothreads>"),
+    (".", "<perf><event name='cmt' enabled='yes'/></perf>"),
     (".", "<seclabel type='none' model='none'/>"),
     ("metadata", "<app:thing xmlns:app='https://example.org/app' kind='x'>text<app:part/></app:thing>"),
     ("metadata/virtfleet:guest", "<later:word xmlns:later='https://virtfleet.github.io/xml/2' a='1'/>"),
-    ("os", "<bootmenu enable='yes'/>"),
+    ("os", "<acpi><table type='slic'>/slic.dat</table></acpi>"),
     ("features", "<unknown state='on'/>"),
-    ("cpu", "<feature policy='require' name='vmx'/>"),
-    ("devices", "<graphics type='spice' passwd='spicegeheim'><listen type='none'/></graphics>"),
+    ("cpu", "<maxphysaddr mode='passthrough'/>"),
+    ("devices", "<redirdev bus='usb' type='spicevmc'/>"),
     ("devices", "<hostdev mode='subsystem' type='pci'><source><address bus='0x01'/></source></hostdev>"),
-    ("devices", "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"),
+    ("devices", "<shmem name='shared'><model type='ivshmem-plain'/></shmem>"),
     ("devices/disk", "<iotune><total_bytes_sec>1000</total_bytes_sec></iotune>"),
     ("devices/disk", "<serial>ABC</serial>"),
     ("devices/interface", "<bandwidth><inbound average='1000'/></bandwidth>"),
