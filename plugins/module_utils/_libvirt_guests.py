@@ -253,7 +253,7 @@ class Guests(Base):
         domain, flags = self._guest(name), self._lib.VIR_DOMAIN_AFFECT_LIVE
 
         def already(error: Any) -> bool:
-            return "already exists" in str(error)
+            return "already using iothread_id" in str(error)
 
         for number in numbers:
             doing = f"start I/O thread {number} of"

@@ -73,7 +73,12 @@ ROWS = (
     group(
         "memballoon",
         (
-            Field("model", (f"{_BALLOON}/@model",), choice(*MODELS), setter=_set_model),
+            Field(
+                "model",
+                (f"{_BALLOON}/@model", *(f"{_BALLOON}/{part}" for part in ("address", "alias", "driver"))),
+                choice(*MODELS),
+                setter=_set_model,
+            ),
             Field(
                 "stats_period",
                 (f"{_BALLOON}/stats/@period",),
