@@ -87,6 +87,7 @@ class Field:
     name of an earlier option: it waits for a restart together with that one only, and else moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
     ``drivers``: the hypervisors that have the option; ``live_drivers``: those that change it while the object runs.
+    ``voids``: later options of the same table whose present values are gone once this one changes.
     ``parts``: the options of a value that is a mapping of several; only those that differ are in a change.
     ``in_port``: tells of a change from one value to another whether it takes a port of a PCI Express board.
     """
@@ -104,6 +105,7 @@ class Field:
     secret: bool = False
     getter: Callable[[Element], Any] | None = None
     setter: Callable[[Element, Any], None] | None = None
+    voids: tuple[str, ...] = ()
     parts: tuple[Field, ...] = ()
     in_port: Callable[[Any, Any], bool] = lambda before, after: False
 
@@ -372,15 +374,18 @@ def observe(table: Table, root: Element, live: bool = False) -> Spec:
 def compare(table: Table, want: Spec, have: Spec, context: Context) -> list[Change]:
     """Return what differs between the wanted and the present spec, walking the wanted one only."""
     changes: list[Change] = []
+    void: set[str] = set()
     for entry in table.entries:
         if entry.name not in want:
             continue
         if isinstance(entry, Keyed):
             changes.extend(_compare_list(entry, want, have, context))
         else:
-            change = _compare_value(entry, want[entry.name], have.get(entry.name, UNSET), context)
+            present = UNSET if entry.name in void else have.get(entry.name, UNSET)
+            change = _compare_value(entry, want[entry.name], present, context)
             if change is not None:
                 changes.append(change)
+                void.update(entry.voids if isinstance(entry, Field) else ())
     return changes
 
 

@@ -343,7 +343,8 @@ options:
       - What a Windows guest uses of a hypervisor of its maker. V(true) is what is recommended (V(relaxed), V(vapic),
         V(spinlocks), V(vpindex), V(runtime), V(synic), V(stimer), V(frequencies), V(tlbflush), V(ipi)), V(false) none; or a
         list of these, V(reset), V(reenlightenment) and V(evmcs).
-      - Needs KVM. Set the timer V(hypervclock) along with it, see O(clock.timers). Not for Xen.
+      - V(vpindex), V(synic) and V(stimer) need KVM. Set the timer V(hypervclock) along with it, see O(clock.timers). Not
+        for Xen.
     type: raw
   clock:
     description: The guest's clock. Takes effect with the next cold start.
@@ -380,6 +381,7 @@ options:
     description:
       - Whether the firmware starts signed boot loaders only, with Microsoft's keys enrolled. Needs O(firmware=efi), and
         firmware of the host that can (on Debian and Ubuntu the package V(ovmf), with a V(q35)). Not for Xen.
+      - Without a word the host's first firmware is taken, which on Debian and Ubuntu is the one with secure boot.
       - A guest that has started before keeps its variables, keys among them. Remove its file below
         V(/var/lib/libvirt/qemu/nvram) while it is off, and it gets new ones.
     type: bool

@@ -96,7 +96,7 @@ DEFINED: Options = {
     "blkio_weight": 300,
     "memtune": {"hard_limit": "1GiB", "soft_limit": "512MiB", "swap_hard_limit": "2GiB"},
     "memory_backing": {"hugepages": True, "hugepage_size": "2MiB", "locked": True, "nosharepages": True},
-    "hyperv": True,
+    "hyperv": ["relaxed", "vapic", "spinlocks", "runtime", "reset", "frequencies", "reenlightenment", "tlbflush", "ipi", "evmcs"],
     "cpu": {"model": "host-passthrough", "migratable": False, "features": {"vmx": "require"}},
     "features": {"ioapic": "qemu", "smm": True},
     "firmware": "efi",

@@ -131,6 +131,7 @@ ROWS = (
         choice("bios", "efi"),
         getter=_get_firmware,
         setter=_set_firmware,
+        voids=("secure_boot",),
     ),
     # libvirt takes either an order of kinds or an order of devices, never both.
     Field(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ... import _xml
+from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import QEMU, XEN, Field, Spec
 from ..._types import ON_OFF, PRESENCE, YES_NO, Type, choice, read_text, write_text
@@ -34,6 +35,7 @@ ENLIGHTENMENTS = (
 )
 # What virt-install and Windows itself count on, and every host with KVM since Linux 4.19 has.
 RECOMMENDED = ("relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "frequencies", "tlbflush", "ipi")
+_OF_KVM = ("vpindex", "synic", "stimer")
 # How often a guest tries for a lock before it tells the hypervisor; Microsoft's number.
 _RETRIES = "8191"
 
@@ -81,9 +83,13 @@ _FIRMWARE = "os/firmware/feature[@name='{}']/@enabled"
 
 
 def _get_secure_boot(root: Element) -> Any:
-    return (
-        _xml.read(root, _FIRMWARE.format("secure-boot")) == "yes" or _xml.read(root, "os/loader/@secure") == "yes"
-    )
+    """Say whether it was asked for; where nobody said, the host's first firmware decides, and nothing is known."""
+    said = _xml.read(root, _FIRMWARE.format("secure-boot"))
+    if said is not None:
+        return said == "yes"
+    if _xml.read(root, "os/loader/@secure") == "yes":
+        return True
+    return UNSET if _xml.read(root, "os/@firmware") == "efi" else False
 
 
 def _set_secure_boot(root: Element, value: bool) -> None:
@@ -140,7 +146,6 @@ ROWS = (
         live="skip",
         getter=_get_secure_boot,
         setter=_set_secure_boot,
-        absent=False,
         drivers=QEMU,
     ),
 )
@@ -152,4 +157,15 @@ def secure_boot_is_of_efi(spec: Spec) -> list[str]:
     return []
 
 
-RULES = (secure_boot_is_of_efi,)
+def emulation_has_no_hypervisor(spec: Spec) -> list[str]:
+    """QEMU refuses to start with these where KVM does not do them (target/i386/kvm/hyperv.c)."""
+    wrong = [word for word in spec.get("hyperv") or () if word in _OF_KVM]
+    if spec.get("accel") == "tcg" and wrong:
+        return [
+            f"hyperv: {', '.join(wrong)} need KVM, and this guest is emulated; say the others as a list, for example "
+            "[relaxed, vapic, spinlocks]"
+        ]
+    return []
+
+
+RULES = (secure_boot_is_of_efi, emulation_has_no_hypervisor)

@@ -25,10 +25,14 @@ def group(
     The effect is that of the dearest word that changes; ``op`` makes the live half where all of them have one.
     """
     rows = tuple(parts)
+    # Most guests have nothing of most of these: then nothing is looked for in detail.
+    holders = tuple(dict.fromkeys(row.at[0].partition("/")[0] for row in rows))
+    nothing = _read_parts(Element("domain"), rows)
 
     def read(root: Element) -> Any:
-        found = {row.name: row.read(root) for row in rows}
-        return {word: value for word, value in found.items() if value is not UNSET} or UNSET
+        if all(_xml.find(root, holder) is None for holder in holders):
+            return dict(nothing) or UNSET
+        return _read_parts(root, rows) or UNSET
 
     def write(root: Element, value: Any) -> None:
         _write_parts(root, rows, value)
@@ -45,6 +49,11 @@ def group(
         setter=write,
         parts=rows,
     )
+
+
+def _read_parts(root: Element, rows: Sequence[Field]) -> dict[str, Any]:
+    found = {row.name: row.read(root) for row in rows}
+    return {word: value for word, value in found.items() if value is not UNSET}
 
 
 def _effect_of(rows: Sequence[Field]) -> EffectOf:
@@ -98,8 +107,7 @@ def device(
     def read(root: Element) -> Any:
         if _xml.find(root, at) is None:
             return {kind.name: NONE}
-        found = {row.name: row.read(root) for row in rows}
-        return {word: value for word, value in found.items() if value is not UNSET}
+        return _read_parts(root, rows)
 
     def write(root: Element, value: Any) -> None:
         if value.get(kind.name) == NONE:

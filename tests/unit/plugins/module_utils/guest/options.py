@@ -112,6 +112,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     ),
     "pm": st.sampled_from([{"suspend_to_mem": True}, {"suspend_to_mem": False, "suspend_to_disk": False}]),
     "boot_menu": st.booleans(),
+    "secure_boot": st.booleans(),
     "sysinfo": st.sampled_from(
         [{"system_serial": "S1", "bios_vendor": "Acme"}, {"system_serial": ""}, {"oem_strings": ["b", "a"]}, {"oem_strings": []}]
     ),

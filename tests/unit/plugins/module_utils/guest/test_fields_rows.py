@@ -184,6 +184,14 @@ WRITTEN: list[tuple[str, Any, str, str]] = [
         "</firmware></os>",
     ),
     (
+        "secure_boot",
+        False,
+        "<os firmware='efi'/>",
+        "<os firmware='efi'><firmware><feature name='secure-boot' enabled='no'/><feature name='enrolled-keys' enabled='no'/>"
+        "</firmware></os>",
+    ),
+    ("secure_boot", False, "<os><type>hvm</type></os>", "<os><type>hvm</type></os>"),
+    (
         "sysinfo",
         {"system_serial": "S1", "baseboard_asset": "A", "oem_strings": ["b", "a"]},
         "",
@@ -394,6 +402,9 @@ def test_what_cannot_be_meant_is_refused(words: dict[str, Any], complaint: str) 
         ("<devices><memballoon model='none'/></devices>", {"memballoon": {"stats_period": 5}}, "without a balloon"),
         ("<clock offset='utc'/>", {"clock": {"timezone": "UTC"}}, "go together"),
         ("", {"secure_boot": True}, "secure_boot: needs firmware: efi"),
+        ("", {"accel": "tcg", "hyperv": True}, "hyperv: stimer, synic, vpindex need KVM"),
+        ("", {"accel": "kvm", "hyperv": True}, ""),
+        ("", {"accel": "tcg", "hyperv": ["relaxed"]}, ""),
         ("", {"graphics": {"type": "none"}, "graphics_password": "x"}, "the guest has no screen"),
         ("<devices><graphics type='vnc'/></devices>", {"graphics_password": "ninebytes"}, "VNC looks at 8 bytes"),
         ("<devices><graphics type='spice'/></devices>", {"graphics_password": "ninebytes"}, ""),
@@ -515,6 +526,14 @@ def test_what_a_running_guest_is_told(
     found = steps(GUEST, changes, context, patch(GUEST, root, changes), root)[1:]
     assert [(step.op, dict(step.args)) for step in found] == ([(op, {"name": "web1", **arguments})] if op else [])
     assert all(step.optional for step in found)
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_other_firmware_is_asked_anew_for_secure_boot(secure: bool) -> None:
+    root = written(domain("<os><type>hvm</type></os>"), firmware="efi", secure_boot=secure)
+    asked = {feature.get("name"): feature.get("enabled") for feature in _xml.find_all(root, "os/firmware/feature")}
+    assert asked == dict.fromkeys(("secure-boot", "enrolled-keys"), "yes" if secure else "no")
+    assert compare(GUEST, wanted(firmware="efi", secure_boot=secure), observe(GUEST, root), Context()) == []
 
 
 def test_xen_plugs_no_tablet() -> None:
