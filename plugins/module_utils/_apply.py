@@ -196,8 +196,8 @@ def unfinished(plan: Plan, waiting: Collection[tuple[str, str]] = ()) -> list[st
     ``waiting`` are the objects of which an optional step failed: what that was about is tried again by the next run.
     """
     return [
-        f"{action.kind} {action.name}: {'.'.join(change.path)} does not read back as written "
-        f"(it is {change.before!r}, not {change.after!r})"
+        f"{action.kind} {action.name}: {'.'.join(change.path)} does not read back as written"
+        + ("" if change.secret else f" (it is {change.before!r}, not {change.after!r})")
         for action in plan.actions
         if action.key not in waiting
         for change in action.changes

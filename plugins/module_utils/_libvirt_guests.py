@@ -235,6 +235,44 @@ class Guests(Base):
         flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
         self._call("set the vcpus of", "guest", name, self._guest(name).setVcpusFlags, count, flags)
 
+    def pin_vcpus(self, name: str, pins: Mapping[int, str]) -> None:
+        domain, flags = self._guest(name), self._lib.VIR_DOMAIN_AFFECT_LIVE
+        for number, cpus in pins.items():
+            self._call(f"pin vcpu {number} of", "guest", name, domain.pinVcpuFlags, number, read.cpu_map(cpus), flags)
+
+    def pin_emulator(self, name: str, cpus: str) -> None:
+        flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
+        self._call("pin the emulator of", "guest", name, self._guest(name).pinEmulator, read.cpu_map(cpus), flags)
+
+    def pin_iothreads(self, name: str, pins: Mapping[int, str]) -> None:
+        domain, flags = self._guest(name), self._lib.VIR_DOMAIN_AFFECT_LIVE
+        for number, cpus in pins.items():
+            doing = f"pin I/O thread {number} of"
+            self._call(doing, "guest", name, domain.pinIOThread, number, read.cpu_map(cpus), flags)
+
+    def add_iothreads(self, name: str, numbers: Sequence[int]) -> None:
+        domain, flags = self._guest(name), self._lib.VIR_DOMAIN_AFFECT_LIVE
+
+        def already(error: Any) -> bool:
+            return "already using iothread_id" in str(error)
+
+        for number in numbers:
+            doing = f"start I/O thread {number} of"
+            self._call(doing, "guest", name, domain.addIOThread, number, flags, already=already)
+
+    def set_parameters(self, name: str, what: str, values: Mapping[str, int]) -> None:
+        domain = self._guest(name)
+        function = {
+            "scheduler": domain.setSchedulerParametersFlags,
+            "memory": domain.setMemoryParameters,
+            "blkio": domain.setBlkioParameters,
+        }[what]
+        self._call(f"tune the {what} of", "guest", name, function, dict(values), self._lib.VIR_DOMAIN_AFFECT_LIVE)
+
+    def set_stats_period(self, name: str, seconds: int) -> None:
+        domain, flags = self._guest(name), self._lib.VIR_DOMAIN_AFFECT_LIVE
+        self._call("set the balloon's period of", "guest", name, domain.setMemoryStatsPeriod, seconds, flags)
+
     def attach_device(self, name: str, xml: str) -> None:
         flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
         self._call("attach a device to", "guest", name, self._guest(name).attachDeviceFlags, xml, flags)

@@ -301,6 +301,15 @@ def volume_facts(pool: str, xml: str) -> VolumeFacts:
     )
 
 
+def cpu_map(cpus: str) -> tuple[bool, ...]:
+    """Return a set of CPUs such as ``0-2,5`` as libvirt's calls take it: one flag a CPU, from the first on."""
+    chosen: set[int] = set()
+    for piece in cpus.split(","):
+        first, _dash, last = piece.partition("-")
+        chosen.update(range(int(first), int(last or first) + 1))
+    return tuple(number in chosen for number in range(max(chosen) + 1))
+
+
 def device_alias(live_xml: str, device_xml: str) -> str | None:
     """Return the alias that a running guest gave to the device that ``device_xml`` describes, None if it has none.
 

@@ -173,6 +173,24 @@ class Hypervisor(Protocol):
     def set_vcpus(self, name: str, count: int) -> None:
         """Plug or unplug virtual CPUs of a running guest, live only."""
 
+    def pin_vcpus(self, name: str, pins: Mapping[int, str]) -> None:
+        """Let virtual CPUs of a running guest run on these CPUs of the host only (``0-3,8``), live only."""
+
+    def pin_emulator(self, name: str, cpus: str) -> None:
+        """Let the emulator of a running guest run on these CPUs of the host only, live only."""
+
+    def pin_iothreads(self, name: str, pins: Mapping[int, str]) -> None:
+        """Let I/O threads of a running guest run on these CPUs of the host only, live only."""
+
+    def add_iothreads(self, name: str, numbers: Sequence[int]) -> None:
+        """Start I/O threads of a running guest with these numbers, live only."""
+
+    def set_parameters(self, name: str, what: str, values: Mapping[str, int]) -> None:
+        """Tune a running guest, live only: ``what`` is ``scheduler``, ``memory`` or ``blkio``, values by libvirt's names."""
+
+    def set_stats_period(self, name: str, seconds: int) -> None:
+        """Set how often the balloon of a running guest tells its numbers, live only; 0 is never."""
+
     def attach_device(self, name: str, xml: str) -> None:
         """Attach to a running guest, live only."""
 

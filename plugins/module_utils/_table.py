@@ -87,6 +87,9 @@ class Field:
     name of an earlier option: it waits for a restart together with that one only, and else moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
     ``drivers``: the hypervisors that have the option; ``live_drivers``: those that change it while the object runs.
+    ``voids``: later options of the same table whose present values are gone once this one changes.
+    ``parts``: the options of a value that is a mapping of several; only those that differ are in a change.
+    ``in_port``: tells of a change from one value to another whether it takes a port of a PCI Express board.
     """
 
     name: str
@@ -102,6 +105,22 @@ class Field:
     secret: bool = False
     getter: Callable[[Element], Any] | None = None
     setter: Callable[[Element, Any], None] | None = None
+    voids: tuple[str, ...] = ()
+    parts: tuple[Field, ...] = ()
+    in_port: Callable[[Any, Any], bool] = lambda before, after: False
+
+    def differing(self, want: Any, have: Any) -> tuple[Any, Any]:
+        """Return of two mappings the words of the wanted one that the present one lacks, and what it has for them.
+
+        A word that another one's change makes void (a model how strictly it is checked) is said again with that one.
+        """
+        if not self.parts or not isinstance(have, dict):
+            return want, have
+        given = [part for part in self.parts if part.name in want]
+        other = [part for part in given if part.name not in have or not part.type.same(want[part.name], have[part.name])]
+        void = {path for part in other for path in (*part.at[1:], *part.drops)}
+        names = [part.name for part in given if part in other or part.at[0] in void]
+        return {name: want[name] for name in names}, {name: have[name] for name in names if name in have}
 
     def read(self, root: Element) -> Any:
         if self.getter is not None:
@@ -355,15 +374,18 @@ def observe(table: Table, root: Element, live: bool = False) -> Spec:
 def compare(table: Table, want: Spec, have: Spec, context: Context) -> list[Change]:
     """Return what differs between the wanted and the present spec, walking the wanted one only."""
     changes: list[Change] = []
+    void: set[str] = set()
     for entry in table.entries:
         if entry.name not in want:
             continue
         if isinstance(entry, Keyed):
             changes.extend(_compare_list(entry, want, have, context))
         else:
-            change = _compare_value(entry, want[entry.name], have.get(entry.name, UNSET), context)
+            present = UNSET if entry.name in void else have.get(entry.name, UNSET)
+            change = _compare_value(entry, want[entry.name], present, context)
             if change is not None:
                 changes.append(change)
+                void.update(entry.voids if isinstance(entry, Field) else ())
     return changes
 
 
@@ -371,6 +393,8 @@ def _compare_value(entry: Value, want: Any, have: Any, context: Context) -> Chan
     if have is not UNSET and (entry.same(want, have) if isinstance(entry, Union) else entry.type.same(want, have)):
         return None
     before = None if have is UNSET else have
+    if isinstance(entry, Field):
+        want, before = entry.differing(want, before)
     effect = entry.effect(context, before, want)
     if effect is Effect.LIVE and isinstance(entry, Field) and context.driver not in entry.live_drivers:
         effect = Effect.RESTART
@@ -434,11 +458,23 @@ def unsupported(table: Table, spec: Spec, driver: str) -> list[str]:
         name = next((part.name for part in (entry, row) if driver not in part.drivers), None)
         if name is not None:
             found.append(f"{name}: not supported by the hypervisor driver {driver}")
+        elif isinstance(entry, Field):
+            lacking = [part.name for part in entry.parts if part.name in spec[entry.name] and driver not in part.drivers]
+            found.extend(f"{entry.name}.{part}: not supported by the hypervisor driver {driver}" for part in lacking)
         if isinstance(entry, Keyed):
             for item in spec[entry.name]:
                 prefix = f"{entry.name}.{entry.key(item)}."
                 found.extend(prefix + sentence for sentence in unsupported(entry.item, item, driver))
     return found
+
+
+def merged(table: Table, have: Spec, want: Spec) -> Spec:
+    """Return what is there with what is wanted over it; of a mapping of several options only those that are wanted."""
+    whole = {**have, **want}
+    for entry in table.entries:
+        if isinstance(entry, Field) and entry.parts and entry.name in want and isinstance(have.get(entry.name), dict):
+            whole[entry.name] = {**have[entry.name], **want[entry.name]}
+    return whole
 
 
 # patch

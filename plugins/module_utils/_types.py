@@ -9,12 +9,13 @@ A node is an element and, for an attribute, its name. Internal values are bytes,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ._errors import SpecError
 from ._units import KIB, parse_size, round_up, show_size
+from ._words import close
 from ._xml import Element, SubElement
 
 
@@ -171,6 +172,47 @@ def _write_presence(element: Element, attribute: str | None, value: bool) -> Non
 PRESENCE = Type(_parse_flag, _read_presence, _write_presence)
 
 
+def flag(yes: str, no: str) -> Type:
+    """Return the type of a flag that XML spells in two words."""
+
+    def read(element: Element, attribute: str | None) -> bool:
+        return read_text(element, attribute) == yes
+
+    def write(element: Element, attribute: str | None, value: bool) -> None:
+        write_text(element, attribute, yes if value else no)
+
+    return Type(_parse_flag, read, write)
+
+
+ON_OFF = flag("on", "off")
+YES_NO = flag("yes", "no")
+
+
+def pattern(expression: str, what: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
+    """Return the type of a text that a regular expression describes as a whole; ``what`` says in words what it is."""
+    compiled = re.compile(expression)
+
+    def parse(value: Any) -> str:
+        text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+        if not compiled.fullmatch(text):
+            raise SpecError(f"{value!r} is not {what}")
+        return text
+
+    return Type(parse, read_text, write_text, same=same)
+
+
+def counted(least: int, most: int, what: str) -> Type:
+    """Return the type of a whole number within limits."""
+
+    def parse(value: Any) -> int:
+        text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+        if not re.match(r"^\s*-?[0-9]+\s*$", text) or not least <= int(text) <= most:
+            raise SpecError(f"{value!r} is not {what}: write a whole number from {least} to {most}")
+        return int(text)
+
+    return Type(parse, _read_count, _write_count)
+
+
 def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
     """Return the type of one word out of ``values``."""
 
@@ -267,3 +309,62 @@ def counts(names: Sequence[str], needed: Sequence[str] = ()) -> Type:
         return all(have.get(name, 1) == want.get(name, 1) for name in {*want, *have})
 
     return Type(parse, read, write, show=dict, same=same)
+
+
+def record(types: Mapping[str, Type]) -> Type:
+    """Return the type of a mapping of several options, each of its own type. Each leaf is read and written by its row."""
+
+    def parse(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise SpecError(f"{value!r} is not a mapping of {', '.join(types)}")
+        given = {str(name): part for name, part in value.items() if part is not None}
+        problems = [f"{name}: no such option{close(name, types)}" for name in given if name not in types]
+        found: dict[str, Any] = {}
+        for name in types:
+            if name in given:
+                try:
+                    found[name] = types[name].parse(given[name])
+                except SpecError as error:
+                    problems.extend(f"{name}: {problem}" for problem in error.problems)
+        if problems:
+            raise SpecError(problems)
+        if not found:
+            raise SpecError(f"{dict(value)!r} says nothing: give at least one of {', '.join(types)}")
+        return found
+
+    def show(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: types[name].show(part) for name, part in value.items()}
+
+    def same(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+        return all(name in have and types[name].same(part, have[name]) for name, part in want.items())
+
+    return Type(parse, _unreadable, _unwritable, show, same)
+
+
+def mapping(key: Callable[[Any], Sequence[str]], item: Type) -> Type:
+    """Return the type of a mapping whose keys are free; given, it is the whole. ``key`` returns what a user's key means."""
+
+    def parse(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise SpecError(f"{value!r} is not a mapping")
+        problems: list[str] = []
+        found: dict[str, Any] = {}
+        for word, part in value.items():
+            try:
+                names, read = key(word), item.parse(part)
+            except SpecError as error:
+                problems.extend(f"{word}: {problem}" for problem in error.problems)
+                continue
+            problems.extend(f"{word}: {name} is given twice" for name in names if name in found)
+            found.update(dict.fromkeys(names, read))
+        if problems:
+            raise SpecError(problems)
+        return found
+
+    def show(value: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: item.show(part) for name, part in value.items()}
+
+    def same(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+        return set(want) == set(have) and all(item.same(part, have[name]) for name, part in want.items())
+
+    return Type(parse, _unreadable, _unwritable, show, same)

@@ -65,7 +65,9 @@ options:
     type: str
     choices: [auto, kvm, tcg]
   arch:
-    description: The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
+    description:
+      - The architecture, such as V(x86_64) or V(aarch64). Without it a new guest has the host's.
+      - Names that distributions have for it (V(amd64), V(arm64), V(arm), V(ppc64el)) are understood.
     type: str
   type:
     description:
@@ -143,6 +145,446 @@ options:
       threads:
         description: Threads in a core.
         type: int
+  cpu:
+    description:
+      - The virtual processor. Words that are left out stay as they are. Takes effect with the next cold start.
+      - A running guest does not tell what was asked for, but what came of it, so this is never listed in RV(pending).
+    type: dict
+    suboptions:
+      model:
+        description:
+          - V(host-passthrough) is the host's processor as it is, V(host-model) the nearest model that migrates, V(maximum)
+            all that the accelerator can do; any other word is the name of a model, such as V(EPYC-Rome).
+          - A new guest has V(host-model), and V(maximum) where it is emulated. Xen has V(host-passthrough) only.
+        type: str
+      features:
+        description:
+          - "Features of the processor with what is to become of each, for example C({vmx: require, svm: disable}). There
+            are V(require), V(disable), V(force), V(optional) and V(forbid)."
+          - Given, they are all; an empty mapping takes every one away.
+        type: dict
+      check:
+        description: How strictly libvirt checks at the start that the guest gets this processor. Not for Xen.
+        type: str
+        choices: [none, partial, full]
+      migratable:
+        description: Whether features that cannot migrate are left out of V(host-passthrough) and V(maximum). Not for Xen.
+        type: bool
+      cache:
+        description: What the guest sees of the processor's cache. Not for Xen.
+        type: str
+        choices: [passthrough, emulate, disable]
+  numa:
+    description:
+      - The guest's own memory nodes, in their order; an empty list means none. The memory of all must be O(memory_max), or
+        O(memory) where that is not given. Not for Xen.
+    type: list
+    elements: dict
+    suboptions:
+      cpus:
+        description: The virtual CPUs of the node, for example V(0-1).
+        type: str
+      memory:
+        description: Its memory, for example V(1GiB).
+        type: str
+  vcpu_pins:
+    description:
+      - "The host's CPUs for each virtual one, for example C({0: '2', 1-3: 4-7}). Given, these are all pins."
+      - A pin is set in the running guest too; one that is taken away is gone after the next cold start.
+    type: dict
+  emulator_pin:
+    description: The host's CPUs for QEMU's own threads. An empty one means all. Not for Xen.
+    type: str
+  iothreads:
+    description: Threads that disks can have for themselves. More are started at once, fewer wait. Not for Xen.
+    type: int
+  iothread_pins:
+    description: The host's CPUs for each of O(iothreads), which count from 1. See O(vcpu_pins). Not for Xen.
+    type: dict
+  cputune:
+    description:
+      - Shares and limits of CPU time, which need the host's cgroups. The running guest has them at once. Not for Xen.
+      - A limit is a quota in each period, of one virtual CPU, of all threads together (C(global_)), of QEMU's own or of
+        one I/O thread. Times have a unit, V(us), V(ms) or V(s); a quota can be V(unlimited).
+    type: dict
+    suboptions:
+      shares:
+        description: The weight of the guest beside others, if CPU time is short.
+        type: int
+      period:
+        description: The period for each virtual CPU, from V(1ms) to V(1s).
+        type: str
+      quota:
+        description: The time in each O(cputune.period) that a virtual CPU may run.
+        type: str
+      global_period:
+        description: The period for all threads together.
+        type: str
+      global_quota:
+        description: The time in each O(cputune.global_period) that all threads together may run.
+        type: str
+      emulator_period:
+        description: The period for QEMU's own threads.
+        type: str
+      emulator_quota:
+        description: The time in each O(cputune.emulator_period) that QEMU's own threads may run.
+        type: str
+      iothread_period:
+        description: The period for each I/O thread.
+        type: str
+      iothread_quota:
+        description: The time in each O(cputune.iothread_period) that an I/O thread may run.
+        type: str
+  numatune:
+    description: The host's nodes that the guest's memory comes from. Not for Xen.
+    type: dict
+    suboptions:
+      mode:
+        description: What the nodes mean for memory that cannot be had there.
+        type: str
+        choices: [strict, preferred, interleave, restrictive]
+      nodeset:
+        description: The host's nodes, for example V(0-1). An empty one takes the word away.
+        type: str
+  blkio_weight:
+    description:
+      - The weight of the guest's disks beside other guests', from 10 to 1000. Needs a scheduler of the host's disks that
+        knows weights (BFQ). The running guest has it at once. Not for Xen.
+    type: int
+  memtune:
+    description:
+      - Limits of the memory that the guest takes of the host, QEMU's own included; V(unlimited) is none. The running guest
+        has them at once. Not for Xen.
+    type: dict
+    suboptions:
+      hard_limit:
+        description: More than this it never gets. A guest that reaches it is killed; mind QEMU's own memory.
+        type: str
+      soft_limit:
+        description: What it is held to where memory is short.
+        type: str
+      swap_hard_limit:
+        description: The limit of memory and swap together.
+        type: str
+  memory_backing:
+    description: What the guest's memory is made of on the host. Takes effect with the next cold start. Not for Xen.
+    type: dict
+    suboptions:
+      hugepages:
+        description: Whether it comes from the host's huge pages, which must have been set aside.
+        type: bool
+      hugepage_size:
+        description: Which of them, for example V(2MiB) or V(1GiB).
+        type: str
+      source:
+        description: Where it is kept; V(memfd) is what virtiofs needs.
+        type: str
+        choices: [anonymous, file, memfd]
+      access:
+        description: Whether other processes of the host can share it; V(shared) is what virtiofs needs.
+        type: str
+        choices: [private, shared]
+      allocation:
+        description: When the host gives it.
+        type: str
+        choices: [immediate, ondemand]
+      locked:
+        description: Whether it is never swapped out. Needs a limit, see O(memtune.hard_limit).
+        type: bool
+      nosharepages:
+        description: Whether the host keeps from merging pages of it that are alike (KSM).
+        type: bool
+      discard:
+        description: Whether it is thrown away rather than written out when the guest stops.
+        type: bool
+  features:
+    description:
+      - What the board and the hypervisor show to the guest. Words that are left out stay as they are. Takes effect with the
+        next cold start.
+    type: dict
+    suboptions:
+      acpi:
+        description: ACPI, by which a guest is asked to power off.
+        type: bool
+      apic:
+        description: The interrupt controller of x86.
+        type: bool
+      pae:
+        description: Page tables for more than 4 GiB on 32-bit x86.
+        type: bool
+      hap:
+        description: The processor's help with page tables. Xen only.
+        type: bool
+      smm:
+        description: System management mode, which secure boot needs; libvirt turns it on for that by itself. Not for Xen.
+        type: bool
+      vmport:
+        description: VMware's port, which some guests take for VMware itself. Not for Xen.
+        type: bool
+      pmu:
+        description: The performance counters of the processor. Not for Xen.
+        type: bool
+      vmcoreinfo:
+        description: A device by which a dump of the guest's memory can be read. Not for Xen.
+        type: bool
+      kvm_hidden:
+        description: Whether KVM hides itself, for drivers that refuse to run in a guest. Not for Xen.
+        type: bool
+      ioapic:
+        description: Who does the I/O interrupt controller. Not for Xen.
+        type: str
+        choices: [kvm, qemu]
+      gic:
+        description: The version of Arm's interrupt controller. Not for Xen.
+        type: str
+        choices: ['2', '3', host]
+  hyperv:
+    description:
+      - What a Windows guest uses of a hypervisor of its maker. V(true) is what is recommended (V(relaxed), V(vapic),
+        V(spinlocks), V(vpindex), V(runtime), V(synic), V(stimer), V(frequencies), V(tlbflush), V(ipi)), V(false) none; or a
+        list of these, V(reset), V(reenlightenment) and V(evmcs).
+      - V(vpindex), V(synic) and V(stimer) need KVM. Set the timer V(hypervclock) along with it, see O(clock.timers). Not
+        for Xen.
+    type: raw
+  clock:
+    description: The guest's clock. Takes effect with the next cold start.
+    type: dict
+    suboptions:
+      offset:
+        description: What the hardware clock begins with. V(localtime) is for Windows. V(timezone) needs O(clock.timezone).
+        type: str
+        choices: [utc, localtime, timezone]
+      timezone:
+        description: The time zone of the hardware clock, for example V(Europe/Berlin). Not for Xen.
+        type: str
+      timers:
+        description:
+          - "The timers by name, each with C(present), C(tickpolicy), C(track), C(mode) and C(frequency) as libvirt has them,
+            for example C({rtc: {tickpolicy: catchup}, hpet: {present: false}}). Given, these are all."
+          - There are C(platform), C(pit), C(rtc), C(hpet), C(tsc), C(kvmclock), C(hypervclock) and C(armvtimer). Xen takes
+            C(tsc) and C(hpet) only.
+        type: dict
+  pm:
+    description: Whether the firmware offers to sleep. Not for Xen.
+    type: dict
+    suboptions:
+      suspend_to_mem:
+        description: Sleep in memory (S3).
+        type: bool
+      suspend_to_disk:
+        description: Sleep on disk (S4).
+        type: bool
+  boot_menu:
+    description: Whether the firmware shows its menu of boot devices. Not for Xen.
+    type: bool
+  secure_boot:
+    description:
+      - Whether the firmware starts signed boot loaders only, with Microsoft's keys enrolled. Needs O(firmware=efi), and
+        firmware of the host that can (on Debian and Ubuntu the package V(ovmf), with a V(q35)). Not for Xen.
+      - Without a word the host's first firmware is taken, which on Debian and Ubuntu is the one with secure boot.
+      - A guest that has started before keeps its variables, keys among them. Remove its file below
+        V(/var/lib/libvirt/qemu/nvram) while it is off, and it gets new ones.
+    type: bool
+  sysinfo:
+    description:
+      - Who the machine says it is, in its SMBIOS. An empty word takes one away. Takes effect with the next cold start. Not
+        for Xen.
+    type: dict
+    suboptions:
+      bios_vendor:
+        description: The maker of the firmware.
+        type: str
+      bios_version:
+        description: Its version.
+        type: str
+      bios_date:
+        description: Its date, as month/day/year.
+        type: str
+      system_manufacturer:
+        description: The maker of the machine.
+        type: str
+      system_product:
+        description: Its name.
+        type: str
+      system_version:
+        description: Its version.
+        type: str
+      system_serial:
+        description: Its serial number.
+        type: str
+      system_sku:
+        description: Its stock keeping number.
+        type: str
+      system_family:
+        description: Its family.
+        type: str
+      baseboard_manufacturer:
+        description: The maker of the board.
+        type: str
+      baseboard_product:
+        description: Its name.
+        type: str
+      baseboard_version:
+        description: Its version.
+        type: str
+      baseboard_serial:
+        description: Its serial number.
+        type: str
+      baseboard_asset:
+        description: Its asset tag.
+        type: str
+      baseboard_location:
+        description: Its place in the chassis.
+        type: str
+      chassis_manufacturer:
+        description: The maker of the chassis.
+        type: str
+      chassis_version:
+        description: Its version.
+        type: str
+      chassis_serial:
+        description: Its serial number.
+        type: str
+      chassis_asset:
+        description: Its asset tag.
+        type: str
+      chassis_sku:
+        description: Its stock keeping number.
+        type: str
+      oem_strings:
+        description: Free lines, in their order. systemd reads credentials from them.
+        type: list
+        elements: str
+  qemu_commandline:
+    description:
+      - Words straight to QEMU, behind libvirt's back. libvirt marks such a guest as tainted and promises nothing.
+      - They are shown in results and stand in the definition; put no secret here. QEMU only.
+    type: dict
+    suboptions:
+      args:
+        description: Arguments, each a word of its own, for example V([-device, edu]). Given, these are all.
+        type: list
+        elements: str
+      env:
+        description: Environment variables. Given, these are all.
+        type: dict
+  graphics:
+    description:
+      - The guest's screen. A new x86 guest has one by VNC that only the host can reach. Takes effect with the next cold start.
+    type: dict
+    suboptions:
+      type:
+        description: How it is reached; V(none) takes it away.
+        type: str
+        choices: [vnc, spice, none]
+      listen:
+        description: The address of the host where it listens. An empty one is the host's own choice, mostly V(127.0.0.1).
+        type: str
+      port:
+        description: The TCP port, or V(auto) for the next free one from 5900 up.
+        type: str
+  graphics_password:
+    description:
+      - The password of O(graphics). It is never shown. Another one is set in the running guest at once; whether there is one
+        at all is settled by a cold start. An empty one takes it away. VNC has 8 bytes at most.
+    type: str
+  video:
+    description:
+      - The video card. V(none) is a guest without one. Takes effect with the next cold start.
+      - V(vga), V(cirrus), V(qxl) and V(xen) are what Xen has.
+    type: str
+    choices: [virtio, vga, qxl, bochs, cirrus, ramfb, vmvga, xen, none]
+  sound:
+    description: The sound card; V(none) takes it away. Takes effect with the next cold start.
+    type: str
+    choices: [ich9, ich6, ac97, es1370, sb16, usb, none]
+  tablet:
+    description:
+      - Whether there is a USB tablet, by which the pointer is where it is on the screen. It is plugged in and pulled while
+        the guest runs, but not under Xen.
+    type: bool
+  spice_agent:
+    description: Whether there is a channel for the agent of V(spice). Takes effect with the next cold start. Not for Xen.
+    type: bool
+  watchdog:
+    description: A timer that has to be fed from inside the guest. Takes effect with the next cold start. Not for Xen.
+    type: dict
+    suboptions:
+      model:
+        description: Which one; V(none) takes it away. V(itco) needs libvirt 9.1, V(diag288) is for s390x.
+        type: str
+        choices: [i6300esb, ib700, itco, diag288, none]
+      action:
+        description: What happens to a guest that does not feed it.
+        type: str
+        choices: [reset, shutdown, poweroff, pause, none, dump, inject-nmi]
+  rng:
+    description:
+      - The source of entropy. A new guest has the host's V(/dev/urandom). It is plugged in and pulled while the guest runs;
+        another source takes effect with the next cold start. Not for Xen.
+    type: dict
+    suboptions:
+      source:
+        description: A device of the host, V(builtin) for QEMU's own, or V(none) to take it away.
+        type: str
+      rate:
+        description: The bytes that the guest may take in a second, for example V(1KiB); V(0) is no limit.
+        type: str
+  tpm:
+    description: A trusted platform module. Takes effect with the next cold start. Not for Xen.
+    type: dict
+    suboptions:
+      model:
+        description: Which one; V(none) takes it away.
+        type: str
+        choices: [tpm-crb, tpm-tis, tpm-spapr, none]
+      type:
+        description: V(emulator) needs swtpm on the host. V(passthrough) is the host's own, for one guest.
+        type: str
+        choices: [emulator, passthrough]
+      version:
+        description: The version of the emulated one.
+        type: str
+        choices: ['1.2', '2.0']
+      device:
+        description: The host's own one, for example V(/dev/tpm0).
+        type: path
+  panic:
+    description: A device that tells of a crashed kernel, see O(on_crash). Takes effect with the next cold start. Not for Xen.
+    type: str
+    choices: [isa, hyperv, pseries, s390, none]
+  vsock:
+    description:
+      - A socket between host and guest without a network. V(auto) takes a free number at each start, a number from 3 up is
+        that one, V(none) takes it away. It is plugged in and pulled while the guest runs. Not for Xen.
+    type: str
+  smartcard:
+    description: A reader for smart cards, of the host or passed on by SPICE. Takes effect with the next cold start. Not for Xen.
+    type: str
+    choices: [passthrough, host, none]
+  iommu:
+    description: An IOMMU for the guest. Takes effect with the next cold start. Not for Xen.
+    type: str
+    choices: [intel, smmuv3, virtio, none]
+  memballoon:
+    description:
+      - The device by which a guest gives memory back, see O(memory). A new guest has one.
+    type: dict
+    suboptions:
+      model:
+        description: Which one; V(none) is a guest that keeps what it has. Takes effect with the next cold start.
+        type: str
+        choices: [virtio, virtio-transitional, virtio-non-transitional, xen, none]
+      stats_period:
+        description: The seconds between two reports of the guest's own numbers, 0 for none. The running guest has it at
+          once. Not for Xen.
+        type: int
+      autodeflate:
+        description: Whether the guest gets memory back before it kills a process for want of it. Not for Xen.
+        type: bool
+      free_page_reporting:
+        description: Whether the guest tells which pages it does not use. Not for Xen.
+        type: bool
   disks:
     description:
       - The disks and CD-ROM drives. Entries are known by name, else by target, else by source, never by position.

@@ -120,6 +120,8 @@ def _fill_head(root: Element, rng: Random, refuse: Refuse) -> str:
     total = kib(memory) if memory is not None else 0
     if memory is None or not total:
         raise refuse(27, "XML error: Memory size must be specified via <memory> or in the <numa> configuration")
+    # The nodes of a guest say how much it has, whatever else is said.
+    total = sum(_cell_kib(cell) for cell in root.iterfind("cpu/numa/cell")) or total
     _set_kib(memory, total)
     current = root.find("currentMemory")
     _set_kib(_child(root, "currentMemory"), min(total, kib(current)) if current is not None else total)
@@ -456,6 +458,13 @@ def _check(root: Element, devices: Element, refuse: Refuse) -> None:
     for order in orders:
         if orders.count(order) > 1:
             raise refuse(67, f"unsupported configuration: boot order '{order}' used for more than one device")
+
+
+def _cell_kib(cell: Element) -> int:
+    """Return the memory of a node, which is an attribute, in KiB."""
+    said = Element("memory", {"unit": cell.get("unit", "KiB")})
+    said.text = cell.get("memory", "0")
+    return kib(said)
 
 
 def kib(node: Element) -> int:

@@ -23,9 +23,10 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
 
 from . import fake_live, fake_pci
 from .fake_base import Definition, FakeBase, Guest, mutating, not_found, parse, refuser
-from .fake_fill import board_of, fill_device, fill_guest, tidy
+from .fake_fill import board_of, fill_device, fill_guest, tidy, tidy_device
 
 _NEVER_PLUGGED = ("ide", "sata", "fdc")
+_UNLIMITED_KIB = 9007199254740991
 _KEPT_OF_A_NIC = ("mac", "model", "alias", "address", "target")
 
 
@@ -241,6 +242,64 @@ class FakeGuests(FakeBase):
         vcpu.attrib.pop("current", None)
         if count < most:
             vcpu.set("current", str(count))
+
+    @mutating
+    def pin_vcpus(self, name: str, pins: Mapping[int, str]) -> None:
+        root = self._live(self._running(name, "pin the vcpus of"))
+        for number, cpus in pins.items():
+            if number >= int(root.findtext("vcpu") or 1):
+                message = f"invalid argument: vcpu {number} is out of range of live cpu count"
+                raise refuser(f"pin vcpu {number} of", "guest", name)(8, message)
+            _pin(root, "vcpupin", {"vcpu": str(number)}, cpus)
+
+    @mutating
+    def pin_emulator(self, name: str, cpus: str) -> None:
+        _pin(self._live(self._running(name, "pin the emulator of")), "emulatorpin", {}, cpus)
+
+    @mutating
+    def pin_iothreads(self, name: str, pins: Mapping[int, str]) -> None:
+        root = self._live(self._running(name, "pin the I/O threads of"))
+        for number, cpus in pins.items():
+            if number > int(root.findtext("iothreads") or 0):
+                message = f"invalid argument: iothread {number} not found"
+                raise refuser(f"pin I/O thread {number} of", "guest", name)(8, message)
+            _pin(root, "iothreadpin", {"iothread": str(number)}, cpus)
+
+    @mutating
+    def add_iothreads(self, name: str, numbers: Sequence[int]) -> None:
+        root = self._live(self._running(name, "start I/O threads of"))
+        _child(root, "iothreads").text = str(max(numbers))
+        tidy(root)
+
+    @mutating
+    def set_parameters(self, name: str, what: str, values: Mapping[str, int]) -> None:
+        root = self._live(self._running(name, f"tune the {what} of"))
+        holder = _child(root, {"scheduler": "cputune", "memory": "memtune", "blkio": "blkiotune"}[what])
+        words = {"cpu_shares": "shares", "vcpu_period": "period", "vcpu_quota": "quota"}
+        for word, value in values.items():
+            node = _child(holder, words.get(word, word))
+            node.text = str(value)
+            if what == "memory":
+                node.set("unit", "KiB")
+                if value >= _UNLIMITED_KIB:
+                    holder.remove(node)
+        if not len(holder):
+            root.remove(holder)
+        tidy(root)
+
+    @mutating
+    def set_stats_period(self, name: str, seconds: int) -> None:
+        doing = "set the balloon's period of"
+        balloon = self._live(self._running(name, doing)).find("devices/memballoon")
+        if balloon is None or balloon.get("model") == "none":
+            message = "Requested operation is not valid: Memory balloon model must be virtio to set the collection period"
+            raise refuser(doing, "guest", name)(55, message)
+        if seconds:
+            _child(balloon, "stats").set("period", str(seconds))
+        else:
+            for stats in balloon.findall("stats"):
+                balloon.remove(stats)
+        tidy_device(balloon)
 
     @mutating
     def attach_device(self, name: str, xml: str) -> None:
@@ -484,6 +543,20 @@ class FakeGuests(FakeBase):
                     return str(address)
                 address += 1
         return None
+
+
+def _child(parent: Element, tag: str) -> Element:
+    node = parent.find(tag)
+    return SubElement(parent, tag) if node is None else node
+
+
+def _pin(root: Element, tag: str, key: Mapping[str, str], cpus: str) -> None:
+    tune = _child(root, "cputune")
+    node = next((pin for pin in tune.findall(tag) if all(pin.get(name) == value for name, value in key.items())), None)
+    if node is None:
+        node = SubElement(tune, tag, dict(key))
+    node.set("cpuset", cpus)
+    tidy(root)
 
 
 def _alias(node: Element) -> str | None:

@@ -63,6 +63,66 @@ def test_vcpus(place: Place, hypervisor: Hypervisor) -> None:
     assert hypervisor.guests()[name].xml == xml
 
 
+def _pins(live: str | None, tag: str) -> dict[str, str]:
+    """Return the CPUs of pins by what is pinned; what no pin names runs anywhere."""
+    return {next(iter(pin.attrib.values())): pin.get("cpuset", "") for pin in tree(live).iterfind(f"cputune/{tag}")}
+
+
+def test_pins(place: Place, hypervisor: Hypervisor) -> None:
+    name = _started(place, hypervisor, vcpu="<vcpu>2</vcpu><iothreads>1</iothreads>")
+    xml = hypervisor.guests()[name].xml
+    hypervisor.pin_vcpus(name, {0: "0", 1: "0"})
+    hypervisor.pin_emulator(name, "0")
+    hypervisor.add_iothreads(name, [2])
+    # Again is no error: a run that was cut short did some of it.
+    hypervisor.add_iothreads(name, [2])
+    hypervisor.pin_iothreads(name, {2: "0"})
+    live = hypervisor.guests()[name].live_xml
+    assert _pins(live, "vcpupin") == {"0": "0", "1": "0"}
+    assert _pins(live, "iothreadpin") == {"2": "0"}
+    emulator = tree(live).find("cputune/emulatorpin")
+    assert emulator is not None and emulator.get("cpuset") == "0"
+    assert tree(live).findtext("iothreads") == "2"
+    assert hypervisor.guests()[name].xml == xml
+    with pytest.raises(VirtError, match=name):
+        hypervisor.pin_vcpus(name, {7: "0"})
+    with pytest.raises(VirtError, match=name):
+        hypervisor.pin_iothreads(name, {7: "0"})
+
+
+@pytest.mark.parametrize(
+    ("what", "values", "path", "text"),
+    [
+        ("scheduler", {"cpu_shares": 512, "vcpu_period": 50000}, "cputune/period", "50000"),
+        ("memory", {"hard_limit": 2097152}, "memtune/hard_limit", "2097152"),
+        ("blkio", {"weight": 300}, "blkiotune/weight", "300"),
+    ],
+)
+def test_tuning_is_live_only_and_needs_cgroups(
+    place: Place, hypervisor: Hypervisor, what: str, values: dict[str, int], path: str, text: str
+) -> None:
+    name = _started(place, hypervisor)
+    xml = hypervisor.guests()[name].xml
+    try:
+        hypervisor.set_parameters(name, what, values)
+    except VirtError as error:
+        assert name in str(error) and "cgroup" in str(error)
+    else:
+        assert tree(hypervisor.guests()[name].live_xml).findtext(path) == text
+    assert hypervisor.guests()[name].xml == xml
+
+
+def test_the_balloons_period(place: Place, hypervisor: Hypervisor) -> None:
+    name = _started(place, hypervisor)
+    for seconds in (7, 0):
+        hypervisor.set_stats_period(name, seconds)
+        stats = tree(hypervisor.guests()[name].live_xml).find("devices/memballoon/stats")
+        assert (stats.get("period") if stats is not None else "0") == str(seconds)
+    bare = _started(place, hypervisor, "<memballoon model='none'/>")
+    with pytest.raises(VirtError, match=bare):
+        hypervisor.set_stats_period(bare, 5)
+
+
 def test_attach_is_live_only_and_needs_a_free_slot(place: Place, hypervisor: Hypervisor) -> None:
     name = _started(place, hypervisor)
     xml = hypervisor.guests()[name].xml

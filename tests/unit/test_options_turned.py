@@ -248,6 +248,98 @@ GUEST: dict[str, Turn] = {
     "topology.dies": guest({"topology": {"dies": 2}}, {"vcpus": 2}),
     "topology.cores": guest({"topology": {"cores": 2}}, {"vcpus": 2}),
     "topology.threads": guest({"topology": {"threads": 2}}, {"vcpus": 2}),
+    "cpu.model": guest({"cpu": {"model": "EPYC-Rome"}}),
+    "cpu.features": guest({"cpu": {"features": {"vmx": "require"}}}),
+    "cpu.check": guest({"cpu": {"check": "full"}}),
+    "cpu.migratable": guest(
+        {"cpu": {"model": "host-passthrough", "migratable": False}}, {"cpu": {"model": "host-passthrough"}}
+    ),
+    "cpu.cache": guest({"cpu": {"cache": "passthrough"}}),
+    "numa[].cpus": guest({"numa": [{"cpus": "0", "memory": "1GiB"}]}, {"numa": [{"memory": "1GiB"}]}),
+    "numa[].memory": guest(
+        {"numa": [{"memory": "256MiB"}, {"memory": "768MiB"}]}, {"numa": [{"memory": "512MiB"}, {"memory": "512MiB"}]}
+    ),
+    "vcpu_pins": guest({"vcpu_pins": {"0": "1-2"}}),
+    "emulator_pin": guest({"emulator_pin": "1"}),
+    "iothreads": guest({"iothreads": 2}),
+    "iothread_pins": guest({"iothread_pins": {"1": "3"}}, {"iothreads": 1}),
+    "cputune.shares": guest({"cputune": {"shares": 512}}),
+    **{
+        f"cputune.{threads}{word}": guest({"cputune": {f"{threads}{word}": "100ms"}})
+        for threads in ("", "global_", "emulator_", "iothread_")
+        for word in ("period", "quota")
+    },
+    "numatune.mode": guest({"numatune": {"nodeset": "0", "mode": "interleave"}}, {"numatune": {"nodeset": "0"}}),
+    "numatune.nodeset": guest({"numatune": {"nodeset": "0"}}),
+    "blkio_weight": guest({"blkio_weight": 300}),
+    **{f"memtune.{word}": guest({"memtune": {word: "2GiB"}}) for word in ("hard_limit", "soft_limit", "swap_hard_limit")},
+    **{
+        f"memory_backing.{word}": guest({"memory_backing": {word: value}})
+        for word, value in {
+            "hugepages": True,
+            "hugepage_size": "2MiB",
+            "source": "memfd",
+            "access": "shared",
+            "allocation": "immediate",
+            "locked": True,
+            "nosharepages": True,
+            "discard": True,
+        }.items()
+    },
+    **{
+        f"features.{word}": guest({"features": {word: word not in ("acpi", "apic")}})
+        for word in ("acpi", "apic", "pae", "smm", "vmport", "pmu", "vmcoreinfo", "kvm_hidden")
+    },
+    "features.hap": guest({"features": {"hap": True}}, how=XEN),
+    "features.ioapic": guest({"features": {"ioapic": "qemu"}}),
+    "features.gic": guest({"features": {"gic": "3"}}),
+    "hyperv": guest({"hyperv": True}),
+    "clock.offset": guest({"clock": {"offset": "localtime"}}),
+    "clock.timezone": guest(
+        {"clock": {"offset": "timezone", "timezone": "Asia/Tokyo"}}, {"clock": {"offset": "timezone", "timezone": "UTC"}}
+    ),
+    "clock.timers": guest({"clock": {"timers": {"hypervclock": {"present": True}}}}),
+    "pm.suspend_to_mem": guest({"pm": {"suspend_to_mem": False}}),
+    "pm.suspend_to_disk": guest({"pm": {"suspend_to_disk": False}}),
+    "boot_menu": guest({"boot_menu": True}),
+    "secure_boot": guest({"secure_boot": True}, {"firmware": "efi"}),
+    **{
+        f"sysinfo.{block}_{word}": guest({"sysinfo": {f"{block}_{word}": "Acme"}})
+        for block, words in {
+            "bios": ("vendor", "version", "date"),
+            "system": ("manufacturer", "product", "version", "serial", "sku", "family"),
+            "baseboard": ("manufacturer", "product", "version", "serial", "asset", "location"),
+            "chassis": ("manufacturer", "version", "serial", "asset", "sku"),
+        }.items()
+        for word in words
+    },
+    "sysinfo.oem_strings": guest({"sysinfo": {"oem_strings": ["a=b"]}}),
+    "qemu_commandline.args": guest({"qemu_commandline": {"args": ["-device", "edu"]}}),
+    "qemu_commandline.env": guest({"qemu_commandline": {"env": {"A": "b"}}}),
+    "graphics.type": guest({"graphics": {"type": "none"}}),
+    "graphics.listen": guest({"graphics": {"listen": "0.0.0.0"}}),
+    "graphics.port": guest({"graphics": {"port": "5907"}}),
+    "graphics_password": guest({"graphics_password": "geheim"}),
+    "video": guest({"video": "virtio"}),
+    "sound": guest({"sound": "ich9"}),
+    "tablet": guest({"tablet": False}),
+    "spice_agent": guest({"spice_agent": True}),
+    "watchdog.model": guest({"watchdog": {"model": "i6300esb"}}),
+    "watchdog.action": guest({"watchdog": {"model": "ib700", "action": "pause"}}, {"watchdog": {"model": "ib700"}}),
+    "rng.source": guest({"rng": {"source": "none"}}),
+    "rng.rate": guest({"rng": {"rate": "1KiB"}}),
+    "tpm.model": guest({"tpm": {"model": "tpm-tis"}}),
+    "tpm.type": guest({"tpm": {"model": "tpm-crb", "type": "passthrough"}}, {"tpm": {"model": "tpm-crb"}}),
+    "tpm.version": guest({"tpm": {"model": "tpm-crb", "version": "2.0"}}, {"tpm": {"model": "tpm-crb"}}),
+    "tpm.device": guest({"tpm": {"type": "passthrough", "device": "/dev/tpm0"}}, {"tpm": {"type": "passthrough"}}),
+    "panic": guest({"panic": "isa"}),
+    "vsock": guest({"vsock": "auto"}),
+    "smartcard": guest({"smartcard": "host"}),
+    "iommu": guest({"iommu": "intel"}),
+    "memballoon.model": guest({"memballoon": {"model": "none"}}),
+    "memballoon.stats_period": guest({"memballoon": {"stats_period": 10}}),
+    "memballoon.autodeflate": guest({"memballoon": {"autodeflate": True}}),
+    "memballoon.free_page_reporting": guest({"memballoon": {"free_page_reporting": True}}),
     "disks[].name": disk({"name": "data"}),
     "disks[].image": disk({"image": "debian-12"}),
     "disks[].file": disk({"file": "/data/old.qcow2"}, None),

@@ -46,8 +46,15 @@ def rows(root: Path) -> list[tuple[str, list[str]]]:
         if hasattr(entry, "item"):
             found += [(f"{entry.name}[].{name}", words) for name, words in _of_list(entry)]
         else:
-            found.append((entry.name, _words(entry)))
+            words = _words(entry)
+            found.append((entry.name, words))
+            # Of a mapping that both have, what only one has.
+            found += [(f"{entry.name}.{part.name}", _words(part)) for part in entry.parts if _less(_words(part), words)]
     return found
+
+
+def _less(part: list[str], whole: list[str]) -> bool:
+    return any(word == "no" and other != "no" for word, other in zip(part, whole))
 
 
 def _of_list(keyed: Any) -> Iterator[tuple[str, list[str]]]:

@@ -127,10 +127,19 @@ class _Guest:
     def _words(self) -> dict[str, Any]:
         """Return the word for each value that has one."""
         found = {}
+        # What libvirt writes by itself, such as how strictly a processor is checked, is nobody's word.
+        plain = observe(GUEST, cleaned(self.root, self.emulators))
         for name, row in _ROWS.items():
             value = self.have.get(name, UNSET)
             if value is UNSET:
                 continue
+            if row.parts:
+                # What only another hypervisor has means nothing here.
+                driver, said = self.snap.host.driver, plain.get(name, {})
+                value = {part.name: value[part.name] for part in row.parts if part.name in said and driver in part.drivers}
+                if not value:
+                    continue
+                self.have[name] = value
             word = None if _NEEDED.get(name) in self.unsaid else self._word(name, row, value)
             if word is None:
                 self.unsaid.add(name)
@@ -357,7 +366,7 @@ class _Guest:
 
     def _settle_values(self, entry: dict[str, Any], words: Mapping[str, Any], fresh: Spec, last: bool) -> None:
         for name, word in words.items():
-            if name in entry or (name in _CEILINGS and not last):
+            if (name in entry and not _ROWS[name].parts) or (name in _CEILINGS and not last):
                 continue
             have, new = self.have[name], fresh.get(name, UNSET)
             if name == "boot":
@@ -368,7 +377,15 @@ class _Guest:
                 # Which of its versions a board became was libvirt's choice.
                 new = have if _ROWS[name].type.same(new, have) else new
             if new is UNSET or not (have == new or (name != "machine" and _ROWS[name].type.same(have, new))):
-                entry[name] = word
+                entry[name] = self._less(name, word, new, entry.get(name, {}))
+
+    def _less(self, name: str, word: Any, new: Any, said: Any) -> Any:
+        """Return of a mapping the words that a new guest would not have, with those that were said before."""
+        row = _ROWS[name]
+        if not row.parts or new is UNSET:
+            return word
+        more = row.type.show(row.differing(self.have[name], new)[0])
+        return {part: word[part] for part in word if part in said or part in more}
 
     def _ordered(self) -> bool:
         """Tell whether devices are booted by their numbers, which replaces an order of kinds."""

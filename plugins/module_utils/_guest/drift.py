@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._change import UNSET, Change, Drift
-from .._table import Keyed, Table, show
+from .._table import Field, Keyed, Table, show
 
 
 def moved_by_hand(table: Table, changes: Sequence[Change], applied: Mapping[str, Any] | None) -> list[Drift]:
@@ -26,9 +26,21 @@ def moved_by_hand(table: Table, changes: Sequence[Change], applied: Mapping[str,
         if before is UNSET:
             continue
         present, wanted = show(table, change)
+        if _of_parts(table, change) and isinstance(before, Mapping):
+            # A change has of a mapping only what differs.
+            before = {name: part for name, part in before.items() if name in wanted}
+            if not before:
+                continue
+            present = {name: part for name, part in (present or {}).items() if name in before}
+            wanted = {name: part for name, part in wanted.items() if name in before}
         if not _agrees(before, present):
             found.append(Drift(change.path, before, present, wanted, moved=not _agrees(before, wanted)))
     return found
+
+
+def _of_parts(table: Table, change: Change) -> bool:
+    row = next((entry for entry in table.entries if entry.name == change.path[0]), None)
+    return isinstance(row, Field) and bool(row.parts)
 
 
 def found_live(table: Table, change: Change) -> Drift:

@@ -11,8 +11,14 @@ from .. import _xml
 from .._facts import GuestFacts
 from .._table import observe, show_spec
 from .fields.boot import TYPES
+from .fields.clock import OFFSETS
 from .fields.disks import BUSES, FORMATS
 from .fields.events import ACTIONS, ON_CRASH
+from .fields.identity import ENTRIES
+from .fields.memory import MODELS
+from .fields.screens import SCREENS, SOUNDS, VIDEOS
+from .fields.single import IOMMUS, PANICS, SMARTCARDS, TPMS, WATCHDOG_ACTIONS, WATCHDOGS
+from .fields.tuning import LIMITS
 from .seed import POLICIES
 from .spec import NIC_TYPES, STATES
 from .table import GUEST
@@ -47,6 +53,108 @@ NIC = {
     "boot_order": {"type": "int"},
     "backend_domain": {"type": "str"},
 }
+
+
+def _words(*names: str) -> dict[str, Any]:
+    return {name: {"type": "str"} for name in names}
+
+
+def _flags(*names: str) -> dict[str, Any]:
+    return {name: {"type": "bool"} for name in names}
+
+
+def _one_of(*words: str) -> dict[str, Any]:
+    return {"type": "str", "choices": list(words)}
+
+
+CPU = {
+    "model": {"type": "str"},
+    "features": {"type": "dict"},
+    "check": _one_of("none", "partial", "full"),
+    "migratable": {"type": "bool"},
+    "cache": _one_of("passthrough", "emulate", "disable"),
+}
+MEMORY_BACKING = {
+    **_flags("hugepages", "locked", "nosharepages", "discard"),
+    "hugepage_size": {"type": "str"},
+    "source": _one_of("anonymous", "file", "memfd"),
+    "access": _one_of("private", "shared"),
+    "allocation": _one_of("immediate", "ondemand"),
+}
+MEMBALLOON = {
+    "model": _one_of(*MODELS),
+    "stats_period": {"type": "int"},
+    **_flags("autodeflate", "free_page_reporting"),
+}
+FEATURES = {
+    **_flags("acpi", "apic", "pae", "hap", "smm", "vmport", "pmu", "vmcoreinfo", "kvm_hidden"),
+    "ioapic": _one_of("kvm", "qemu"),
+    "gic": _one_of("2", "3", "host"),
+}
+# Devices of which a guest has one, and what else is said of it.
+SINGLE: dict[str, Any] = {
+    "graphics": {
+        "type": "dict",
+        "options": {"type": _one_of(*SCREENS, "none"), **_words("listen", "port")},
+    },
+    "graphics_password": {"type": "str", "no_log": True},
+    "video": _one_of(*VIDEOS),
+    "sound": _one_of(*SOUNDS, "none"),
+    "tablet": {"type": "bool"},
+    "spice_agent": {"type": "bool"},
+    "watchdog": {
+        "type": "dict",
+        "options": {"model": _one_of(*WATCHDOGS, "none"), "action": _one_of(*WATCHDOG_ACTIONS)},
+    },
+    "rng": {"type": "dict", "options": _words("source", "rate")},
+    "tpm": {
+        "type": "dict",
+        "options": {
+            "model": _one_of(*TPMS, "none"),
+            "type": _one_of("emulator", "passthrough"),
+            "version": _one_of("1.2", "2.0"),
+            "device": {"type": "path"},
+        },
+    },
+    "panic": _one_of(*PANICS, "none"),
+    "vsock": {"type": "str"},
+    "smartcard": _one_of(*SMARTCARDS, "none"),
+    "iommu": _one_of(*IOMMUS, "none"),
+    "memballoon": {"type": "dict", "options": MEMBALLOON},
+}
+TUNING: dict[str, Any] = {
+    "vcpu_pins": {"type": "dict"},
+    "emulator_pin": {"type": "str"},
+    "iothreads": {"type": "int"},
+    "iothread_pins": {"type": "dict"},
+    "cputune": {"type": "dict", "options": {"shares": {"type": "int"}, **_words(*LIMITS)}},
+    "numatune": {
+        "type": "dict",
+        "options": {"mode": _one_of("strict", "preferred", "interleave", "restrictive"), "nodeset": {"type": "str"}},
+    },
+    "blkio_weight": {"type": "int"},
+    "memtune": {"type": "dict", "options": _words("hard_limit", "soft_limit", "swap_hard_limit")},
+    "memory_backing": {"type": "dict", "options": MEMORY_BACKING},
+}
+MACHINE: dict[str, Any] = {
+    "features": {"type": "dict", "options": FEATURES},
+    "hyperv": {"type": "raw"},
+    "clock": {
+        "type": "dict",
+        "options": {"offset": _one_of(*OFFSETS), "timezone": {"type": "str"}, "timers": {"type": "dict"}},
+    },
+    "pm": {"type": "dict", "options": _flags("suspend_to_mem", "suspend_to_disk")},
+    "boot_menu": {"type": "bool"},
+    "secure_boot": {"type": "bool"},
+    "sysinfo": {
+        "type": "dict",
+        "options": {**_words(*ENTRIES), "oem_strings": {"type": "list", "elements": "str"}},
+    },
+    "qemu_commandline": {
+        "type": "dict",
+        "options": {"args": {"type": "list", "elements": "str"}, "env": {"type": "dict"}},
+    },
+}
 GUEST_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
@@ -74,6 +182,11 @@ GUEST_OPTIONS: dict[str, Any] = {
         "type": "dict",
         "options": {name: {"type": "int"} for name in ("sockets", "dies", "cores", "threads")},
     },
+    "cpu": {"type": "dict", "options": CPU},
+    "numa": {"type": "list", "elements": "dict", "options": _words("cpus", "memory")},
+    **TUNING,
+    **MACHINE,
+    **SINGLE,
     "disks": {"type": "list", "elements": "dict", "options": DISK},
     "disks_exact": {"type": "bool", "default": False},
     "nics": {"type": "list", "elements": "dict", "options": NIC},

@@ -27,6 +27,7 @@ from .._table import (
     comparable,
     compare,
     contradictions,
+    merged,
     observe,
     patch,
     pending_between,
@@ -706,7 +707,7 @@ def _volumes_by_key(made: Expanded) -> dict[str, VolumeWant]:
 
 def _merged(have: Spec, want: Spec) -> Spec:
     """Return the whole spec as it will be: what is there, with what is wanted over it."""
-    whole = {**have, **want, **ceilings(have, want)}
+    whole = {**merged(GUEST, have, want), **ceilings(have, want)}
     for keyed in (DISKS, NICS):
         if keyed.name in want:
             pairs, rest = keyed.match(want[keyed.name], have.get(keyed.name, []))

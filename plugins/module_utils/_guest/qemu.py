@@ -45,7 +45,9 @@ class Qemu:
 
     def defaults(self, host: HostFacts, want: Spec) -> Spec:
         chosen: Spec = {"vcpus": 1, "console": True, "agent": True, **boot_order_of_kinds(want)}
-        if want.get("arch", host.arch) == "aarch64":
+        arch = want.get("arch", host.arch)
+        if arch == "aarch64" or (arch == "armv7l" and not want.get("kernel")):
+            # Their boards have no other firmware that looks for a disk to boot.
             chosen["firmware"] = "efi"
         return {name: value for name, value in chosen.items() if name not in want}
 

@@ -24,6 +24,8 @@ MACHINES = {
     "s390x": "s390-ccw-virtio",
     "armv7l": "virt",
 }
+# Where libvirt knows of a fullest model under emulation (its domain capabilities of QEMU 7.2); elsewhere it chooses.
+_FULLEST = (*X86, "aarch64", "armv7l", "s390x")
 # A PCIe machine has no free port of its own for devices plugged in later (libvirt, pci-hotplug.html), and those that
 # are there at the start take ports first: the controllers, the balloon and the entropy device below need five.
 OWN_PORTS = 5
@@ -80,7 +82,8 @@ def skeleton(host: HostFacts, name: str, arch: str, accel: str, machine: str | N
         for feature in ("features/acpi", "features/apic"):
             _xml.ensure(root, feature)
     # The host's own model survives a migration; under emulation QEMU's fullest one is the quickest to be useful.
-    _xml.write(root, "cpu/@mode", "host-model" if accel == "kvm" else "maximum")
+    if accel == "kvm" or arch in _FULLEST:
+        _xml.write(root, "cpu/@mode", "host-model" if accel == "kvm" else "maximum")
     _clock(root, arch)
     write_events(root)
     _devices(SubElement(root, "devices"), arch, machine, plugged)

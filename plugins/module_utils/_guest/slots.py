@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from .. import _xml
 from .._change import Change, Effect
-from .._table import Keyed
+from .._table import Field, Keyed
 from .._xml import Element
 from .table import GUEST
 
@@ -34,6 +34,14 @@ def free_ports(live: Element) -> int | None:
     return sum(1 for index, model in models.items() if model in _PORTS and index not in taken)
 
 
+def _takes_port(change: Change) -> bool:
+    """Tell whether a change plugs something into a port: a new entry of a list, or the device of which there is one."""
+    row = GUEST.entry(change.path[0])
+    if isinstance(row, Keyed):
+        return len(change.path) == 2 and change.before is None and row.in_port(change.after)
+    return isinstance(row, Field) and row.in_port(change.before, change.after)
+
+
 def fit(changes: Iterable[Change], live: Element | None) -> list[Change]:
     """Return the changes; devices for which the running guest has no port left wait for its next start."""
     changes = list(changes)
@@ -42,8 +50,7 @@ def fit(changes: Iterable[Change], live: Element | None) -> list[Change]:
         return changes
     found = []
     for change in changes:
-        row = GUEST.entry(change.path[0]) if len(change.path) == 2 and change.before is None else None
-        if isinstance(row, Keyed) and change.effect is Effect.LIVE and row.in_port(change.after):
+        if change.effect is Effect.LIVE and _takes_port(change):
             fits, left = left > 0, left - 1
             found.append(change if fits else replace(change, effect=Effect.RESTART, why=NO_PORT))
         else:

@@ -9,7 +9,23 @@ from .. import _xml
 from .._change import Step
 from .._table import Context, Table
 from .._xml import Element
-from .fields import about, boot, console, disks, events, nics, size
+from .fields import (
+    about,
+    boot,
+    clock,
+    console,
+    cpu,
+    disks,
+    events,
+    features,
+    identity,
+    memory,
+    nics,
+    screens,
+    single,
+    size,
+    tuning,
+)
 
 
 def _define(context: Context, root: Element) -> Step:
@@ -17,7 +33,36 @@ def _define(context: Context, root: Element) -> Step:
 
 
 GUEST = Table(
-    (*boot.ROWS, *about.ROWS, *size.ROWS, *events.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
-    (*size.RULES, *boot.RULES, *console.RULES, *disks.RULES, *nics.RULES),
+    (
+        *boot.ROWS,
+        *about.ROWS,
+        *size.ROWS,
+        *cpu.ROWS,
+        *tuning.ROWS,
+        *memory.ROWS,
+        *features.ROWS,
+        *clock.ROWS,
+        *events.ROWS,
+        *console.ROWS,
+        *screens.ROWS,
+        *single.ROWS,
+        *identity.ROWS,
+        disks.DISKS,
+        nics.NICS,
+    ),
+    (
+        *size.RULES,
+        *boot.RULES,
+        *cpu.RULES,
+        *tuning.RULES,
+        *memory.RULES,
+        *features.RULES,
+        *clock.RULES,
+        *console.RULES,
+        *screens.RULES,
+        *single.RULES,
+        *disks.RULES,
+        *nics.RULES,
+    ),
     _define,
 )

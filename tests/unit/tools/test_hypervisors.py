@@ -47,7 +47,7 @@ def options() -> Iterator[str]:
 
 def test_every_option_has_a_row(rows: dict[str, list[str]]) -> None:
     known = {name for name in options() if name not in OTHERS}
-    assert known == {name for name in rows if name != "nics[].user"}
+    assert known == {name for name in rows if name != "nics[].user" and ("." not in name or "[]" in name)}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,9 @@ def test_every_option_has_a_row(rows: dict[str, list[str]]) -> None:
     [
         ("memory", ["yes", "yes"]),
         ("agent", ["yes", "no"]),
+        ("cpu", ["yes", "yes"]),
+        ("cpu.check", ["yes", "no"]),
+        ("features.hap", ["no", "yes"]),
         ("bootloader", ["no", "yes"]),
         ("nics[].user", ["yes", "no"]),
         ("disks[].size", ["yes", "yes, not while it runs"]),

@@ -131,6 +131,7 @@ ROWS = (
         choice("bios", "efi"),
         getter=_get_firmware,
         setter=_set_firmware,
+        voids=("secure_boot",),
     ),
     # libvirt takes either an order of kinds or an order of devices, never both.
     Field(
@@ -195,9 +196,14 @@ def one_way_to_a_kernel(spec: Spec) -> list[str]:
     return []
 
 
+# What distributions and kernels call them, and libvirt does not.
+_ARCHITECTURES = {"amd64": "x86_64", "i386": "i686", "arm64": "aarch64", "arm": "armv7l", "armhf": "armv7l", "ppc64el": "ppc64le"}
+
+
 def check_arch(value: Any) -> str:
-    """Return a plausible architecture name; whether the host has it is for the host to say."""
+    """Return a plausible architecture by libvirt's name; whether the host has it is for the host to say."""
     text = str(LINE.parse(value))
+    text = _ARCHITECTURES.get(text, text)
     if not re.match(r"^[a-z0-9_]+$", text):
         raise SpecError(f"{value!r} is not an architecture such as x86_64 or aarch64")
     return text

@@ -111,7 +111,7 @@ _PIECE = re.compile(r"^(\^)?([0-9]+)(?:-([0-9]+))?$")
 _CPUS = 16384
 
 
-def _parse_cpuset(value: Any) -> str:
+def parse_cpuset(value: Any) -> str:
     """Return a set of CPUs in the form that libvirt gives it: ranges in order, ``0-2,5``; empty for all."""
     chosen: set[int] = set()
     barred: set[int] = set()
@@ -133,7 +133,7 @@ def _parse_cpuset(value: Any) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
-CPUSET = Type(_parse_cpuset, read_text, write_text)
+CPUSET = Type(parse_cpuset, read_text, write_text)
 
 TOPOLOGY = counts(("sockets", "dies", "cores", "threads"), needed=("sockets", "cores", "threads"))
 

@@ -10,19 +10,22 @@ from collections.abc import Iterable
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Change
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.groups import prune
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
 from ansible_collections.virtfleet.core.plugins.module_utils._table import Field, Keyed, Union
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
 
-# What belongs to a leaf although no row names it: the driver that a format is of, every device that is a console.
+# What belongs to a leaf although no row names it: the driver that a format is of, every device that is a console, the
+# block that entries stand in.
 _ALONG = {
     "boot": ("os/boot",),
     "console": ("devices/serial", "devices/console"),
     "console_log": ("devices/*/log",),
     "format": ("driver/@name",),
+    "sysinfo": ("sysinfo",),
 }
 # What is left with nothing once its leaves are gone means as much as none.
-_EMPTY = ("boot", "driver", "mac", "model", "os", "source", "target")
+_EMPTY = ("boot", "bootmenu", "cpu", "driver", "features", "mac", "model", "os", "source", "target")
 
 
 def without(root: Element, changes: Iterable[Change], before: Element) -> Element:
@@ -63,3 +66,5 @@ def _strip(root: Element, row: Field | Union) -> None:
             paths += [*arm.row.at, *arm.marks]
     for path in (*paths, *_ALONG.get(row.name, ())):
         _xml.remove(root, path)
+    for path in paths:
+        prune(root, path)

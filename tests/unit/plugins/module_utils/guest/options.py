@@ -76,6 +76,62 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "kernel": st.sampled_from(["/boot/vmlinuz", ""]),
     "initrd": st.sampled_from(["/boot/initrd", ""]),
     "cmdline": st.sampled_from(["quiet", "", "a='b'  c"]),
+    "cpu": st.sampled_from(
+        [
+            {"model": "host-model"},
+            {"model": "EPYC-Rome", "features": {"vmx": "require", "svm": "disable"}},
+            {"model": "host-passthrough", "migratable": False, "check": "none", "features": {}},
+        ]
+    ),
+    "vcpu_pins": st.sampled_from([{"0": "0-1"}, {0: "3"}, {}]),
+    "emulator_pin": st.sampled_from(["0", "1-3", ""]),
+    "iothreads": st.integers(0, 3),
+    "iothread_pins": st.sampled_from([{}, {"1": "2"}]),
+    "cputune": st.sampled_from(
+        [{"shares": 100}, {"period": "50ms", "quota": "unlimited"}, {"global_quota": "1.5s", "emulator_period": "2ms"}]
+    ),
+    "numatune": st.sampled_from([{"nodeset": "0"}, {"mode": "interleave", "nodeset": "0-1"}, {"nodeset": ""}]),
+    "blkio_weight": st.sampled_from([100, 500]),
+    "memtune": st.sampled_from([{"hard_limit": "8GiB"}, {"hard_limit": "unlimited", "soft_limit": "1GB"}]),
+    "memory_backing": st.sampled_from(
+        [
+            {"source": "memfd", "access": "shared"},
+            {"hugepages": True, "hugepage_size": "2MiB", "locked": True},
+            {"hugepages": False, "locked": False, "discard": True},
+        ]
+    ),
+    "memballoon": st.sampled_from([{"model": "none"}, {"model": "virtio", "stats_period": 10}, {"autodeflate": True}]),
+    "features": st.sampled_from([{"acpi": False}, {"acpi": True, "pae": True, "vmport": False}, {"kvm_hidden": True}]),
+    "hyperv": st.sampled_from([True, False, ["relaxed", "vapic"]]),
+    "clock": st.sampled_from(
+        [
+            {"offset": "localtime"},
+            {"offset": "utc", "timers": {"hpet": {"present": False}, "rtc": {"tickpolicy": "catchup"}}},
+            {"timers": {}},
+        ]
+    ),
+    "pm": st.sampled_from([{"suspend_to_mem": True}, {"suspend_to_mem": False, "suspend_to_disk": False}]),
+    "boot_menu": st.booleans(),
+    "secure_boot": st.booleans(),
+    "sysinfo": st.sampled_from(
+        [{"system_serial": "S1", "bios_vendor": "Acme"}, {"system_serial": ""}, {"oem_strings": ["b", "a"]}, {"oem_strings": []}]
+    ),
+    "qemu_commandline": st.sampled_from([{"args": ["-device", "edu"]}, {"args": [], "env": {"A": "b"}}, {"env": {}}]),
+    "graphics": st.sampled_from(
+        [{"type": "vnc", "listen": "0.0.0.0", "port": 5910}, {"type": "spice", "port": "auto"}, {"type": "none"}]
+    ),
+    "graphics_password": st.sampled_from(["geheim", "ander", ""]),
+    "video": st.sampled_from(["virtio", "vga", "none"]),
+    "sound": st.sampled_from(["ich9", "none"]),
+    "tablet": st.booleans(),
+    "spice_agent": st.booleans(),
+    "watchdog": st.sampled_from([{"model": "i6300esb", "action": "pause"}, {"model": "none"}, {"action": "reset"}]),
+    "rng": st.sampled_from([{"source": "none"}, {"source": "builtin"}, {"source": "/dev/random", "rate": "1KiB"}]),
+    "tpm": st.sampled_from([{"model": "tpm-crb", "version": "2.0"}, {"model": "none"}, {"type": "emulator"}]),
+    "panic": st.sampled_from(["isa", "none"]),
+    "vsock": st.sampled_from(["auto", "7", "none"]),
+    "smartcard": st.sampled_from(["passthrough", "none"]),
+    "iommu": st.sampled_from(["intel", "none"]),
     "console": st.booleans(),
     "console_log": st.sampled_from(["/var/log/web.log", ""]),
     "agent": st.booleans(),
@@ -133,19 +189,19 @@ def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 FOREIGN: list[tuple[str, str]] = [
     (
         ".",
-        "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-x'/>"
-        "</qemu:commandline>",
+        "<qemu:capabilities xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:del capability='x'/>"
+        "</qemu:capabilities>",
     ),
-    (".", "<iothreads>2</iothreads>"),
+    (".", "<perf><event name='cmt' enabled='yes'/></perf>"),
     (".", "<seclabel type='none' model='none'/>"),
     ("metadata", "<app:thing xmlns:app='https://example.org/app' kind='x'>text<app:part/></app:thing>"),
     ("metadata/virtfleet:guest", "<later:word xmlns:later='https://virtfleet.github.io/xml/2' a='1'/>"),
-    ("os", "<bootmenu enable='yes'/>"),
+    ("os", "<acpi><table type='slic'>/slic.dat</table></acpi>"),
     ("features", "<unknown state='on'/>"),
-    ("cpu", "<feature policy='require' name='vmx'/>"),
-    ("devices", "<graphics type='spice' passwd='spicegeheim'><listen type='none'/></graphics>"),
+    ("cpu", "<maxphysaddr mode='passthrough'/>"),
+    ("devices", "<redirdev bus='usb' type='spicevmc'/>"),
     ("devices", "<hostdev mode='subsystem' type='pci'><source><address bus='0x01'/></source></hostdev>"),
-    ("devices", "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"),
+    ("devices", "<shmem name='shared'><model type='ivshmem-plain'/></shmem>"),
     ("devices/disk", "<iotune><total_bytes_sec>1000</total_bytes_sec></iotune>"),
     ("devices/disk", "<serial>ABC</serial>"),
     ("devices/interface", "<bandwidth><inbound average='1000'/></bandwidth>"),

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The page of all options of a guest says what the table says, word by word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS
+from tools.dev import guest_options
+from tools.dev.hypervisors import MARK as OTHER_MARK
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, tuple[str, ...]]:
+    return {row[0]: row[1:] for row in guest_options.rows(ROOT)}
+
+
+def test_every_word_of_a_mapping_has_a_row(rows: dict[str, tuple[str, ...]]) -> None:
+    words = {
+        f"{name}.{word}"
+        for name, option in GUEST_OPTIONS.items()
+        if option["type"] == "dict" and name not in ("cloud_init", "topology")
+        for word in option.get("options", ())
+    }
+    assert words == {name for name in rows if "." in name and "[]" not in name}
+
+
+@pytest.mark.parametrize(
+    ("option", "row"),
+    [
+        ("memory", ("`currentMemory`", "at once where it can, else the next cold start", "yes", "yes")),
+        ("cpu.model", ("`cpu/@mode`", "the next cold start", "yes", "yes")),
+        ("cputune.shares", ("`cputune/shares`", "at once", "yes", "no")),
+        ("rng", ("`devices/rng`", "plugged in and pulled at once", "yes", "no")),
+        ("rng.rate", ("`devices/rng/rate`", "the next cold start", "yes", "no")),
+        ("arch", ("`os/type/@arch`", "the guest is made anew", "yes", "yes")),
+        ("disks[].size", ("not in the guest's XML", "at once where it can, else the next cold start", "yes", "yes")),
+        ("features.hap", ("`features/hap/@state`", "the next cold start", "no", "yes")),
+    ],
+)
+def test_what_a_row_says(rows: dict[str, tuple[str, ...]], option: str, row: tuple[str, ...]) -> None:
+    assert rows[option] == row
+
+
+def test_the_guide_has_the_place_and_not_the_table() -> None:
+    (guide,) = [path for path in (ROOT / "docs").glob("*.md") if guest_options.MARK in path.read_text()]
+    text = guide.read_text()
+    assert "| `memory` |" not in text and OTHER_MARK not in text
+    made = guest_options.filled(text, ROOT)
+    assert "| `memory` | `currentMemory` |" in made and guest_options.MARK not in made
