@@ -17,8 +17,6 @@ from tools.dev import tree
 # A line of its own in a guide, in whose place the table comes.
 MARK = "<!-- the options of a guest by hypervisor -->"
 COLUMNS = {"qemu": "KVM, QEMU", "xen": "Xen"}
-# What the user says in one word and the table in several.
-_SOURCES = {"disks": ("image", "file", "volume", "block", "cdrom", "size"), "nics": ("network", "bridge", "user")}
 
 
 def filled(text: str, root: Path) -> str:
@@ -54,10 +52,9 @@ def _of_list(keyed: Any) -> Iterator[tuple[str, list[str]]]:
     for entry in keyed.item.entries:
         if hasattr(entry, "arms"):
             for name, arm in entry.arms.items():
-                if name in _SOURCES[keyed.name]:
+                if arm.row.said:
                     yield name, _words(arm.row)
-        elif entry.name != "device":
-            # What kind of drive it is follows from its source.
+        elif entry.said:
             yield entry.name, _words(entry)
 
 

@@ -38,6 +38,7 @@ class Qemu:
             )
         machine = spec.values.get("machine") or machine_for(host, arch, accel)
         plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.cloud_init is not None)
+        plugged += sum(len(entries) for entries in spec.lists.values())
         root = skeleton(host, spec.name, arch, accel, machine, plugged)
         if spec.uuid is not None:
             _xml.write(root, "uuid", spec.uuid)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import _xml
 from .._change import Step
-from .._table import Context, Table
+from .._table import Context, Table, lists
 from .._xml import Element
 from .fields import about, boot, console, disks, events, nics, size
 
@@ -21,3 +21,4 @@ GUEST = Table(
     (*size.RULES, *boot.RULES, *console.RULES, *disks.RULES, *nics.RULES),
     _define,
 )
+LISTS = lists(GUEST)

@@ -186,7 +186,7 @@ RESERVATIONS = Keyed(
         )
     ),
     ident=("mac", "mac"),
-    locate="@mac",
+    mark="mac",
     recorded=_nothing,
     on_add=LIVE,
     on_remove=LIVE,
@@ -203,7 +203,7 @@ DNS_HOSTS = Keyed(
         )
     ),
     ident=("address", "address"),
-    locate="@ip",
+    mark="address",
     recorded=_nothing,
     on_add=LIVE,
     on_remove=LIVE,

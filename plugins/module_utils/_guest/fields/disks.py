@@ -9,18 +9,22 @@ AppArmor up to libvirt 10. ``size`` and ``image`` have no leaf; the planner read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
-from ..._table import DATA_LOSS, QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._errors import SpecError
+from ..._table import DATA_LOSS, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
 from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
 from ..._xml import Element
-from .plugging import attach, detach, recorded
+from ..names import GUEST_NAME
+from .plugging import plugged
 
-BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen", "sd")
-FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels", "qed", "luks")
+BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels")
 DEVICES = ("disk", "cdrom", "floppy", "lun")
 HOTPLUG = ("virtio", "scsi", "usb", "xen")
 
@@ -70,18 +74,21 @@ def _is_cdrom_element(element: Element) -> bool:
     return element.get("device") in ("cdrom", "floppy")
 
 
+_PLACE = replace(PATH, argument={"type": "path"})
+
 SOURCE = Union(
     "source",
     {
-        "file": Arm({"@type": "file"}, Field("file", ("source/@file",), PATH)),
-        "block": Arm({"@type": "block"}, Field("block", ("source/@dev",), PATH)),
+        "file": Arm({"@type": "file"}, Field("file", ("source/@file",), _PLACE)),
+        "block": Arm({"@type": "block"}, Field("block", ("source/@dev",), _PLACE)),
         "volume": Arm(
             {"@type": "volume"},
             Field("volume", ("source/@pool", "source/@volume"), LINE, getter=_get_volume, setter=_set_volume),
         ),
         # Network disks are seen, so that they are told apart; they have no word of their own yet.
         "remote": Arm(
-            {"@type": "network"}, Field("remote", ("source/@protocol", "source/@name"), LINE, getter=_get_remote)
+            {"@type": "network"},
+            Field("remote", ("source/@protocol", "source/@name"), LINE, getter=_get_remote, said=False),
         ),
     },
     _source_effect,
@@ -109,7 +116,7 @@ def _write_format(element: Element, attribute: str | None, value: str) -> None:
 
 
 _FORMAT = choice(*FORMATS)
-FORMAT = Type(_FORMAT.parse, read_text, _write_format)
+FORMAT = replace(_FORMAT, write=_write_format)
 
 
 def _set_bus(disk: Element, value: str) -> None:
@@ -121,16 +128,26 @@ def _set_bus(disk: Element, value: str) -> None:
 
 BUS = choice(*BUSES)
 
+
+def _parse_target(value: Any) -> str:
+    target = str(LINE.parse(value))
+    if not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target):
+        raise SpecError(f"{target!r} is not a target such as vda, sda or xvda")
+    return target
+
+
+TARGET = Type(_parse_target, read_text, write_text)
+
 DISK = Table(
     (
-        Field("device", ("@device",), choice(*DEVICES), absent="disk"),
+        Field("device", ("@device",), choice(*DEVICES), absent="disk", said=False),
         SOURCE,
         # The empty drive of a running guest has none.
-        Field("format", ("driver/@type",), FORMAT, live="skip"),
-        Field("target", ("target/@dev",), LINE),
+        Field("format", ("driver/@type",), FORMAT, live="skip", follows=True),
+        Field("target", ("target/@dev",), TARGET, follows=True),
         # The address belongs to the bus: a disk that moves to another one gets a new address from libvirt.
-        Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus),
-        Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
+        Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus, follows=True),
+        Field("backend_domain", ("backenddomain/@name",), GUEST_NAME, drivers=XEN),
         Field("readonly", ("readonly",), PRESENCE, absent=False, getter=_get_readonly),
         Field("boot_order", ("boot/@order",), COUNT),
         Field("size", (), SIZE, _size_effect, live="skip", op=_grow, live_drivers=QEMU),
@@ -145,20 +162,17 @@ def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
     return Effect.LIVE if pluggable else Effect.RESTART
 
 
-DISKS = Keyed(
+DISKS = plugged(
     "disks",
+    "disk",
     "devices/disk",
     DISK,
     ident=("name", "target", "source"),
-    locate="target/@dev",
-    recorded=recorded("disk"),
-    on_add=_plug_effect,
-    on_remove=_plug_effect,
-    op_add=attach("disk", "target/@dev"),
-    op_remove=detach("disk", "target/@dev"),
-    exact="disks_exact",
+    mark="target",
+    effect=_plug_effect,
     moved_by="source",
     in_port=lambda entry: entry.get("bus") == "virtio",
+    words={"cdrom": {"type": "str"}, "pool": {"type": "str"}},
 )
 
 # Prefixes of target names by bus (virDomainDiskDefAssignAddress reads the letters after them).

@@ -11,11 +11,12 @@ from typing import Any
 from ... import _xml
 from ..._change import UNSET, Effect
 from ..._errors import SpecError
-from ..._table import QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
-from ..._types import COUNT, LINE, SIZE, Type, read_text, write_text
+from ..._table import QEMU, XEN, Arm, Context, Field, Spec, Table, Union
+from ..._types import COUNT, LINE, SIZE, Type, choice, read_text, write_text
 from ..._units import KIB, round_up, show_size
 from ..._xml import Element
-from .plugging import attach, detach, recorded
+from ..names import GUEST_NAME, IP, PART
+from .plugging import plugged
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -41,11 +42,11 @@ SOURCE = Union(
     "source",
     {
         "network": Arm({"@type": "network"}, Field("network", ("source/@network",), LINE)),
-        "bridge": Arm({"@type": "bridge"}, Field("bridge", ("source/@bridge",), LINE)),
         "user": Arm({"@type": "user"}, Field("user", (), LINE, getter=_nothing, drivers=QEMU)),
+        "bridge": Arm({"@type": "bridge"}, Field("bridge", ("source/@bridge",), LINE)),
         # Seen, so that they are told apart; they have no word of their own yet.
-        "direct": Arm({"@type": "direct"}, Field("direct", ("source/@dev",), LINE)),
-        "ethernet": Arm({"@type": "ethernet"}, Field("ethernet", (), LINE, getter=_nothing)),
+        "direct": Arm({"@type": "direct"}, Field("direct", ("source/@dev",), LINE, said=False)),
+        "ethernet": Arm({"@type": "ethernet"}, Field("ethernet", (), LINE, getter=_nothing, said=False)),
     },
 )
 
@@ -91,14 +92,14 @@ SCRIPT = Type(_parse_script, read_text, write_text)
 NIC = Table(
     (
         SOURCE,
-        Field("mac", ("mac/@address",), MAC),
-        Field("model", ("model/@type",), LINE, drops=("address",)),
+        Field("mac", ("mac/@address",), MAC, follows=True),
+        Field("model", ("model/@type",), PART, drops=("address",), follows=True),
         Field("boot_order", ("boot/@order",), COUNT),
-        Field("address", (), LINE, _address_effect, live="skip"),
+        Field("address", (), IP, _address_effect, live="skip"),
         # What Xen's hotplug script is told (xl-network-configuration: ip, script, backend).
-        Field("ip", ("ip/@address",), LINE, drivers=XEN, setter=_set_ip),
+        Field("ip", ("ip/@address",), IP, drivers=XEN, setter=_set_ip),
         Field("script", ("script/@path",), SCRIPT, drivers=XEN),
-        Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
+        Field("backend_domain", ("backenddomain/@name",), GUEST_NAME, drivers=XEN),
         Field("rate", ("bandwidth/outbound/@average",), RATE),
     )
 )
@@ -112,19 +113,20 @@ def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
     return Effect.RESTART if (after or before).get("model") in PLAIN_PCI else Effect.LIVE
 
 
-NICS = Keyed(
+# The forms that a user may ask for; where the option is left out, the form follows from the value that is given.
+NIC_TYPES = tuple(name for name, arm in SOURCE.arms.items() if arm.row.said)
+TYPE = choice(*NIC_TYPES)
+
+NICS = plugged(
     "nics",
+    "nic",
     "devices/interface",
     NIC,
     ident=("name", "mac", "source"),
-    locate="mac/@address",
-    recorded=recorded("nic"),
-    on_add=_plug_effect,
-    on_remove=_plug_effect,
-    op_add=attach("nic", "mac/@address"),
-    op_remove=detach("nic", "mac/@address"),
-    exact="nics_exact",
+    mark="mac",
+    effect=_plug_effect,
     in_port=lambda entry: entry.get("model") not in PLAIN_PCI,
+    words={"type": TYPE.argument},
 )
 
 

@@ -265,7 +265,6 @@ def test_prefixes() -> None:
         "usb": "sd",
         "fdc": "fd",
         "xen": "xvd",
-        "sd": "sd",
     }
 
 
