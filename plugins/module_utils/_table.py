@@ -128,9 +128,18 @@ class Field:
             return
         for path in self.at:
             if self.absent is not UNSET and value == self.absent:
-                _xml.remove(root, path)
+                _clear(root, path)
             else:
                 self.type.write(_xml.ensure(root, path), _xml.attribute_of(path), value)
+
+
+def _clear(root: Element, path: str) -> None:
+    """Remove a node; an element that is left with nothing by its last attribute goes with it."""
+    _xml.remove(root, path)
+    holder = path.rpartition("/@")[0] if _xml.attribute_of(path) else ""
+    left = _xml.find_all(root, holder) if holder else []
+    if left and not any(len(element) or element.attrib or (element.text or "").strip() for element in left):
+        _xml.remove(root, holder)
 
 
 @dataclass(frozen=True)
@@ -170,10 +179,10 @@ class Union:
 
     def write(self, root: Element, value: Mapping[str, Any]) -> None:
         chosen = next(iter(value))
-        for name, arm in self.arms.items():
-            if name != chosen:
-                for path in arm.row.at:
-                    _xml.remove(root, path)
+        if self.form(root) != chosen:
+            # What forms share (the host of a network disk) is another form's too, and is written anew.
+            for path in dict.fromkeys(path for name, arm in self.arms.items() if name != chosen for path in arm.row.at):
+                _xml.remove(root, path)
         arm = self.arms[chosen]
         for path, mark in arm.marks.items():
             _xml.write(root, path, mark)

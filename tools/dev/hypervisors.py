@@ -43,7 +43,7 @@ def rows(root: Path) -> list[tuple[str, list[str]]]:
     for entry in guest.entries:
         if hasattr(entry, "item"):
             found += [(f"{entry.name}[].{name}", words) for name, words in _of_list(entry)]
-        else:
+        elif entry.said:
             found.append((entry.name, _words(entry)))
     return found
 
@@ -53,13 +53,13 @@ def _of_list(keyed: Any) -> Iterator[tuple[str, list[str]]]:
         if hasattr(entry, "arms"):
             for name, arm in entry.arms.items():
                 if arm.row.said:
-                    yield name, _words(arm.row)
+                    yield name, _words(arm.row, keyed)
         elif entry.said:
-            yield entry.name, _words(entry)
+            yield entry.name, _words(entry, keyed)
 
 
-def _words(row: Any) -> list[str]:
-    return [_word(row, driver) for driver in COLUMNS]
+def _words(row: Any, keyed: Any = None) -> list[str]:
+    return ["no" if keyed is not None and driver not in keyed.drivers else _word(row, driver) for driver in COLUMNS]
 
 
 def _word(row: Any, driver: str) -> str:

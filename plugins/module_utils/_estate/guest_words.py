@@ -19,7 +19,8 @@ from .._errors import SpecError, VirtError
 from .._facts import GuestFacts, Snapshot
 from .._guest.expand import SEED, Expanded, expand, image_names, reservation_of
 from .._guest.fields.boot import numbered
-from .._guest.fields.disks import DISKS
+from .._guest.fields.disks import DISKS, SOURCE
+from .._guest.fields.nics import SOURCE as NIC_SOURCE
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
 from .._guest.platforms import platform_of
@@ -39,7 +40,7 @@ from .words import HIDDEN_WHY, TRANSIENT_WHY, Left, Said, ordered, sentence, uns
 _KIND = "guest"
 _TYPES = ("kvm", "qemu", "xen")
 _STATES = ("running", "paused")
-_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
+_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field) and row.said}
 # What cannot be said without another option.
 _NEEDED = {"initrd": "kernel", "cmdline": "kernel"}
 # They follow the option below them, so they are looked at when that is settled.
@@ -218,12 +219,14 @@ class _Guest:
         words: dict[str, Any] = {}
         if device == "cdrom" and arm == "file":
             words["cdrom"] = place or ""
-        elif device != "disk" or arm not in ("file", "block") or place is None:
+        elif device not in ("disk", "lun") or arm in ("", "volume") or place is None or not SOURCE.arms[arm].row.said:
             return f"there are no words for a {device} of this type"
-        elif arm == "block":
-            words["block"] = place
-        else:
+        elif arm == "file":
             words.update(self._managed(have, place) or self._volume(have, place) or {"file": place})
+        else:
+            words[arm] = SOURCE.arms[arm].row.type.show(place)
+        if device == "lun":
+            words["lun"] = True
         path = words.get("cdrom") or words.get("file") or words.get("block")
         why = self._out_of_reach(path) if path else None
         return words if why is None else why
@@ -305,7 +308,7 @@ class _Guest:
         words: dict[str, Any] = {}
         if arm == "user":
             words["type"] = "user"
-        elif arm not in ("network", "bridge") or place is None:
+        elif place is None or not NIC_SOURCE.arms[arm].row.said:
             return "there are no words for a nic of this type"
         else:
             words[arm] = place

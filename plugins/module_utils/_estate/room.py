@@ -92,7 +92,7 @@ def _written(spec: GuestSpec | None, name: str, snap: Snapshot) -> set[str]:
     disks = spec.disks if spec is not None and spec.disks is not None else seen(facts).have["disks"] if facts else ()
     found = set()
     for disk in disks:
-        if disk.get("device") == "cdrom" or disk.get("readonly"):
+        if disk.get("device") == "cdrom" or disk.get("readonly") or disk.get("shareable"):
             continue
         source = disk.get("source") or {}
         volume = snap.volumes.get(_volume(disk.get("volume"))) if "volume" in disk else None

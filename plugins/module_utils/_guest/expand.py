@@ -248,7 +248,7 @@ class _Disks:
     def _check_source(self, where: str, entry: Spec) -> None:
         """Complain of a file or device that is not there or that QEMU's user cannot reach."""
         ((kind, path),) = entry["source"].items()
-        if path is None:
+        if not isinstance(path, str):
             return
         option = "cdrom" if entry.get("device") == "cdrom" else kind
         facts = self.snap.paths.get(path)
@@ -263,7 +263,7 @@ class _Disks:
 
     def _new(self, entry: Spec, taken: set[str]) -> None:
         """Complete a disk that the guest does not have yet."""
-        device = entry.setdefault("device", "disk")
+        device = entry.setdefault("device", "lun" if entry.get("lun") else "disk")
         if "bus" not in entry:
             entry["bus"] = self.platform.bus(device, self.made.have)
         if "target" not in entry:
@@ -280,7 +280,7 @@ class _Disks:
         if volume is not None:
             return volume.format
         ((kind, path),) = entry["source"].items() if entry.get("source") else (("file", None),)
-        if entry["device"] != "disk" or kind == "block" or path is None:
+        if entry["device"] != "disk" or kind != "file" or path is None:
             return "raw"
         known = self.snap.volume_at(path)
         facts = self.snap.images.get(path)
@@ -424,7 +424,7 @@ def source_paths(spec: GuestSpec) -> list[str]:
     found: list[str] = [str(spec.values[option]) for option in ("kernel", "initrd") if spec.values.get(option)]
     for entry in spec.disks or ():
         source: Mapping[str, Any] = entry.get("source") or {}
-        found.extend(str(path) for path in source.values() if path)
+        found.extend(path for path in source.values() if isinstance(path, str) and path.startswith("/"))
         if str(entry.get("base", "")).startswith("/"):
             found.append(str(entry["base"]))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import _xml
 from .._facts import GuestFacts
-from .._table import arguments, observe, show_spec
+from .._table import Field, arguments, observe, show_spec
 from .fields.boot import TYPES
 from .fields.events import ACTIONS, ON_CRASH
 from .seed import POLICIES
@@ -87,7 +87,9 @@ RUN_OPTIONS: dict[str, Any] = {
 def shown(facts: GuestFacts) -> dict[str, Any]:
     """Return a guest in the user's words: its identity, state and every option that it has a value for."""
     root = _xml.parse(facts.xml)
-    found = show_spec(GUEST, observe(GUEST, root), brief=True)
+    unsaid = [row.name for row in GUEST.entries if isinstance(row, Field) and not row.said]
+    seen = {name: value for name, value in observe(GUEST, root).items() if name not in unsaid}
+    found = show_spec(GUEST, seen, brief=True)
     found.update(name=facts.name, uuid=facts.uuid, state=facts.state, autostart=facts.autostart)
     found.setdefault("tags", [])
     return found

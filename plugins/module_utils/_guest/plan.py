@@ -8,6 +8,7 @@ Everything that can be found wrong is found here, before the first step: the pla
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -214,7 +215,7 @@ class _Convergence:
         # The rules are asked about the guest as it will be; what was wrong before is not this run's to refuse.
         if changes:
             known = contradictions(GUEST, made.have)
-            whole = _merged(_injected(self.tree, made.want), made.want)
+            whole = _merged(_injected(self._overlaid(), made.want), made.want)
             self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
         self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
         types = self.snap.host.guest_types.get(made.have.get("arch", ""), ())
@@ -249,6 +250,16 @@ class _Convergence:
                 self.complaints.append(
                     f"{'.'.join(change.path)}: the guest is saved, and its memory knows the old size; start it first"
                 )
+
+    def _overlaid(self) -> Element:
+        """The definition as it will be, with its overlays as far as they can be laid."""
+        if not self.spec.overlays:
+            return self.tree
+        tree = _xml.clone(self.tree)
+        for overlay in self.spec.overlays:
+            with contextlib.suppress(SpecError):
+                _xml.lay(tree, overlay)
+        return tree
 
     def _overlays(self, tree: Element, want: Spec, context: Context) -> list[Change]:
         """Lay the overlays into ``tree``; an option that was given stays as it was given."""

@@ -54,6 +54,8 @@ class Qemu:
         machine = have.get("machine")
         if device == "disk":
             return "virtio"
+        if device == "lun":
+            return "scsi"
         if machine and machine.startswith(("pc-i440fx", "pc")) and "q35" not in machine:
             return "ide"
         return "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"

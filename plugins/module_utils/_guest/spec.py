@@ -83,7 +83,7 @@ class _Reader:
 
 
 _FILE = SOURCE.arms["file"].row.type
-_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
+_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field) and row.said}
 _OWN = (
     "name",
     "state",
@@ -247,6 +247,9 @@ def _disk_name(source: str, entry: Spec) -> str:
     if source == "cdrom":
         return "cdrom"
     locator = entry.get("volume") or next(iter((entry.get("source") or {"": None}).values())) or source
+    if isinstance(locator, Mapping):
+        # A network disk by what it is called there.
+        locator = next((locator[part] for part in ("name", "target", "export", "path", "host") if part in locator), source)
     stem = re.sub(r"[^A-Za-z0-9_.-]", "-", str(locator).rpartition("/")[2]) or source
     return stem.lstrip(".-") or source
 

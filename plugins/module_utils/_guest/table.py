@@ -9,7 +9,7 @@ from .. import _xml
 from .._change import Step
 from .._table import Context, Table, lists
 from .._xml import Element
-from .fields import about, boot, console, disks, events, nics, size
+from .fields import about, boot, console, disks, events, filesystems, hostdevs, nics, size
 
 
 def _define(context: Context, root: Element) -> Step:
@@ -17,8 +17,27 @@ def _define(context: Context, root: Element) -> Step:
 
 
 GUEST = Table(
-    (*boot.ROWS, *about.ROWS, *size.ROWS, *events.ROWS, *console.ROWS, disks.DISKS, nics.NICS),
-    (*size.RULES, *boot.RULES, *console.RULES, *disks.RULES, *nics.RULES),
+    (
+        *boot.ROWS,
+        *about.ROWS,
+        *size.ROWS,
+        *events.ROWS,
+        *console.ROWS,
+        disks.DISKS,
+        nics.NICS,
+        hostdevs.HOSTDEVS,
+        *filesystems.ROWS,
+        filesystems.FILESYSTEMS,
+    ),
+    (
+        *size.RULES,
+        *boot.RULES,
+        *console.RULES,
+        *disks.RULES,
+        *nics.RULES,
+        *hostdevs.RULES,
+        *filesystems.RULES,
+    ),
     _define,
 )
 LISTS = lists(GUEST)

@@ -140,7 +140,7 @@ ROWS = (
         BOOT,
         getter=_get_boot,
         setter=_set_boot,
-        drops=("devices/disk/boot", "devices/interface/boot"),
+        drops=("devices/*/boot",),
     ),
     Field("kernel", ("os/kernel",), OPTIONAL_PATH, absent=""),
     Field("initrd", ("os/initrd",), OPTIONAL_PATH, absent=""),

@@ -10,17 +10,19 @@ AppArmor up to libvirt 10. ``size`` and ``image`` have no leaf; the planner read
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
-from ..._table import DATA_LOSS, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
+from ..._table import DATA_LOSS, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
 from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
 from ..._xml import Element
 from ..names import GUEST_NAME
+from . import remote
+from .parts import BYTES, ON, USAGE, group, number, pattern
 from .plugging import plugged
 
 BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen")
@@ -38,11 +40,6 @@ def _set_volume(element: Element, value: str) -> None:
     pool, _slash, volume = value.partition("/")
     _xml.write(element, "source/@pool", pool)
     _xml.write(element, "source/@volume", volume)
-
-
-def _get_remote(element: Element) -> Any:
-    protocol, name = _xml.read(element, "source/@protocol"), _xml.read(element, "source/@name")
-    return UNSET if protocol is None else f"{protocol}:{name or ''}"
 
 
 def _get_readonly(element: Element) -> bool:
@@ -85,11 +82,8 @@ SOURCE = Union(
             {"@type": "volume"},
             Field("volume", ("source/@pool", "source/@volume"), LINE, getter=_get_volume, setter=_set_volume),
         ),
-        # Network disks are seen, so that they are told apart; they have no word of their own yet.
-        "remote": Arm(
-            {"@type": "network"},
-            Field("remote", ("source/@protocol", "source/@name"), LINE, getter=_get_remote, said=False),
-        ),
+        **remote.FORMS,
+        "remote": remote.OTHER,
     },
     _source_effect,
     op=_update,
@@ -138,6 +132,59 @@ def _parse_target(value: Any) -> str:
 
 TARGET = Type(_parse_target, read_text, write_text)
 
+CACHE = choice("none", "writethrough", "writeback", "directsync", "unsafe")
+SERIAL = pattern(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of at most 36 letters, digits, spaces and _ . + -")
+
+
+def _get_lun(disk: Element) -> bool:
+    return disk.get("device") == "lun"
+
+
+def _set_lun(disk: Element, value: bool) -> None:
+    """A LUN is told SCSI commands by the guest itself; it is a device of another kind, not a disk with a flag."""
+    if value:
+        disk.set("device", "lun")
+    elif _get_lun(disk):
+        disk.set("device", "disk")
+
+
+def _get_luks(disk: Element) -> Any:
+    # libvirt leaves it where it was written, beside the source or in it.
+    for path in ("source/encryption", "encryption"):
+        usage = _xml.read(disk, f"{path}[@format='luks']/secret/@usage")
+        if usage is not None:
+            return usage
+    return ""
+
+
+def _set_luks(disk: Element, value: str) -> None:
+    for path in ("source/encryption", "encryption"):
+        _xml.remove(disk, path)
+    if value:
+        # The schema knows it inside of some kinds of source only.
+        _xml.write(disk, "encryption[@format='luks']/secret[@type='passphrase']/@usage", value)
+
+
+_LIMITS = tuple(f"{what}_{unit}" for unit in ("bytes", "iops") for what in ("total", "read", "write"))
+_IOPS = number(0, 10**9, "a limit of requests a second")
+_TUNED = tuple(
+    Field(f"{name}{peak}", (f"{name}_sec{peak}",), BYTES if name.endswith("bytes") else _IOPS, absent=0)
+    for peak in ("", "_max")
+    for name in _LIMITS
+)
+IOTUNE = group(_TUNED)
+
+
+def _tune(context: Context, change: Change, live: Element | None, new: Element | None) -> Step | None:
+    """All limits at once: one that was taken away is 0."""
+    if live is None or new is None:
+        return None
+    target, found = _xml.read(live, "target/@dev") or "", _xml.find(new, "iotune")
+    limits = {row.at[0]: 0 if found is None else row.read(found) for row in _TUNED}
+    arguments = {"name": context.name, "target": target, "limits": limits}
+    return Step("set_block_iotune", arguments, f"limit {target} of the running guest", True)
+
+
 DISK = Table(
     (
         Field("device", ("@device",), choice(*DEVICES), absent="disk", said=False),
@@ -149,7 +196,22 @@ DISK = Table(
         Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus, follows=True),
         Field("backend_domain", ("backenddomain/@name",), GUEST_NAME, drivers=XEN),
         Field("readonly", ("readonly",), PRESENCE, absent=False, getter=_get_readonly),
+        Field("shareable", ("shareable",), PRESENCE, absent=False, drivers=QEMU),
+        Field("lun", ("@device",), PRESENCE, absent=False, getter=_get_lun, setter=_set_lun, drivers=QEMU),
         Field("boot_order", ("boot/@order",), COUNT),
+        Field("cache", ("driver/@cache",), CACHE, drivers=QEMU),
+        Field("io", ("driver/@io",), choice("native", "threads", "io_uring"), drivers=QEMU),
+        Field("discard", ("driver/@discard",), choice("unmap", "ignore"), drivers=QEMU | XEN),
+        Field("detect_zeroes", ("driver/@detect_zeroes",), choice("off", "on", "unmap"), drivers=QEMU),
+        Field("error_policy", ("driver/@error_policy",), choice("stop", "report", "ignore", "enospace"), drivers=QEMU),
+        Field("copy_on_read", ("driver/@copy_on_read",), ON, absent=False, drivers=QEMU),
+        Field("queues", ("driver/@queues",), number(0, 256, "a count of queues"), absent=0, drivers=QEMU),
+        Field("iothread", ("driver/@iothread",), number(0, 1000, "the number of an I/O thread"), absent=0, drivers=QEMU),
+        Field("serial", ("serial",), SERIAL, drivers=QEMU),
+        Field("wwn", ("wwn",), pattern(r"[0-9a-f]{16}", "a WWN of 16 hexadecimal digits in lower case"), drivers=QEMU),
+        Field("removable", ("target/@removable",), ON, absent=False, drivers=QEMU),
+        Field("luks_secret", ("encryption", "source/encryption"), USAGE, absent="", getter=_get_luks, setter=_set_luks, drivers=QEMU),
+        Field("iotune", ("iotune",), IOTUNE, LIVE, op=_tune, absent={}, drivers=QEMU),
         Field("size", (), SIZE, _size_effect, live="skip", op=_grow, live_drivers=QEMU),
         Field("image", (), LINE, DATA_LOSS, live="skip"),
     )
@@ -158,7 +220,7 @@ DISK = Table(
 
 def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
     entry: Mapping[str, Any] = after or before
-    pluggable = entry.get("bus") in HOTPLUG and entry.get("device", "disk") == "disk"
+    pluggable = entry.get("bus") in HOTPLUG and entry.get("device", "disk") in ("disk", "lun")
     return Effect.LIVE if pluggable else Effect.RESTART
 
 
@@ -225,4 +287,82 @@ def a_bus_that_the_board_has(spec: Spec) -> list[str]:
     ]
 
 
-RULES = (one_disk_a_target, a_bus_that_the_board_has)
+def _each(spec: Spec) -> Iterator[tuple[str, Spec]]:
+    for entry in spec.get("disks", ()):
+        yield f"disks.{entry.get('name') or entry.get('target')}", entry
+
+
+def total_or_parts(spec: Spec) -> list[str]:
+    """libvirt takes a limit of all requests, or limits of reads and writes (virDomainDiskDefIotuneParse)."""
+    return [
+        f"{where}.iotune.total_{unit}: does not go with read_{unit} and write_{unit}; set one of both to 0"
+        for where, entry in _each(spec)
+        for unit in ("bytes", "iops", "bytes_max", "iops_max")
+        if (limits := entry.get("iotune") or {}).get(f"total_{unit}")
+        and (limits.get(f"read_{unit}") or limits.get(f"write_{unit}"))
+    ]
+
+
+def peaks_need_a_limit(spec: Spec) -> list[str]:
+    return [
+        f"{where}.iotune.{name}_max: needs {name}, which it may go above for a while"
+        for where, entry in _each(spec)
+        for name in _LIMITS
+        if (entry.get("iotune") or {}).get(f"{name}_max") and not entry["iotune"].get(name)
+    ]
+
+
+_BUSES = {
+    "queues": ("virtio",),
+    "iothread": ("virtio",),
+    "removable": ("usb",),
+    "wwn": ("scsi", "sata", "ide"),
+    "lun": ("virtio", "scsi"),
+}
+
+
+def words_of_a_bus(spec: Spec) -> list[str]:
+    """What only the driver of one kind of disk has (libvirt refuses it elsewhere)."""
+    return [
+        f"{where}.{option}: goes with bus {' or '.join(known)}, not with {entry['bus']}"
+        for where, entry in _each(spec)
+        for option, known in _BUSES.items()
+        if entry.get(option) and entry.get("bus") not in (None, *known)
+    ]
+
+
+def only_read_over_https(spec: Spec) -> list[str]:
+    return [
+        f"{where}.https: can only be read; say readonly: true"
+        for where, entry in _each(spec)
+        if "https" in (entry.get("source") or {}) and not entry.get("readonly")
+    ]
+
+
+def lun_of_a_device(spec: Spec) -> list[str]:
+    return [
+        f"{where}.lun: needs block or iscsi, a device that understands SCSI commands"
+        for where, entry in _each(spec)
+        if entry.get("lun") and not {"block", "iscsi"} & set(entry.get("source") or {})
+    ]
+
+
+def native_io_needs_no_cache(spec: Spec) -> list[str]:
+    """QEMU refuses io native with the host's page cache in between."""
+    return [
+        f"{where}.io: native needs cache: none or directsync"
+        for where, entry in _each(spec)
+        if entry.get("io") == "native" and entry.get("cache") not in ("none", "directsync")
+    ]
+
+
+RULES = (
+    one_disk_a_target,
+    a_bus_that_the_board_has,
+    total_or_parts,
+    peaks_need_a_limit,
+    words_of_a_bus,
+    only_read_over_https,
+    lun_of_a_device,
+    native_io_needs_no_cache,
+)
