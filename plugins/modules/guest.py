@@ -296,7 +296,7 @@ options:
         type: str
       shareable:
         description:
-          - Whether several guests write to it at once, which only a file system for clusters bears. QEMU only.
+          - Whether several guests write to it at once. It has to be raw, and its file system one for clusters. QEMU only.
         type: bool
       lun:
         description:

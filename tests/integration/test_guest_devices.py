@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from tests.integration.playing import Player, task
 
 Options = dict[str, Any]
@@ -217,19 +215,3 @@ def test_what_cannot_run_here_is_a_definition_that_libvirt_takes(play: Player, g
     assert {"hostdevs.stick", "filesystems.old", "disks.rbd"} <= set(gone.changes("guest", guest_name))
     assert not still.changed
     assert _root(play, guest_name).findall("devices/hostdev") == []
-
-
-@pytest.mark.parametrize(
-    ("words", "path", "why"),
-    [
-        ({"filesystems": [{"source": "/srv", "target": "data"}]}, "filesystems.data.driver", "shared"),
-        ({"disks": [{"size": "8MiB", "iotune": {"total_iops": 1, "read_iops": 1}}]}, "disks.root.iotune.total_iops", "read_iops"),
-        ({"nics": [{"type": "user", "portgroup": "fast"}]}, "nics.user.portgroup", "type network"),
-        ({"nics": [{"network": "lab", "rate_peak": "1MiB"}]}, "nics.lab.rate_peak", "needs rate"),
-    ],
-)
-def test_what_libvirt_would_refuse_is_said_before(
-    play: Player, guest_name: str, words: Options, path: str, why: str
-) -> None:
-    refused = play([task("refused", "guest", name=guest_name, memory="64MiB", **words)], fails=True)[0]
-    assert f"{path}: " in refused.msg and why in refused.msg

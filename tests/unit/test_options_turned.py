@@ -373,7 +373,7 @@ GUEST.update(
         "disks[].nfs.user": remote("nfs", {"user": "nobody"}, NFS),
         "disks[].nfs.group": remote("nfs", {"group": "nogroup"}, NFS),
         "disks[].https": disk({"https": "https://images.example:8443/debian.iso?x=1", "readonly": True}, None),
-        "disks[].shareable": disk({"shareable": True}),
+        "disks[].shareable": disk({"shareable": True}, {**DISK, "format": "raw"}),
         "disks[].lun": disk({"lun": True}, {"block": "/dev/vg/lv"}),
         "disks[].cache": disk({"cache": "none"}),
         "disks[].io": disk({"io": "native"}, {**DISK, "cache": "none"}),

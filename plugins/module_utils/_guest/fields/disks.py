@@ -356,6 +356,15 @@ def native_io_needs_no_cache(spec: Spec) -> list[str]:
     ]
 
 
+def shared_disks_are_raw(spec: Spec) -> list[str]:
+    """Other formats keep tables that only one QEMU may change (libvirt refuses the definition)."""
+    return [
+        f"{where}.shareable: needs format: raw; a {entry['format']} image bears one writer"
+        for where, entry in _each(spec)
+        if entry.get("shareable") and entry.get("format") not in (None, "raw")
+    ]
+
+
 RULES = (
     one_disk_a_target,
     a_bus_that_the_board_has,
@@ -365,4 +374,5 @@ RULES = (
     only_read_over_https,
     lun_of_a_device,
     native_io_needs_no_cache,
+    shared_disks_are_raw,
 )

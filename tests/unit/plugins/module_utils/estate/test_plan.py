@@ -303,6 +303,11 @@ def test_who_shares_a_disk_on_purpose_says_so() -> None:
     Hall().make(sharing(words, words))
 
 
+def test_there_is_a_word_for_that() -> None:
+    words = {"state": "running", "disks": [{"volume": "fast/scratch.raw", "shareable": True}]}
+    Hall().make(sharing(words, words))
+
+
 def test_all_that_the_host_tells_comes_at_once() -> None:
     hall = Hall()
     given = {

@@ -43,7 +43,7 @@ DISKS: dict[str, list[dict[str, Any]]] = {
         {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 100, "total_iops_max": 200}, "discard": "unmap"},
         {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 100}, "queues": 2, "serial": "A-1"},
         {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 0, "total_iops_max": 0}, "queues": 0, "iothread": 1},
-        {"name": "tuned", "size": "1GiB", "shareable": True, "copy_on_read": True, "detect_zeroes": "unmap"},
+        {"name": "tuned", "size": "1GiB", "format": "raw", "shareable": True, "copy_on_read": True, "detect_zeroes": "unmap"},
     ],
     "volume": [{"volume": "fast/scratch.raw"}, {"volume": "scratch.raw", "pool": "fast", "bus": "sata"}],
     "cdrom": [{"cdrom": "/iso/netinst.iso"}, {"cdrom": "/iso/other.iso"}, {"cdrom": ""}],
