@@ -343,7 +343,7 @@ options:
         type: bool
       luks_secret:
         description:
-          - The usage of the secret that opens the disk, which is encrypted by LUKS (M(virtfleet.core.secret), of the
+          - The C(usage_id) of the secret that opens the disk, which is encrypted by LUKS (M(virtfleet.core.secret), of the
             usage type V(volume)). The secret's value never stands in a definition. An empty one takes it away. QEMU
             only.
         type: str

@@ -237,6 +237,16 @@ DISKS = plugged(
     words={"cdrom": {"type": "str"}, "pool": {"type": "str"}},
 )
 
+def secrets_of(disk: Spec) -> Iterator[str]:
+    """Yield the secrets that a disk needs, as ``usage/ID``."""
+    for form, usage in remote.SECRETS.items():
+        given = (disk.get("source") or {}).get(form) or {}
+        if "secret" in given:
+            yield f"{usage}/{given['secret']}"
+    if disk.get("luks_secret"):
+        yield f"volume/{disk['luks_secret']}"
+
+
 # Prefixes of target names by bus (virDomainDiskDefAssignAddress reads the letters after them).
 PREFIXES = {"virtio": "vd", "xen": "xvd", "ide": "hd", "fdc": "fd", "sd": "sd"}
 

@@ -166,5 +166,8 @@ def _get_other(disk: Element) -> Any:
     return UNSET if protocol is None else f"{protocol}:{name or ''}"
 
 
+# What the secret of a form is for, as libvirt looks it up.
+SECRETS = {"rbd": "ceph", "iscsi": "iscsi"}
+
 # Other network disks are seen, so that they are told apart; they have no word.
 OTHER = Arm({"@type": "network"}, Field("remote", _SOURCE, LINE, getter=_get_other, said=False, drivers=ALL))
