@@ -312,6 +312,11 @@ class Guests(Base):
         flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
         self._call("change a device of", "guest", name, self._guest(name).updateDeviceFlags, xml, flags)
 
+    def set_block_iotune(self, name: str, target: str, limits: Mapping[str, int]) -> None:
+        flags = self._lib.VIR_DOMAIN_AFFECT_LIVE
+        doing = f"limit disk {target} of"
+        self._call(doing, "guest", name, self._guest(name).setBlockIoTune, target, dict(limits), flags)
+
     def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
         flags = self._lib.VIR_DOMAIN_BLOCK_RESIZE_BYTES
         doing = f"resize disk {target} of"

@@ -197,6 +197,9 @@ class Hypervisor(Protocol):
     def detach_device(self, name: str, xml: str, timeout: float = 30) -> None:
         """Detach from a running guest, live only, and wait until the guest has let go (DEVICE_REMOVED)."""
 
+    def set_block_iotune(self, name: str, target: str, limits: Mapping[str, int]) -> None:
+        """Limit a disk of a running guest: all limits by libvirt's names, 0 for none."""
+
     def update_device(self, name: str, xml: str) -> None:
         """Change a device of a running guest in place, live only (media, link)."""
 

@@ -9,7 +9,7 @@ beside its like, is given whole; one that has its place is cut down to what is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import _xml
@@ -129,10 +129,11 @@ def _cut(child: Element, other: Element) -> Element:
     return part
 
 
-def surplus(root: Element, made: Element) -> list[str]:
+def surplus(root: Element, made: Element, lists: Collection[str] = ()) -> list[str]:
     """Return the paths whose removal from ``made`` takes away what ``root`` lacks; none of them leads anywhere in root.
 
-    What has a sibling in ``root`` that it would be merged with is left alone, as are names, metadata, disks and nics.
+    What has a sibling in ``root`` that it would be merged with is left alone, as are names, metadata, and the elements
+    of ``lists``, by their paths.
     """
     found: list[str] = []
     for child in made:
@@ -140,7 +141,7 @@ def surplus(root: Element, made: Element) -> list[str]:
             continue
         if child.tag == "devices":
             devices = root.find("devices")
-            found.extend(_too_many("devices", child, Element("devices") if devices is None else devices))
+            found.extend(_too_many("devices", child, Element("devices") if devices is None else devices, lists))
         else:
             found.extend(_beneath(child.tag, child, [item for item in root if item.tag == child.tag]))
     return [path for path in found if not _leads(root, path)]
@@ -162,9 +163,9 @@ def _beneath(path: str, child: Element, others: Sequence[Element]) -> Iterator[s
             yield from _beneath(f"{path}/{named}", item, same)
 
 
-def _too_many(path: str, holder: Element, other: Element) -> Iterator[str]:
+def _too_many(path: str, holder: Element, other: Element, lists: Collection[str]) -> Iterator[str]:
     for device in holder:
-        if device.tag in ("disk", "interface") or any(_alike(item, device) for item in other):
+        if f"{path}/{device.tag}" in lists or any(_alike(item, device) for item in other):
             continue
         kind = device.get("type")
         if device.tag == "controller" and not any(c.tag == "controller" and c.get("type") == kind for c in other):

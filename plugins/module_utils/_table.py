@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 from typing import Union as AnyOf
 
@@ -90,6 +89,8 @@ class Field:
     ``voids``: later options of the same table whose present values are gone once this one changes.
     ``parts``: the options of a value that is a mapping of several; only those that differ are in a change.
     ``in_port``: tells of a change from one value to another whether it takes a port of a PCI Express board.
+    ``said``: a word of the user's; else it is only told apart, or follows from another word. ``follows``: where it is left
+    out it is chosen, so that what is there need not have been asked for.
     """
 
     name: str
@@ -103,6 +104,8 @@ class Field:
     live_drivers: frozenset[str] = ALL
     absent: Any = UNSET
     secret: bool = False
+    said: bool = True
+    follows: bool = False
     getter: Callable[[Element], Any] | None = None
     setter: Callable[[Element, Any], None] | None = None
     voids: tuple[str, ...] = ()
@@ -122,6 +125,11 @@ class Field:
         names = [part.name for part in given if part in other or part.at[0] in void]
         return {name: want[name] for name in names}, {name: have[name] for name in names if name in have}
 
+    @property
+    def bare(self) -> bool:
+        """Without a node in XML: its value is known by other ways, or there is none."""
+        return not self.at and self.setter is None
+
     def read(self, root: Element) -> Any:
         if self.getter is not None:
             return self.getter(root)
@@ -139,9 +147,18 @@ class Field:
             return
         for path in self.at:
             if self.absent is not UNSET and value == self.absent:
-                _xml.remove(root, path)
+                _clear(root, path)
             else:
                 self.type.write(_xml.ensure(root, path), _xml.attribute_of(path), value)
+
+
+def _clear(root: Element, path: str) -> None:
+    """Remove a node; an element that is left with nothing by its last attribute goes with it."""
+    _xml.remove(root, path)
+    holder = path.rpartition("/@")[0] if _xml.attribute_of(path) else ""
+    left = _xml.find_all(root, holder) if holder else []
+    if left and not any(len(element) or element.attrib or (element.text or "").strip() for element in left):
+        _xml.remove(root, holder)
 
 
 @dataclass(frozen=True)
@@ -181,10 +198,10 @@ class Union:
 
     def write(self, root: Element, value: Mapping[str, Any]) -> None:
         chosen = next(iter(value))
-        for name, arm in self.arms.items():
-            if name != chosen:
-                for path in arm.row.at:
-                    _xml.remove(root, path)
+        if self.form(root) != chosen:
+            # What forms share (the host of a network disk) is another form's too, and is written anew.
+            for path in dict.fromkeys(path for name, arm in self.arms.items() if name != chosen for path in arm.row.at):
+                _xml.remove(root, path)
         arm = self.arms[chosen]
         for path, mark in arm.marks.items():
             _xml.write(root, path, mark)
@@ -211,27 +228,33 @@ class Keyed:
     """A list whose entries are known by what they are, never by position.
 
     ``at``: path of the elements; ``item``: the table of one. ``ident``: the options by which a wanted entry finds its
-    element, strongest first; the last counts only where exactly one element has it. ``locate``: path, below an
-    element, of the value that tells it apart in XML. ``recorded``: returns {locate's value: name} of the
-    entries that the collection itself attached. ``exact``: the option that claims the whole list. ``moved_by``: the
-    option by which a running element is still found when the definition gives it another value at ``locate``.
-    ``in_port``: tells of an entry whether it takes a port of a PCI Express board.
+    element, strongest first; the last counts only where exactly one element has it. ``mark``: the option whose value
+    tells an element apart in XML. ``recorded``: returns {sign: name} of the entries that the collection itself attached
+    (see ``sign``), which are on record as devices of this ``kind``. ``exact``: the option that claims the whole list.
+    ``moved_by``: the option by which a running element is still found when the definition gives it another mark.
+    ``in_port``: tells of an entry whether it takes a port of a PCI Express board. ``fresh``: what an entry that the list
+    does not have yet is given beside its words. ``words``: arguments for what is no row. ``called``: the name of an
+    entry that was given none.
     """
 
     name: str
     at: str
     item: Table
     ident: tuple[str, ...]
-    locate: str
+    mark: str
     recorded: Callable[[Element], Mapping[str, str]]
+    kind: str = ""
     on_add: EffectOf = RESTART
     on_remove: EffectOf = RESTART
-    op_add: Callable[[Context, Element], Step] | None = None
-    op_remove: Callable[[Context, Element], Step] | None = None
+    op_add: Callable[[Context, Element, str], Step] | None = None
+    op_remove: Callable[[Context, Element, str], Step] | None = None
     exact: str = ""
     moved_by: str = ""
     select: Callable[[Element], bool] = lambda element: True
     in_port: Callable[[Spec], bool] = lambda entry: False
+    fresh: Callable[[Spec], Spec] = lambda entry: {}
+    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    called: Callable[[Spec], str] = lambda entry: "?"
     drivers: frozenset[str] = ALL
 
     def elements(self, root: Element) -> list[Element]:
@@ -242,20 +265,34 @@ class Keyed:
         entries = []
         for element in self.elements(root):
             entry = observe(self.item, element, live)
-            name = names.get(_xml.read(element, self.locate) or "")
+            name = names.get(self.sign(entry)) if names else None
             if name is not None:
                 entry["name"] = name
                 entry["ours"] = True
             entries.append(entry)
         return entries
 
+    def plug(self, context: Context, element: Element) -> Step | None:
+        """Return the step that puts an element into the running object."""
+        sign = self.sign(observe(self.item, element))
+        return self.op_add(context, element, sign) if self.op_add is not None else None
+
     def key(self, entry: Mapping[str, Any]) -> str:
         """Return the name under which an entry appears in a change's path."""
         for option in self.ident:
             if entry.get(option) is not None:
-                value = entry[option]
-                return str(value) if not isinstance(value, Mapping) else "/".join(str(v) for v in value.values())
+                return _signed(entry[option])
         return "?"
+
+    def sign(self, entry: Mapping[str, Any]) -> str:
+        """Return the value that tells an entry apart in XML as a text, as it is kept on record; empty for none."""
+        return _signed(entry.get(self.mark, ""))
+
+    @property
+    def locate(self) -> str | None:
+        """The path of what tells an element apart, where that is a single node."""
+        row = self.item.entry(self.mark)
+        return row.at[0] if isinstance(row, Field) and row.getter is None and len(row.at) == 1 else None
 
     def by_key(self, root: Element) -> dict[str, Element]:
         """Return the elements by the key that their entries have in a change's path."""
@@ -279,21 +316,16 @@ class Keyed:
         near: dict[Any, Spec] = {}
         alike: dict[Any, list[Spec]] = {}
         for other in others:
-            near.setdefault(other.get(self._mark), other)
+            near.setdefault(_hashable(other.get(self.mark)), other)
             alike.setdefault(_hashable(other.get(self.moved_by)), []).append(other)
         found = []
         for entry in entries:
-            twin, value = near.get(entry.get(self._mark)), entry.get(self.moved_by)
+            twin, value = near.get(_hashable(entry.get(self.mark))), entry.get(self.moved_by)
             if value is not None and (twin is None or twin.get(self.moved_by) != value):
                 fits = alike.get(_hashable(value), ())
                 twin = fits[0] if len(fits) == 1 else twin
             found.append(twin)
         return found
-
-    @cached_property
-    def _mark(self) -> str:
-        """The option whose value tells an entry apart in XML."""
-        return next(row.name for row in self.item.entries if isinstance(row, Field) and self.locate in row.at)
 
     def match(self, want: Sequence[Spec], have: Sequence[Spec]) -> tuple[list[tuple[Spec, Spec | None]], list[Spec]]:
         """Return the wanted entries, each with the present one it means or None, and the present ones left over."""
@@ -326,7 +358,16 @@ class Keyed:
 
 def _hashable(value: Any) -> Any:
     """Return a value of the normal spec as a key: a mapping is equal whatever the order of its words."""
-    return frozenset(value.items()) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(part)) for name, part in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _signed(value: Any) -> str:
+    """Return a value as a text: a mapping by its values."""
+    if isinstance(value, Mapping):
+        return "/".join(_signed(part) for part in value.values())
+    return ",".join(map(_signed, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 Value = AnyOf[Field, Union]
@@ -562,10 +603,12 @@ def _live_step(table: Table, change: Change, context: Context, root: Element, li
     if not isinstance(entry, Keyed):
         return entry.op(context, change, live, root) if entry.op else None
     if len(change.path) == 2 and change.before is None:
-        return entry.op_add(context, build(entry, change.after)) if entry.op_add else None
+        return entry.plug(context, build(entry, change.after))
     if len(change.path) == 2:
         twin = entry.twin(live, build(entry, change.before))
-        return entry.op_remove(context, twin) if entry.op_remove and twin is not None else None
+        if entry.op_remove is None or twin is None:
+            return None
+        return entry.op_remove(context, twin, entry.sign(observe(entry.item, twin)))
     row = entry.item.entry(change.path[2])
     element = entry.element_of(root, change.path[1])
     if isinstance(row, Keyed) or row.op is None or element is None:
@@ -643,25 +686,52 @@ def _shown(table: Table, path: Sequence[str], value: Any) -> Any:
     if value is None or value is UNSET:
         return None
     if isinstance(entry, Keyed):
-        return _shown(entry.item, path[2:], value) if len(path) > 2 else show_spec(entry.item, value)
+        return _shown(entry.item, path[2:], value) if len(path) > 2 else _brief(entry, value)
     if isinstance(entry, Union):
         return entry.show(value)
     return entry.type.show(value)
 
 
-def show_spec(table: Table, spec: Mapping[str, Any]) -> Spec:
-    """Return a whole spec in the user's words, without what has no row but its name."""
+def show_spec(table: Table, spec: Mapping[str, Any], brief: bool = False) -> Spec:
+    """Return a whole spec in the user's words, without what has no row but its name.
+
+    ``brief``: without the words of an entry of a list that say what is so anyway.
+    """
     shown: Spec = {"name": spec["name"]} if "name" in spec else {}
     for entry in table.entries:
         if entry.name not in spec:
             continue
         if isinstance(entry, Keyed):
-            shown[entry.name] = [show_spec(entry.item, item) for item in spec[entry.name]]
+            shown[entry.name] = [_brief(entry, item) if brief else show_spec(entry.item, item) for item in spec[entry.name]]
         elif entry.secret:
             shown[entry.name] = HIDDEN
         else:
             shown[entry.name] = _shown(table, (entry.name,), spec[entry.name])
     return shown
+
+
+def _brief(keyed: Keyed, item: Mapping[str, Any]) -> Spec:
+    usual = {row.name: row.absent for row in keyed.item.entries if isinstance(row, Field) and not row.follows}
+    return show_spec(keyed.item, {name: value for name, value in item.items() if value != usual.get(name, UNSET)})
+
+
+# arguments
+
+
+def lists(table: Table) -> tuple[Keyed, ...]:
+    """Return the lists of a table."""
+    return tuple(entry for entry in table.entries if isinstance(entry, Keyed))
+
+
+def arguments(keyed: Keyed) -> dict[str, Any]:
+    """Return the argument spec of a list's entries: their name, a word for each row, and one for each form with a value."""
+    found: dict[str, Any] = {"name": {"type": "str"}}
+    for row in keyed.item.entries:
+        if isinstance(row, Field) and row.said:
+            found[row.name] = row.type.argument
+        elif isinstance(row, Union):
+            found.update({name: arm.row.type.argument for name, arm in row.arms.items() if arm.row.said and not arm.row.bare})
+    return {**found, **keyed.words}
 
 
 # capture
@@ -686,8 +756,9 @@ def capture(table: Table, root: Element, defaults: Spec) -> tuple[Spec, list[Res
 
 
 def located(table: Table) -> dict[str, str]:
-    """Return the paths of the lists' elements, each with the path of what tells its elements apart."""
-    return {entry.at: entry.locate for entry in table.entries if isinstance(entry, Keyed)}
+    """Return the paths of the lists' elements, each with the path of what tells its elements apart, if that is one."""
+    found = {entry.at: entry.locate for entry in table.entries if isinstance(entry, Keyed)}
+    return {at: path for at, path in found.items() if path is not None}
 
 
 def cover(table: Table, root: Element, made: Element, options: Iterable[str]) -> None:
@@ -697,9 +768,9 @@ def cover(table: Table, root: Element, made: Element, options: Iterable[str]) ->
     """
     for entry in table.entries:
         if isinstance(entry, Keyed):
+            others = {entry.sign(observe(entry.item, other)): other for other in reversed(entry.elements(made))}
             for element in entry.elements(root):
-                mark = _xml.read(element, entry.locate)
-                twin = next((e for e in entry.elements(made) if _xml.read(e, entry.locate) == mark), None)
+                twin = others.get(entry.sign(observe(entry.item, element)))
                 if twin is not None:
                     cover(entry.item, element, twin, [row.name for row in entry.item.entries])
         elif entry.name in options:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import SpecError
@@ -46,6 +46,7 @@ class Type:
 
     ``parse``: the user's word → internal, raising SpecError; ``read`` and ``write``: node ↔ internal;
     ``show``: internal → a word that ``parse`` takes back; ``same(want, have)``: equal as far as libvirt can tell.
+    ``argument``: what Ansible is told of the user's word, for the options whose argument spec is made of their rows.
     """
 
     parse: Callable[[Any], Any]
@@ -53,6 +54,7 @@ class Type:
     write: Callable[[Element, str | None, Any], None]
     show: Callable[[Any], Any] = _asis
     same: Callable[[Any, Any], bool] = _equal
+    argument: Mapping[str, Any] = field(default_factory=lambda: {"type": "str"})
 
 
 # sizes
@@ -118,7 +120,7 @@ def _write_count(element: Element, attribute: str | None, value: int) -> None:
     write_text(element, attribute, str(value))
 
 
-COUNT = Type(_parse_count, _read_count, _write_count)
+COUNT = Type(_parse_count, _read_count, _write_count, argument={"type": "int"})
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -169,7 +171,7 @@ def _write_presence(element: Element, attribute: str | None, value: bool) -> Non
     """Nothing to write: that the element stands there is the value."""
 
 
-PRESENCE = Type(_parse_flag, _read_presence, _write_presence)
+PRESENCE = Type(_parse_flag, _read_presence, _write_presence, argument={"type": "bool"})
 
 
 def flag(yes: str, no: str) -> Type:
@@ -221,7 +223,7 @@ def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
             return str(value)
         raise SpecError(f"{value!r} is not one of {', '.join(values)}")
 
-    return Type(parse, read_text, write_text, same=same)
+    return Type(parse, read_text, write_text, same=same, argument={"type": "str", "choices": list(values)})
 
 
 # several leaves in one value

@@ -590,8 +590,9 @@ options:
       - The disks and CD-ROM drives. Entries are known by name, else by target, else by source, never by position.
       - A disk that this collection attached and that is no longer listed is detached; its volume stays. One that it did
         not attach is left alone and listed in RV(unmanaged).
-      - Each entry has one of O(disks[].image), O(disks[].file), O(disks[].volume), O(disks[].block) and
-        O(disks[].cdrom), or a O(disks[].size) alone for a new blank disk.
+      - Each entry has one of O(disks[].image), O(disks[].file), O(disks[].volume), O(disks[].block),
+        O(disks[].cdrom), O(disks[].nbd), O(disks[].rbd), O(disks[].iscsi), O(disks[].nfs) and O(disks[].https), or a
+        O(disks[].size) alone for a new blank disk.
     type: list
     elements: dict
     suboptions:
@@ -615,6 +616,94 @@ options:
       block:
         description: Path of a block device of the host.
         type: path
+      nbd:
+        description:
+          - A disk of an NBD server, over the network. QEMU only, as are the other network disks but O(disks[].rbd).
+          - What a server has cannot be looked at from here: say the O(disks[].format) where it is not V(raw).
+        type: dict
+        suboptions:
+          host:
+            description: The server, by name or address.
+            type: str
+          port:
+            description: Its port; without one what the protocol has.
+            type: int
+          export:
+            description: The export's name.
+            type: str
+          tls:
+            description: Whether the connection is encrypted, by what the host's QEMU has for it.
+            type: bool
+      rbd:
+        description: An image of a Ceph cluster. QEMU and Xen.
+        type: dict
+        suboptions:
+          name:
+            description: The image with its pool, such as V(rbd/web1).
+            type: str
+          hosts:
+            description:
+              - The monitors, each with a port or without. Without any those of the host's Ceph configuration.
+            type: list
+            elements: str
+          user:
+            description: The user that is known to the server.
+            type: str
+          secret:
+            description:
+              - The usage of the secret that holds the user's password or key (M(virtfleet.core.secret)); its value
+                never stands in a definition.
+            type: str
+          config:
+            description: Path on the host of a Ceph configuration.
+            type: str
+      iscsi:
+        description: A disk of an iSCSI target, which QEMU itself logs in to.
+        type: dict
+        suboptions:
+          host:
+            description: The server, by name or address.
+            type: str
+          port:
+            description: Its port; without one what the protocol has.
+            type: int
+          target:
+            description: The target, with its LUN, such as V(iqn.2013-07.example:disks/1).
+            type: str
+          user:
+            description: The user that is known to the server.
+            type: str
+          secret:
+            description:
+              - The usage of the secret that holds the user's password or key (M(virtfleet.core.secret)); its value
+                never stands in a definition.
+            type: str
+          initiator:
+            description: The initiator's name.
+            type: str
+      nfs:
+        description: An image on an NFS server, which QEMU itself talks to (its driver for NFS has to be installed).
+        type: dict
+        suboptions:
+          host:
+            description: The server, by name or address.
+            type: str
+          port:
+            description: Its port; without one what the protocol has.
+            type: int
+          path:
+            description: The path on the server, with the export.
+            type: str
+          user:
+            description: Who QEMU is to the server, by a name of the host or as a number such as V('+1000').
+            type: str
+          group:
+            description: The group of that user.
+            type: str
+      https:
+        description:
+          - The address of an image that is read over HTTPS. It cannot be written, so say O(disks[].readonly).
+        type: str
       cdrom:
         description: Path of an ISO image in a CD-ROM drive. Empty for an empty drive.
         type: str
@@ -647,6 +736,102 @@ options:
       backend_domain:
         description: The driver domain that has the disk. Xen only; without it dom0.
         type: str
+      shareable:
+        description:
+          - Whether several guests write to it at once. It has to be raw, and its file system one for clusters. QEMU only.
+        type: bool
+      lun:
+        description:
+          - Whether the guest sends its SCSI commands to the device itself, not to a disk that QEMU shows it. For
+            O(disks[].block) and O(disks[].iscsi). A new one is on the bus V(scsi). QEMU only.
+        type: bool
+      cache:
+        description: How writes go through the host's cache. QEMU only.
+        type: str
+        choices: [none, writethrough, writeback, directsync, unsafe]
+      io:
+        description: How QEMU reads and writes; V(native) needs O(disks[].cache) V(none) or V(directsync). QEMU only.
+        type: str
+        choices: [native, threads, io_uring]
+      discard:
+        description: What happens to blocks that the guest gives back.
+        type: str
+        choices: [unmap, ignore]
+      detect_zeroes:
+        description: Whether zeros that are written are kept as holes, with V(unmap) also where data was. QEMU only.
+        type: str
+        choices: ['off', 'on', unmap]
+      error_policy:
+        description: What a failed write does to the guest. QEMU only.
+        type: str
+        choices: [stop, report, ignore, enospace]
+      copy_on_read:
+        description: Whether what is read from the image below is kept in the disk. QEMU only.
+        type: bool
+      queues:
+        description: How many queues a V(virtio) disk has; V(0) leaves it to QEMU. QEMU only.
+        type: int
+      iothread:
+        description: The number of the guest's I/O thread that serves a V(virtio) disk; V(0) is none. QEMU only.
+        type: int
+      serial:
+        description: The serial number that the guest sees, by which it can find the disk. QEMU only.
+        type: str
+      wwn:
+        description: The WWN of a V(scsi), V(sata) or V(ide) disk. QEMU only.
+        type: str
+      removable:
+        description: Whether the guest sees a V(usb) disk as one that can be pulled out. QEMU only.
+        type: bool
+      luks_secret:
+        description:
+          - The C(usage_id) of the secret that opens the disk, which is encrypted by LUKS (M(virtfleet.core.secret), of the
+            usage type V(volume)). The secret's value never stands in a definition. An empty one takes it away. QEMU
+            only.
+        type: str
+      iotune:
+        description:
+          - Limits of the disk. They change while the guest runs; a part that is left out is left as it is, and V(0)
+            or V(0B) is no limit. QEMU only.
+          - Those of all requests do not go together with those of reads and writes.
+        type: dict
+        suboptions:
+          total_bytes:
+            description: Bytes a second, for example V(50MiB), of all requests.
+            type: str
+          read_bytes:
+            description: Bytes a second, for example V(50MiB), of reads.
+            type: str
+          write_bytes:
+            description: Bytes a second, for example V(50MiB), of writes.
+            type: str
+          total_iops:
+            description: Requests a second, of all requests.
+            type: int
+          read_iops:
+            description: Requests a second, of reads.
+            type: int
+          write_iops:
+            description: Requests a second, of writes.
+            type: int
+          total_bytes_max:
+            description: What O(disks[].iotune.total_bytes) may rise to for a while.
+            type: str
+          read_bytes_max:
+            description: What O(disks[].iotune.read_bytes) may rise to for a while.
+            type: str
+          write_bytes_max:
+            description: What O(disks[].iotune.write_bytes) may rise to for a while.
+            type: str
+          total_iops_max:
+            description: What O(disks[].iotune.total_iops) may rise to for a while.
+            type: int
+          read_iops_max:
+            description: What O(disks[].iotune.read_iops) may rise to for a while.
+            type: int
+          write_iops_max:
+            description: What O(disks[].iotune.write_iops) may rise to for a while.
+            type: int
   disks_exact:
     description: Whether O(disks) names all disks; others are then detached, whoever attached them.
     type: bool
@@ -664,15 +849,18 @@ options:
       type:
         description:
           - V(network) is a libvirt network, V(bridge) a bridge of the host, V(user) an outgoing connection that needs
-            nothing on the host.
-          - Without it V(bridge) where O(nics[].bridge) is given, else V(network).
+            nothing on the host, V(direct) a network device of the host by macvtap.
+          - Without it V(bridge) where O(nics[].bridge) is given, V(direct) with O(nics[].direct), else V(network).
         type: str
-        choices: [network, user, bridge]
+        choices: [network, user, bridge, direct]
       network:
         description: The libvirt network.
         type: str
       bridge:
         description: The bridge of the host.
+        type: str
+      direct:
+        description: The network device of the host, such as V(eth0), for a nic by macvtap. QEMU only.
         type: str
       model:
         description: The emulated card. A new nic is V(virtio), under Xen V(netfront).
@@ -689,7 +877,9 @@ options:
             Xen only.
         type: str
       rate:
-        description: The bytes that the guest may send in a second, for example V(10MiB).
+        description:
+          - The bytes that the guest may send in a second, for example V(10MiB); V(0B) for any. Under QEMU it changes while
+            the guest runs, as do the other rates.
         type: str
       script:
         description: The hotplug script of the nic, such as V(vif-route). Xen only; without it what the host's is.
@@ -700,8 +890,190 @@ options:
       backend_domain:
         description: The driver domain that has the network. Xen only; without it dom0.
         type: str
+      rate_peak:
+        description:
+          - What O(nics[].rate) may rise to for O(nics[].rate_burst) bytes; V(0B) for none. QEMU only, as are those
+            below.
+        type: str
+      rate_burst:
+        description: The bytes that the guest may send at O(nics[].rate_peak); V(0B) for none.
+        type: str
+      rate_in:
+        description: The bytes that the guest may receive in a second; V(0B) for any.
+        type: str
+      rate_in_peak:
+        description: What O(nics[].rate_in) may rise to for O(nics[].rate_in_burst) bytes; V(0B) for none.
+        type: str
+      rate_in_burst:
+        description: The bytes that the guest may receive at O(nics[].rate_in_peak); V(0B) for none.
+        type: str
+      link:
+        description: Whether the cable is plugged in. It changes while the guest runs.
+        type: str
+        choices: [up, down]
+      filter:
+        description:
+          - The network filter that the nic's traffic passes (M(virtfleet.core.nwfilter)). It changes while the guest
+            runs. An empty mapping takes it away.
+        type: dict
+        suboptions:
+          name:
+            description: The filter's name.
+            type: str
+          parameters:
+            description:
+              - The filter's parameters, such as V(IP), each with a value or a list of them. Without the option they
+                stay as they are.
+            type: dict
+      isolated:
+        description:
+          - Whether the nic reaches the bridge's uplink only, not its other isolated nics. It changes while the guest
+            runs.
+        type: bool
+      mode:
+        description:
+          - How macvtap passes on what goes from guest to guest, for O(nics[].direct). Without it V(vepa), which
+            leaves that to the switch; V(bridge) does it on the host.
+        type: str
+        choices: [vepa, bridge, private, passthrough]
+      portgroup:
+        description: The port group of the libvirt network.
+        type: str
+      mtu:
+        description: The size of frames that the guest is told, and its device on the host; V(0) for none of its own.
+        type: int
+      vlan:
+        description:
+          - The VLANs that the nic is in; several are a trunk. Bridges of Linux under libvirt 11 and later, Open
+            vSwitch, and SR-IOV have them. An empty list is none.
+        type: list
+        elements: int
+      trust_guest_rx_filters:
+        description: Whether the guest may choose what its macvtap device receives.
+        type: bool
+      driver:
+        description: Who moves a virtio nic's frames, the host's kernel or QEMU.
+        type: str
+        choices: [vhost, qemu]
+      queues:
+        description: How many queues a virtio nic has; V(0) leaves it to QEMU.
+        type: int
+      rx_queue_size:
+        description: The size of a virtio nic's receive ring, a power of two from 256 on; V(0) leaves it to QEMU.
+        type: int
+      tx_queue_size:
+        description: The size of a virtio nic's transmit ring, a power of two from 256 on; V(0) leaves it to QEMU.
+        type: int
+      rom:
+        description: The card's ROM, from which firmware boots.
+        type: dict
+        suboptions:
+          enabled:
+            description: Whether the guest sees one at all.
+            type: bool
+          bar:
+            description: Whether it is mapped into the guest's memory.
+            type: bool
+          file:
+            description: Path on the host of another one.
+            type: str
   nics_exact:
     description: Whether O(nics) names all interfaces; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  hostdevs:
+    description:
+      - Devices of the host that the guest has for itself, known by name, else by the device. See O(disks) for what happens
+        to those that are not listed. Each entry has one of O(hostdevs[].pci), O(hostdevs[].usb) and O(hostdevs[].mdev).
+      - They are plugged in and pulled while the guest runs, where its board has a port left.
+      - A PCI device needs an IOMMU that is turned on (under Xen, xen-pciback). No host of this collection's tests has
+        one, so these definitions were checked by libvirt, and not run.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The device's name within the guest. Without one it is called by its kind and place.
+        type: str
+      pci:
+        description: The address of a PCI device, such as V(0000:01:00.0) (C(lspci -D) lists them).
+        type: str
+      usb:
+        description:
+          - A USB device, as vendor and product such as V(0951:1666), or as bus and device such as V('1.4'), which is
+            another one after it was pulled out and put back (C(lsusb) lists both).
+        type: str
+      mdev:
+        description: The UUID of a mediated device, such as a virtual GPU. QEMU only.
+        type: str
+      managed:
+        description:
+          - Whether libvirt takes a PCI device from the host's driver when the guest starts, and gives it back. A new
+            PCI device is managed.
+        type: bool
+      driver:
+        description: What passes a PCI device on; without it what the hypervisor has.
+        type: str
+        choices: [vfio, xen]
+      boot_order:
+        description: The place of this device in the boot order, from 1. Not together with O(boot).
+        type: int
+      rom:
+        description: The card's ROM, from which firmware boots. QEMU only.
+        type: dict
+        suboptions:
+          enabled:
+            description: Whether the guest sees one at all.
+            type: bool
+          bar:
+            description: Whether it is mapped into the guest's memory.
+            type: bool
+          file:
+            description: Path on the host of another one.
+            type: str
+  hostdevs_exact:
+    description: Whether O(hostdevs) names all of them; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  filesystems:
+    description:
+      - Folders of the host that the guest can mount, known by name, else by target. See O(disks) for what happens to those
+        that are not listed. QEMU only.
+      - The guest mounts it by its target, C(mount -t virtiofs TARGET /mnt), or C(mount -t 9p -o trans=virtio TARGET /mnt).
+      - V(virtiofs) needs memory that is shared with the host, and is plugged into a running guest; V(9p) waits for its
+        next start.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name of the entry within the guest. Without one it is called by its target.
+        type: str
+      source:
+        description: Path on the host of the folder.
+        type: str
+      target:
+        description: The tag by which the guest mounts it.
+        type: str
+      driver:
+        description: How it is shared. A new one is V(virtiofs).
+        type: str
+        choices: [virtiofs, 9p]
+      accessmode:
+        description:
+          - Who owns the files on the host, for V(9p). V(passthrough) is the guest's users, V(mapped) keeps them in
+            attributes of the files, V(squash) is as V(passthrough) and lets failures go. A new one is V(mapped).
+        type: str
+        choices: [passthrough, mapped, squash]
+      readonly:
+        description: Whether the guest cannot write to it; for V(virtiofs) from libvirt 11.0 on.
+        type: bool
+      fmode:
+        description: The mode of new files on the host, such as V('0644'), for V(9p) that is V(mapped).
+        type: str
+      dmode:
+        description: The mode of new folders on the host, such as V('0755'), for V(9p) that is V(mapped).
+        type: str
+  filesystems_exact:
+    description: Whether O(filesystems) names all of them; others are then detached, whoever attached them.
     type: bool
     default: false
   on_poweroff:

@@ -43,10 +43,16 @@ options:
     description:
       - V(nat) lets guests reach what the host can reach, behind its address. V(none) isolates the network; its guests
         reach each other and the host.
+      - V(route) lets them out under their own addresses, which the routers outside have to know. V(open) is the same
+        without a rule of libvirt's in the host's firewall.
       - Without it a new network is V(nat).
       - Networks of other modes are shown by M(virtfleet.core.network_info), and left as they are.
     type: str
-    choices: [nat, none]
+    choices: [nat, none, route, open]
+  forward_dev:
+    description:
+      - The network device of the host by which alone guests get out of a V(nat) or V(route) network. An empty one means any.
+    type: str
   cidr:
     description:
       - The IPv4 network, such as V(10.20.0.0/24). A new V(nat) network needs one.
@@ -107,6 +113,15 @@ options:
     description: Removes the names that O(dns_hosts) does not list.
     type: bool
     default: false
+  dns_forwarders:
+    description:
+      - Addresses of the DNS servers that are asked for what the network does not know itself. Without them, the host's.
+        An empty list means these again. Those that are for a single domain stay as they are.
+    type: list
+    elements: str
+  isolated:
+    description: Whether its guests do not reach each other, only the host and what is behind it.
+    type: bool
   bridge:
     description:
       - The name of the bridge on the host, at most 15 characters. Without it libvirt finds one, such as C(virbr0).

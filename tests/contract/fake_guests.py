@@ -382,6 +382,23 @@ class FakeGuests(FakeBase):
         tidy(root)
 
     @mutating
+    def set_block_iotune(self, name: str, target: str, limits: Mapping[str, int]) -> None:
+        doing = f"limit disk {target} of"
+        root = self._live(self._running(name, doing))
+        disk = root.find(f"devices/disk/target[@dev='{target}']/..")
+        if disk is None:
+            message = f"invalid argument: disk '{target}' was not found in the domain config"
+            raise refuser(doing, "guest", name)(8, message)
+        for former in disk.findall("iotune"):
+            disk.remove(former)
+        if any(limits.values()):
+            tuned = SubElement(disk, "iotune")
+            for limit, value in limits.items():
+                if value:
+                    SubElement(tuned, limit).text = str(value)
+        tidy(root)
+
+    @mutating
     def resize_disk(self, name: str, target: str, size_bytes: int) -> None:
         doing = f"resize disk {target} of"
         guest = self._running(name, doing)

@@ -213,6 +213,25 @@ def test_link(place: Place, hypervisor: Hypervisor) -> None:
         hypervisor.update_device(name, nic("52:54:00:00:00:98"))
 
 
+def test_limits_of_a_disk(place: Place, hypervisor: Hypervisor) -> None:
+    image = place.image(place.name("tuned") + ".qcow2", 1 << 20)
+    name = _started(place, hypervisor, disk(image))
+    xml = hypervisor.guests()[name].xml
+
+    def limits() -> dict[str, str | None]:
+        found = tree(hypervisor.guests()[name].live_xml).find("devices/disk/iotune")
+        return {node.tag: node.text for node in found} if found is not None else {}
+
+    for wanted in ({"read_iops_sec": 500, "write_bytes_sec": 1 << 20}, {"read_iops_sec": 900, "write_bytes_sec": 0}):
+        hypervisor.set_block_iotune(name, "vda", wanted)
+        assert limits() == {limit: str(value) for limit, value in wanted.items() if value}
+    hypervisor.set_block_iotune(name, "vda", {"read_iops_sec": 0})
+    assert limits() == {}
+    assert hypervisor.guests()[name].xml == xml
+    with pytest.raises(VirtError, match=name):
+        hypervisor.set_block_iotune(name, "vdq", {"read_iops_sec": 500})
+
+
 def test_resize(place: Place, hypervisor: Hypervisor) -> None:
     image = place.image(place.name("grow") + ".qcow2", 1 << 20)
     name = _started(place, hypervisor, disk(image))

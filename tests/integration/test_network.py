@@ -130,6 +130,17 @@ def test_what_cannot_be_live_waits_and_a_restart_is_asked_for(play: Player, net:
     assert live.find("mtu").get("size") == "1400" and live.find("forward") is None
 
 
+def test_a_routed_network_and_an_open_one(play: Player, net: Net) -> None:
+    routed = {**net.options, "forward": "route", "forward_dev": "eth9", "dns_forwarders": ["9.9.9.9"], "isolated": True}
+    opened = {**net.options, "forward": "open", "forward_dev": "", "dns_forwarders": []}
+    results = play([*idiom("network", "route", **routed), *idiom("network", "open", **opened, restart=True)])
+    assert_idiom(results, "route")
+    assert_idiom(results, "open")
+    live = net.xml()
+    assert live.find("forward").attrib == {"mode": "open"} and live.find("dns/forwarder") is None
+    assert live.find("port").attrib == {"isolated": "yes"}
+
+
 def test_guests_are_not_cut_off_unasked(play: Player, net: Net, guest_name: str, booted: dict[str, str]) -> None:
     play([
         task("make", "network", **net.options),

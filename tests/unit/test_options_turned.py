@@ -402,6 +402,145 @@ GUEST: dict[str, Turn] = {
     "drift": guest({"drift": "report"}, {"title": "ours"}, before=(("guest", {**WEB, "title": "ours"}),), prepare=_retitled),
 }
 
+# devices: each option beside what it needs
+
+NBD, RBD = {"host": "192.0.2.7"}, {"name": "rbd/web1"}
+ISCSI = {"host": "192.0.2.9", "target": "iqn.2013-07.example:d/1"}
+NFS = {"host": "192.0.2.10", "path": "/export/disk.raw", "user": "+0", "group": "+0"}
+CARD = {"pci": "0000:06:12.5"}
+SHARED = {"at": ".", "xml": "<memoryBacking><access mode='shared'/></memoryBacking>"}
+OLD_WAY = {"source": "/srv", "target": "data", "driver": "9p"}
+
+
+def remote(kind: str, on: Mapping[str, Any], off: Mapping[str, Any]) -> Turn:
+    return disk({kind: {**off, **on}}, {kind: off})
+
+
+def tuned(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    return disk({"iotune": {**(off or {}), **on}}, {**DISK, **({"iotune": off} if off else {})})
+
+
+def of_list(name: str, on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    without: dict[str, Any] = {name: [] if off is None else [off]}
+    return guest({name: [{**(off or {}), **on}]}, without, **more)
+
+
+def hostdev(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
+    return of_list("hostdevs", on, off, **more)
+
+
+def filesystem(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    return of_list("filesystems", on, off)
+
+
+def _more(house: House) -> None:
+    """Give the guest a device of the host, and a folder, of another hand."""
+    devices = (
+        "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/><product id='0x2'/></source></hostdev>"
+        "<filesystem type='mount'><source dir='/srv'/><target dir='theirs'/></filesystem></devices>"
+    )
+    house.fake.define_guest(_xml.to_text(house.definition()).replace("</devices>", devices))
+
+
+GUEST.update(
+    {
+        "disks[].nbd.host": disk({"nbd": NBD}, None),
+        "disks[].nbd.port": remote("nbd", {"port": 10809}, NBD),
+        "disks[].nbd.export": remote("nbd", {"export": "disk"}, NBD),
+        "disks[].nbd.tls": remote("nbd", {"tls": True}, NBD),
+        "disks[].rbd.name": disk({"rbd": RBD}, None),
+        "disks[].rbd.hosts": remote("rbd", {"hosts": ["mon1:6789", "[2001:db8::7]:6789"]}, RBD),
+        "disks[].rbd.user": remote("rbd", {"user": "libvirt"}, RBD),
+        "disks[].rbd.secret": remote("rbd", {"secret": "ceph"}, {**RBD, "user": "libvirt"}),
+        "disks[].rbd.config": remote("rbd", {"config": "/etc/ceph/ceph.conf"}, RBD),
+        "disks[].iscsi.host": disk({"iscsi": ISCSI}, None),
+        "disks[].iscsi.port": remote("iscsi", {"port": 3260}, ISCSI),
+        "disks[].iscsi.target": remote("iscsi", {"target": "iqn.2013-07.example:d/2"}, ISCSI),
+        "disks[].iscsi.user": remote("iscsi", {"user": "me"}, ISCSI),
+        "disks[].iscsi.secret": remote("iscsi", {"secret": "mine"}, {**ISCSI, "user": "me"}),
+        "disks[].iscsi.initiator": remote("iscsi", {"initiator": "iqn.2013-07.example:hv1"}, ISCSI),
+        "disks[].nfs.host": disk({"nfs": NFS}, None),
+        "disks[].nfs.port": remote("nfs", {"port": 2049}, NFS),
+        "disks[].nfs.path": remote("nfs", {"path": "/export/other.raw"}, NFS),
+        "disks[].nfs.user": remote("nfs", {"user": "nobody"}, NFS),
+        "disks[].nfs.group": remote("nfs", {"group": "nogroup"}, NFS),
+        "disks[].https": disk({"https": "https://images.example:8443/debian.iso?x=1", "readonly": True}, None),
+        "disks[].shareable": disk({"shareable": True}, {**DISK, "format": "raw"}),
+        "disks[].lun": disk({"lun": True}, {"block": "/dev/vg/lv"}),
+        "disks[].cache": disk({"cache": "none"}),
+        "disks[].io": disk({"io": "native"}, {**DISK, "cache": "none"}),
+        "disks[].discard": disk({"discard": "unmap"}),
+        "disks[].detect_zeroes": disk({"detect_zeroes": "unmap"}),
+        "disks[].error_policy": disk({"error_policy": "report"}),
+        "disks[].copy_on_read": disk({"copy_on_read": True}),
+        "disks[].queues": disk({"queues": 4}),
+        "disks[].iothread": disk({"iothread": 1}),
+        "disks[].serial": disk({"serial": "A-1"}),
+        "disks[].wwn": disk({"wwn": "5000c50015ea71aa"}, {**DISK, "bus": "scsi"}),
+        "disks[].removable": disk({"removable": True}, {**DISK, "bus": "usb"}),
+        "disks[].luks_secret": disk({"luks_secret": "disk-key"}),
+        "disks[].iotune.total_bytes": tuned({"total_bytes": "1MiB"}),
+        "disks[].iotune.read_bytes": tuned({"read_bytes": "1MiB"}),
+        "disks[].iotune.write_bytes": tuned({"write_bytes": "1MiB"}),
+        "disks[].iotune.total_iops": tuned({"total_iops": 100}),
+        "disks[].iotune.read_iops": tuned({"read_iops": 100}),
+        "disks[].iotune.write_iops": tuned({"write_iops": 100}),
+        "disks[].iotune.total_bytes_max": tuned({"total_bytes_max": "2MiB"}, {"total_bytes": "1MiB"}),
+        "disks[].iotune.read_bytes_max": tuned({"read_bytes_max": "2MiB"}, {"read_bytes": "1MiB"}),
+        "disks[].iotune.write_bytes_max": tuned({"write_bytes_max": "2MiB"}, {"write_bytes": "1MiB"}),
+        "disks[].iotune.total_iops_max": tuned({"total_iops_max": 200}, {"total_iops": 100}),
+        "disks[].iotune.read_iops_max": tuned({"read_iops_max": 200}, {"read_iops": 100}),
+        "disks[].iotune.write_iops_max": tuned({"write_iops_max": 200}, {"write_iops": 100}),
+        "nics[].direct": nic({"direct": "eth0"}),
+        "nics[].mode": nic({"mode": "bridge"}, {"direct": "eth0"}),
+        "nics[].portgroup": nic({"portgroup": "fast"}, {"network": "lab"}),
+        "nics[].rate_peak": nic({"rate_peak": "2MiB"}, {"network": "lab", "rate": "1MiB"}),
+        "nics[].rate_burst": nic({"rate_burst": "2MiB"}, {"network": "lab", "rate": "1MiB"}),
+        "nics[].rate_in": nic({"rate_in": "1MiB"}, {"network": "lab"}),
+        "nics[].rate_in_peak": nic({"rate_in_peak": "2MiB"}, {"network": "lab", "rate_in": "1MiB"}),
+        "nics[].rate_in_burst": nic({"rate_in_burst": "2MiB"}, {"network": "lab", "rate_in": "1MiB"}),
+        "nics[].link": nic({"link": "down"}, {"network": "lab"}),
+        "nics[].filter.name": nic({"filter": {"name": "clean-traffic"}}, {"network": "lab"}),
+        "nics[].filter.parameters": nic(
+            {"filter": {"name": "clean-traffic", "parameters": {"IP": ["10.0.0.1", "10.0.0.2"]}}},
+            {"network": "lab", "filter": {"name": "clean-traffic"}},
+        ),
+        "nics[].isolated": nic({"isolated": True}, {"network": "lab"}),
+        "nics[].mtu": nic({"mtu": 9000}, {"network": "lab"}),
+        "nics[].vlan": nic({"vlan": [42, 43]}, {"network": "lab"}),
+        "nics[].trust_guest_rx_filters": nic({"trust_guest_rx_filters": True}, {"network": "lab"}),
+        "nics[].driver": nic({"driver": "qemu"}, {"network": "lab"}),
+        "nics[].queues": nic({"queues": 2}, {"network": "lab"}),
+        "nics[].rx_queue_size": nic({"rx_queue_size": 512}, {"network": "lab"}),
+        "nics[].tx_queue_size": nic({"tx_queue_size": 512}, {"network": "lab"}),
+        "nics[].rom.enabled": nic({"rom": {"enabled": False}}, {"network": "lab"}),
+        "nics[].rom.bar": nic({"rom": {"bar": False}}, {"network": "lab"}),
+        "nics[].rom.file": nic({"rom": {"file": "/opt/rom.bin"}}, {"network": "lab"}),
+        "hostdevs[].name": hostdev({"name": "gpu"}, CARD),
+        "hostdevs[].pci": hostdev(CARD),
+        "hostdevs[].usb": hostdev({"usb": "0951:1666"}),
+        "hostdevs[].mdev": hostdev({"mdev": "53764d0e-85a0-42b4-af5c-2046b460b1dc"}),
+        "hostdevs[].managed": hostdev({"managed": False}, CARD),
+        "hostdevs[].driver": hostdev({"driver": "vfio"}, CARD),
+        "hostdevs[].boot_order": hostdev({"boot_order": 1}, CARD),
+        "hostdevs[].rom.enabled": hostdev({"rom": {"enabled": False}}, CARD),
+        "hostdevs[].rom.bar": hostdev({"rom": {"bar": False}}, CARD),
+        "hostdevs[].rom.file": hostdev({"rom": {"file": "/opt/rom.bin"}}, CARD),
+        "hostdevs_exact": guest({"hostdevs_exact": True}, {"hostdevs": []}, before=MADE, prepare=_more),
+        "filesystems[].name": filesystem({"name": "srv"}, OLD_WAY),
+        "filesystems[].source": filesystem({"source": "/opt"}, OLD_WAY),
+        "filesystems[].target": filesystem({"target": "other"}, OLD_WAY),
+        "filesystems[].driver": guest(
+            {"filesystems": [{**OLD_WAY, "driver": "virtiofs"}]}, {"filesystems": [OLD_WAY], "xml_overlay": [SHARED]}
+        ),
+        "filesystems[].accessmode": filesystem({"accessmode": "squash"}, OLD_WAY),
+        "filesystems[].readonly": filesystem({"readonly": True}, OLD_WAY),
+        "filesystems[].fmode": filesystem({"fmode": "0600"}, OLD_WAY),
+        "filesystems[].dmode": filesystem({"dmode": "0700"}, OLD_WAY),
+        "filesystems_exact": guest({"filesystems_exact": True}, {"filesystems": []}, before=MADE, prepare=_more),
+    }
+)
+
 # whole hosts
 
 ALL: dict[str, Any] = {"version": 1, "guests": [WEB]}
@@ -469,6 +608,9 @@ NETWORK: dict[str, Turn] = {
     "name": network({"name": "net2"}),
     "state": network({"state": "inactive"}),
     "forward": network({"forward": "none"}),
+    "forward_dev": network({"forward_dev": "eth1"}),
+    "dns_forwarders": network({"dns_forwarders": ["9.9.9.9"]}),
+    "isolated": network({"isolated": True}),
     "cidr": network({"cidr": "10.51.0.0/24"}),
     "gateway": network({"gateway": "10.50.0.254"}),
     "dhcp": network({"dhcp": False}),

@@ -17,8 +17,6 @@ from tools.dev import tree
 # A line of its own in a guide, in whose place the table comes.
 MARK = "<!-- the options of a guest by hypervisor -->"
 COLUMNS = {"qemu": "KVM, QEMU", "xen": "Xen"}
-# What the user says in one word and the table in several.
-_SOURCES = {"disks": ("image", "file", "volume", "block", "cdrom", "size"), "nics": ("network", "bridge", "user")}
 
 
 def filled(text: str, root: Path) -> str:
@@ -45,7 +43,7 @@ def rows(root: Path) -> list[tuple[str, list[str]]]:
     for entry in guest.entries:
         if hasattr(entry, "item"):
             found += [(f"{entry.name}[].{name}", words) for name, words in _of_list(entry)]
-        else:
+        elif entry.said:
             words = _words(entry)
             found.append((entry.name, words))
             # Of a mapping that both have, what only one has.
@@ -61,15 +59,14 @@ def _of_list(keyed: Any) -> Iterator[tuple[str, list[str]]]:
     for entry in keyed.item.entries:
         if hasattr(entry, "arms"):
             for name, arm in entry.arms.items():
-                if name in _SOURCES[keyed.name]:
-                    yield name, _words(arm.row)
-        elif entry.name != "device":
-            # What kind of drive it is follows from its source.
-            yield entry.name, _words(entry)
+                if arm.row.said:
+                    yield name, _words(arm.row, keyed)
+        elif entry.said:
+            yield entry.name, _words(entry, keyed)
 
 
-def _words(row: Any) -> list[str]:
-    return [_word(row, driver) for driver in COLUMNS]
+def _words(row: Any, keyed: Any = None) -> list[str]:
+    return ["no" if keyed is not None and driver not in keyed.drivers else _word(row, driver) for driver in COLUMNS]
 
 
 def _word(row: Any, driver: str) -> str:

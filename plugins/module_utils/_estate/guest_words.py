@@ -18,8 +18,9 @@ from .._change import UNSET
 from .._errors import SpecError, VirtError
 from .._facts import GuestFacts, Snapshot
 from .._guest.expand import SEED, Expanded, expand, image_names, reservation_of
-from .._guest.fields.disks import DISKS
-from .._guest.fields.nics import NICS
+from .._guest.fields.boot import numbered
+from .._guest.fields.disks import DISKS, SOURCE
+from .._guest.fields.nics import SOURCE as NIC_SOURCE
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
 from .._guest.platforms import platform_of
@@ -27,10 +28,10 @@ from .._guest.record import Record
 from .._guest.record import read as read_record
 from .._guest.skeleton import uuid_for
 from .._guest.spec import parse
-from .._guest.table import GUEST
+from .._guest.table import GUEST, LISTS
 from .._network.reservations import Reservation, reserve
 from .._residue import missing, surplus
-from .._table import Context, Field, Keyed, Spec, compare, cover, located, observe, patch
+from .._table import Context, Field, Keyed, Spec, Union, build, compare, cover, located, observe, patch
 from .._units import show_size
 from .._xml import Element, Overlay
 from .derived import cleaned, without_secrets
@@ -39,14 +40,11 @@ from .words import HIDDEN_WHY, TRANSIENT_WHY, Left, Said, ordered, sentence, uns
 _KIND = "guest"
 _TYPES = ("kvm", "qemu", "xen")
 _STATES = ("running", "paused")
-_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
+_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field) and row.said}
 # What cannot be said without another option.
 _NEEDED = {"initrd": "kernel", "cmdline": "kernel"}
 # They follow the option below them, so they are looked at when that is settled.
 _CEILINGS = ("memory_max", "vcpus_max")
-
-# Of a disk or nic: what is there is what was asked for.
-_AS_THEY_ARE = ("boot_order", "ip", "rate", "script", "backend_domain")
 
 OVERLAID_WHY = "no option says it; xml_overlay keeps it"
 REMOVED_WHY = "a new guest would have it; xml_overlay keeps it out"
@@ -87,8 +85,8 @@ def _unsaid(name: str, root: Element, hidden: tuple[Left, ...], why: str) -> Sai
 class _Lists:
     """The devices that have words: those words, and the observed entries that they stand for."""
 
-    words: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"disks": [], "nics": []})
-    have: dict[str, list[Spec]] = field(default_factory=lambda: {"disks": [], "nics": []})
+    words: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {keyed.name: [] for keyed in LISTS})
+    have: dict[str, list[Spec]] = field(default_factory=lambda: {keyed.name: [] for keyed in LISTS})
 
 
 class _Guest:
@@ -116,8 +114,14 @@ class _Guest:
         entry.update({name: words[name] for name in words if name in needed})
         said = _Lists()
         if lists:
-            self._disks(entry, said)
-            self._nics(entry, said)
+            for keyed in LISTS:
+                self._devices(keyed, said)
+            self._pools(entry, said)
+            self._addresses(said)
+            for keyed in LISTS:
+                self._name(said, keyed)
+                if said.words[keyed.name]:
+                    entry[keyed.name] = said.words[keyed.name]
         self._settle(entry, words, said)
         self._overlay(entry)
         return ordered(entry, list(GUEST_OPTIONS)), self.left
@@ -173,36 +177,49 @@ class _Guest:
             return f"{path} is a directory"
         return None if seen.readable else f"QEMU cannot read {path}: {seen.why}"
 
-    # disks
+    # devices
 
-    def _disks(self, entry: dict[str, Any], said: _Lists) -> None:
-        for have in self._known("disks"):
-            if have.get("name") == SEED and have.get("ours"):
+    def _devices(self, keyed: Keyed, said: _Lists) -> None:
+        """Give words to the devices of a list that have them."""
+        say = {"disks": self._disk, "nics": self._nic}.get(keyed.name)
+        for have in self.have.get(keyed.name, ()):
+            if keyed is DISKS and have.get("name") == SEED and have.get("ours"):
                 continue
-            words = self._disk(have)
+            words = say(have) if say is not None else self._form(keyed, have)
+            if not isinstance(words, str):
+                words = self._checked(keyed, {**words, **self._as_they_are(keyed, have)}, have)
             if isinstance(words, str):
-                self._give_up("disks", have, words)
+                self._give_up(keyed, have, words)
             else:
-                said.words["disks"].append(words)
-                said.have["disks"].append(have)
+                said.words[keyed.name].append(words)
+                said.have[keyed.name].append(have)
+
+    def _pools(self, entry: dict[str, Any], said: _Lists) -> None:
+        """Say once for the guest the pool that most of its disks are in."""
         pools = [words["pool"] for words in said.words["disks"] if "pool" in words]
         if pools:
             entry["pool"] = max(sorted(set(pools)), key=pools.count)
             for words in said.words["disks"]:
                 if words.get("pool") == entry["pool"]:
                     del words["pool"]
-        self._name(said, "disks", lambda have, _name, _number: str(have.get("target")))
-        if said.words["disks"]:
-            entry["disks"] = said.words["disks"]
 
-    def _known(self, kind: str) -> list[Spec]:
-        return list(self.have.get(kind, ()))
-
-    def _give_up(self, kind: str, have: Spec, why: str) -> None:
+    def _give_up(self, keyed: Keyed, have: Spec, why: str) -> None:
         """Leave a device without words. One of ours would be detached by a list without it: then there is no list."""
         if have.get("ours"):
-            raise SpecError(f"{kind}.{have['name']}: {why}")
-        self.why[str(have.get("target") or have.get("mac"))] = why
+            raise SpecError(f"{keyed.name}.{have['name']}: {why}")
+        self.why[keyed.sign(have)] = why
+
+    def _form(self, keyed: Keyed, have: Spec) -> dict[str, Any] | str:
+        """Return the words of the forms that a device has."""
+        words: dict[str, Any] = {}
+        for union in keyed.item.entries:
+            if not isinstance(union, Union):
+                continue
+            arm, value = next(iter((have.get(union.name) or {"": None}).items()))
+            if value is None or not union.arms[arm].row.said:
+                return "there are no words for a device of this type"
+            words[arm] = union.arms[arm].row.type.show(value)
+        return words
 
     def _disk(self, have: Spec) -> dict[str, Any] | str:
         """Return a disk's words, or why it has none."""
@@ -211,39 +228,44 @@ class _Guest:
         words: dict[str, Any] = {}
         if device == "cdrom" and arm == "file":
             words["cdrom"] = place or ""
-        elif device != "disk" or arm not in ("file", "block") or place is None:
+        elif device not in ("disk", "lun") or arm in ("", "volume") or place is None or not SOURCE.arms[arm].row.said:
             return f"there are no words for a {device} of this type"
-        elif arm == "block":
-            words["block"] = place
-        else:
+        elif arm == "file":
             words.update(self._managed(have, place) or self._volume(have, place) or {"file": place})
+        else:
+            words[arm] = SOURCE.arms[arm].row.type.show(place)
+        if device == "lun":
+            words["lun"] = True
         path = words.get("cdrom") or words.get("file") or words.get("block")
         why = self._out_of_reach(path) if path else None
-        if why is not None:
-            return why
-        if have.get("readonly") and device == "disk":
-            words["readonly"] = True
-        words.update(self._as_they_are(DISKS, have))
-        return self._checked("disks", words, have)
+        return words if why is None else why
 
     def _as_they_are(self, keyed: Keyed, have: Spec) -> dict[str, Any]:
         """Return the words of a device that nothing else decides, as far as this hypervisor has them."""
+        formed = [row.name for row in keyed.item.entries if isinstance(row, Union) or (isinstance(row, Field) and not row.said)]
+        usual = observe(keyed.item, build(keyed, {name: have[name] for name in formed if name in have}))
+        rows = [row for row in keyed.item.entries if isinstance(row, Field) and row.said and not (row.follows or row.bare)]
         return {
             row.name: row.type.show(have[row.name])
-            for row in keyed.item.entries
-            if isinstance(row, Field) and row.name in _AS_THEY_ARE
-            if have.get(row.name) is not None and self.snap.host.driver in row.drivers
+            for row in rows
+            if have.get(row.name, UNSET) != usual.get(row.name, UNSET) and self.snap.host.driver in row.drivers
         }
 
-    def _checked(self, kind: str, words: dict[str, Any], have: Spec) -> dict[str, Any] | str:
+    def _checked(self, keyed: Keyed, words: dict[str, Any], have: Spec) -> dict[str, Any] | str:
         """Return the words if they can be read back, with the name on record where another would follow from them."""
         try:
-            (read,) = getattr(parse({"name": self.facts.name, kind: [words]}), kind)
+            read = self._read(keyed, words)
         except SpecError as error:
             return sentence(error, _KIND, self.facts.name)
         if have.get("ours") and read["name"] != have["name"]:
             return {"name": have["name"], **words}
         return words
+
+    def _read(self, keyed: Keyed, words: Mapping[str, Any]) -> Spec:
+        """Return what the words of a device are to the module."""
+        spec = parse({"name": self.facts.name, keyed.name: [words]})
+        (read,) = {**spec.lists, "disks": spec.disks, "nics": spec.nics}[keyed.name] or ()
+        return read
 
     def _managed(self, have: Spec, path: str) -> dict[str, Any] | None:
         """Return the words of a disk whose volume the collection has made."""
@@ -290,25 +312,12 @@ class _Guest:
 
     # nics
 
-    def _nics(self, entry: dict[str, Any], said: _Lists) -> None:
-        for have in self._known("nics"):
-            words = self._nic(have)
-            if isinstance(words, str):
-                self._give_up("nics", have, words)
-            else:
-                said.words["nics"].append(words)
-                said.have["nics"].append(have)
-        self._addresses(said)
-        self._name(said, "nics", lambda _have, name, number: f"{name}-{number}")
-        if said.words["nics"]:
-            entry["nics"] = said.words["nics"]
-
     def _nic(self, have: Spec) -> dict[str, Any] | str:
         arm, place = next(iter((have.get("source") or {"": None}).items()))
         words: dict[str, Any] = {}
         if arm == "user":
             words["type"] = "user"
-        elif arm not in ("network", "bridge") or place is None:
+        elif place is None or not NIC_SOURCE.arms[arm].row.said:
             return "there are no words for a nic of this type"
         else:
             words[arm] = place
@@ -317,8 +326,7 @@ class _Guest:
             return f"there is no network {place}"
         if network is not None and not network.active and self.facts.state in _STATES:
             return f"the network {place} is not active, though the guest is"
-        words.update(self._as_they_are(NICS, have))
-        return self._checked("nics", words, have)
+        return words
 
     def _addresses(self, said: _Lists) -> None:
         """Say the addresses that networks keep for the nics, where that is all there is to the reservation."""
@@ -338,16 +346,15 @@ class _Guest:
                 for words, wish in nics:
                     words["address"] = wish.address
 
-    def _name(self, said: _Lists, kind: str, other: Any) -> None:
+    def _name(self, said: _Lists, keyed: Keyed) -> None:
         """Give a name to each entry that would have another one's; those on record have theirs."""
-        taken = {have["name"] for have in said.have[kind] if have.get("ours")}
-        for number, (words, have) in enumerate(zip(said.words[kind], said.have[kind]), start=1):
+        taken = {have["name"] for have in said.have[keyed.name] if have.get("ours")}
+        for number, (words, have) in enumerate(zip(said.words[keyed.name], said.have[keyed.name]), start=1):
             if have.get("ours"):
                 continue
-            (read,) = getattr(parse({"name": self.facts.name, kind: [words]}), kind)
-            name = read["name"]
-            if name in taken or (kind == "disks" and name == SEED):
-                name = other(have, name, number)
+            name = self._read(keyed, words)["name"]
+            if name in taken or (keyed is DISKS and name == SEED):
+                name = str(have.get("target")) if keyed is DISKS else f"{name}-{number}"
                 while name in taken:
                     name += "x"
                 words["name"] = name
@@ -360,8 +367,9 @@ class _Guest:
         for last in (False, True, True):
             root, made = self._made(entry)
             self._settle_values(entry, words, observe(GUEST, root), last)
-            for kind, options in (("disks", ("bus", "target", "format")), ("nics", ("model", "mac"))):
-                for given, have, want in zip(said.words[kind], said.have[kind], made.want.get(kind, ())):
+            for keyed in LISTS:
+                options = [row.name for row in keyed.item.entries if isinstance(row, Field) and row.follows]
+                for given, have, want in zip(said.words[keyed.name], said.have[keyed.name], made.want.get(keyed.name, ())):
                     given.update({o: have[o] for o in options if have.get(o) is not None and have[o] != want.get(o)})
 
     def _settle_values(self, entry: dict[str, Any], words: Mapping[str, Any], fresh: Spec, last: bool) -> None:
@@ -389,8 +397,7 @@ class _Guest:
 
     def _ordered(self) -> bool:
         """Tell whether devices are booted by their numbers, which replaces an order of kinds."""
-        every = [*self.have.get("disks", ()), *self.have.get("nics", ())]
-        return any(device.get("boot_order") is not None for device in every)
+        return bool(numbered(self.have))
 
     def _chosen(self, option: str) -> bool:
         """Tell whether the collection made the guest without being told this option."""
@@ -416,7 +423,7 @@ class _Guest:
         covered = _xml.clone(fresh)
         cover(GUEST, root, covered, set(_ROWS) - self.unsaid)
         plain = cleaned(root, self.emulators)
-        gone = surplus(plain, cleaned(covered, self.emulators))
+        gone = surplus(plain, cleaned(covered, self.emulators), {keyed.at for keyed in LISTS})
         more = missing(plain, cleaned(covered, self.emulators, numbered=True), located(GUEST))
         overlays = [Overlay(path, None) for path in gone] + [piece.overlay for piece in more]
         held = _holding(self.root, fresh, overlays)
@@ -431,8 +438,8 @@ class _Guest:
         if overlay.fragment is None:
             return Left(_KIND, name, overlay.at, "", REMOVED_WHY)
         element = _xml.parse(overlay.fragment)
-        keyed = next((e for e in GUEST.entries if isinstance(e, Keyed) and e.at == f"devices/{element.tag}"), None)
-        key = _xml.read(element, keyed.locate) if keyed is not None else None
+        keyed = next((keyed for keyed in LISTS if keyed.at == f"devices/{element.tag}"), None)
+        key = keyed.sign(observe(keyed.item, element)) if keyed is not None else None
         why = OVERLAID_WHY if held else NOT_LAID_WHY
         if key in self.why:
             why = f"{self.why[key or '']}; xml_overlay keeps it" if held else f"{self.why[key or '']}"

@@ -63,7 +63,7 @@ def _entry(facts: NetworkFacts, have: Spec, elsewhere: Collection[str]) -> tuple
     shown = show_spec(NETWORK, have)
     entry: dict[str, Any] = {"name": facts.name}
     unsaid: list[Residue] = []
-    defaults = {"forward": "nat", "stp": True, "domain": ""}
+    defaults = {"forward": "nat", "forward_dev": "", "stp": True, "domain": "", "dns_forwarders": (), "isolated": False}
     for row in NETWORK.entries:
         value = have.get(row.name, UNSET)
         if not isinstance(row, Field) or value is UNSET or defaults.get(row.name) == value:
@@ -123,6 +123,9 @@ def _beyond(root: Element) -> list[Residue]:
     for path, value in (("bridge/@delay", "0"), ("forward/nat/port[@start='1024'][@end='65535']", None)):
         if value is None or _xml.read(plain, path) == value:
             _xml.remove(plain, path)
+    if _xml.read(plain, "forward/@dev") is not None:
+        # libvirt says it once more below.
+        _xml.remove(plain, f"forward/interface[@dev='{_xml.read(plain, 'forward/@dev')}']")
     # The MAC of the bridge is drawn by lot.
     _xml.remove(plain, "mac")
     if _xml.read(plain, "domain/@localOnly") == "no":

@@ -19,6 +19,7 @@ from .._change import Action, Change, Drift, Plan
 from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
+from .._guest.fields.disks import secrets_of
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
 from .._guest.spec import GuestSpec
@@ -271,7 +272,7 @@ class _Planner:
         return made
 
     def _needing(self, spec: GuestSpec, action: Action) -> Action:
-        """Add to an action the pools and images of this plan that it stands on."""
+        """Add to an action the pools, images, filters and secrets of this plan that it stands on."""
         needs: list[Key] = []
         if action.kind == "volume":
             needs.append(("pool", action.name.partition("/")[0]))
@@ -280,6 +281,10 @@ class _Planner:
             needs += [self.made_by[path] for path in source_paths(spec) if path in self.made_by]
             pools = {entry["pool"] for entry in spec.disks or () if entry.get("pool")} | {spec.pool or ""}
             needs += [("pool", pool) for pool in sorted(pools) if pool]
+            needs += [("nwfilter", nic["filter"]["name"]) for nic in spec.nics or () if nic.get("filter")]
+            known = {secret.key: secret.name for secret in self.estate.secrets}
+            wanted = [key for disk in spec.disks or () for key in secrets_of(disk)]
+            needs += [("secret", known[key]) for key in wanted if key in known]
         return replace(action, needs=(*action.needs, *needs)) if needs else action
 
     # what goes

@@ -62,7 +62,7 @@ def without_memory(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
 def fought_over(estate: EstateSpec, snap: Snapshot) -> Iterator[str]:
     """Yield a complaint for each disk of a guest to be started that another one writes to, or will.
 
-    Who means it says so in an overlay (shareable). Guests that run already are left to their hypervisor.
+    Who means it says so (shareable). Guests that run already are left to their hypervisor.
     """
     specs = {spec.name: spec for spec in estate.guests}
     starting = {spec.name for spec in estate.guests if starts(spec.state, snap.runs(spec.name))}
@@ -92,7 +92,7 @@ def _written(spec: GuestSpec | None, name: str, snap: Snapshot) -> set[str]:
     disks = spec.disks if spec is not None and spec.disks is not None else seen(facts).have["disks"] if facts else ()
     found = set()
     for disk in disks:
-        if disk.get("device") == "cdrom" or disk.get("readonly"):
+        if disk.get("device") == "cdrom" or disk.get("readonly") or disk.get("shareable"):
             continue
         source = disk.get("source") or {}
         volume = snap.volumes.get(_volume(disk.get("volume"))) if "volume" in disk else None

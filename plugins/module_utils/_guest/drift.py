@@ -33,8 +33,9 @@ def moved_by_hand(table: Table, changes: Sequence[Change], applied: Mapping[str,
                 continue
             present = {name: part for name, part in (present or {}).items() if name in before}
             wanted = {name: part for name, part in wanted.items() if name in before}
-        if not _agrees(before, present):
-            found.append(Drift(change.path, before, present, wanted, moved=not _agrees(before, wanted)))
+        entry = len(change.path) == 2 and isinstance(table.entry(change.path[0]), Keyed)
+        if not _agrees(before, present, entry):
+            found.append(Drift(change.path, before, present, wanted, moved=not _agrees(before, wanted, entry)))
     return found
 
 
@@ -61,17 +62,17 @@ def _applied(table: Table, path: Sequence[str], applied: Mapping[str, Any]) -> A
     if not isinstance(row, Keyed):
         return value
     entries = [item for item in value if isinstance(item, Mapping)]
-    entry = next((item for item in entries if path[1] in (row.key(item), item.get(row.ident[1]))), None)
+    entry = next((item for item in entries if path[1] in (row.key(item), row.sign(item))), None)
     if len(path) == 2:
         # An entry that the document has dropped is in what was applied, and is there: nobody's hand was in it.
         return entry
     return UNSET if entry is None else entry.get(path[2], UNSET)
 
 
-def _agrees(applied: Any, shown: Any) -> bool:
-    """Compare a value of what was applied with one of a change: of entries only whether they are there."""
-    if isinstance(applied, Mapping) and isinstance(shown, Mapping):
-        return any(key in applied for key in ("name", "target", "mac")) or dict(applied) == dict(shown)
+def _agrees(applied: Any, shown: Any, entry: bool) -> bool:
+    """Compare a value of what was applied with one of a change: of an ``entry`` only whether it is there."""
+    if entry:
+        return (applied is None) == (shown is None)
     if isinstance(applied, (list, tuple)) and isinstance(shown, (list, tuple)):
         return list(applied) == list(shown)
     return bool(applied == shown)

@@ -17,12 +17,14 @@ from .._network.reservations import Reservation
 from .._storage.volume import VolumeWant
 from .._table import Spec
 from .._units import show_size
+from .fields.boot import numbered
 from .fields.disks import DISKS, prefix_of
 from .fields.nics import NICS
 from .platforms import platform_of
 from .record import Record
 from .skeleton import mac_for
 from .spec import GuestSpec
+from .table import LISTS
 
 DEFAULT_POOL = "default"
 SEED = "seed"
@@ -33,12 +35,14 @@ class Expanded:
     """What a guest's words come to on a host.
 
     ``want`` and ``have`` are normal specs for the table, ``have`` with what XML does not know (sizes, bases,
-    reservations). ``volumes`` are the volumes behind disks by the disk's name, whether they exist or not.
+    reservations). ``volumes`` are the volumes behind disks by the disk's name, whether they exist or not. ``beside`` is
+    what else goes on record of a device, by its kind and name.
     """
 
     want: Spec
     have: Spec
     volumes: dict[str, VolumeWant] = field(default_factory=dict)
+    beside: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     reservations: dict[str, list[Reservation]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -54,19 +58,21 @@ def expand(
     made = Expanded(dict(spec.values), dict(have))
     _Disks(spec, snap, record, made, busy).run()
     _Nics(spec, snap, made).run()
+    for keyed in LISTS:
+        if keyed.name in spec.lists:
+            pairs, _rest = keyed.match(spec.lists[keyed.name], made.have.get(keyed.name, []))
+            made.want[keyed.name] = [{**(keyed.fresh(entry) if other is None else {}), **entry} for entry, other in pairs]
+            if spec.exact.get(keyed.name):
+                made.want[keyed.exact] = True
     _order(made)
     return made
 
 
 def _order(made: Expanded) -> None:
     """An order of devices replaces one of kinds; without either, libvirt writes that the disk is booted."""
-    wanted, present = (
-        any(entry.get("boot_order") is not None for kind in ("disks", "nics") for entry in spec.get(kind, ()))
-        for spec in (made.want, made.have)
-    )
-    if wanted:
+    if numbered(made.want):
         made.want.setdefault("boot", ())
-    elif made.want.get("boot") == () and not present:
+    elif made.want.get("boot") == () and not numbered(made.have):
         made.want["boot"] = ("disk",)
 
 
@@ -123,7 +129,7 @@ class _Disks:
         volume = self._volume(SEED, "raw", None, suffix="iso", pool=None)
         if volume is None:
             return {"name": SEED}
-        self.made.volumes[SEED] = volume
+        self._behind(SEED, volume)
         entry = {"name": SEED, "source": {"file": volume.path}, "readonly": True}
         if not any(other.get("name") == SEED for other in present):
             entry.update(format="raw", device="disk")
@@ -164,10 +170,14 @@ class _Disks:
                     f"({show_size(size)})"
                 )
             entry["image"] = path
-        self.made.volumes[given["name"]] = volume
+        self._behind(given["name"], volume)
         entry["source"] = {"file": volume.path}
         if given.get("size") is not None:
             entry["size"] = given["size"]
+
+    def _behind(self, disk: str, volume: VolumeWant) -> None:
+        self.made.volumes[disk] = volume
+        self.made.beside[(DISKS.kind, disk)] = {"volume": volume.key, "image": volume.base}
 
     def _volume(
         self, disk: str, form: str, size_bytes: int | None, pool: str | None, suffix: str | None = None
@@ -238,7 +248,7 @@ class _Disks:
     def _check_source(self, where: str, entry: Spec) -> None:
         """Complain of a file or device that is not there or that QEMU's user cannot reach."""
         ((kind, path),) = entry["source"].items()
-        if path is None:
+        if not isinstance(path, str):
             return
         option = "cdrom" if entry.get("device") == "cdrom" else kind
         facts = self.snap.paths.get(path)
@@ -253,7 +263,7 @@ class _Disks:
 
     def _new(self, entry: Spec, taken: set[str]) -> None:
         """Complete a disk that the guest does not have yet."""
-        device = entry.setdefault("device", "disk")
+        device = entry.setdefault("device", "lun" if entry.get("lun") else "disk")
         if "bus" not in entry:
             entry["bus"] = self.platform.bus(device, self.made.have)
         if "target" not in entry:
@@ -270,7 +280,7 @@ class _Disks:
         if volume is not None:
             return volume.format
         ((kind, path),) = entry["source"].items() if entry.get("source") else (("file", None),)
-        if entry["device"] != "disk" or kind == "block" or path is None:
+        if entry["device"] != "disk" or kind != "file" or path is None:
             return "raw"
         known = self.snap.volume_at(path)
         facts = self.snap.images.get(path)
@@ -355,6 +365,7 @@ class _Nics:
                 wish = Reservation(mac=mac, address=entry["address"], name=self.spec.name)
                 self._warn_of_lease(entry["name"], mac, entry["address"])
                 self.made.reservations.setdefault(network, []).append(wish)
+                self.made.beside[(NICS.kind, entry["name"])] = {"network": network, "address": entry["address"]}
         self.made.want["nics"] = [entry for entry, _other in pairs]
         if self.spec.exact.get("nics"):
             self.made.want["nics_exact"] = True
@@ -413,7 +424,7 @@ def source_paths(spec: GuestSpec) -> list[str]:
     found: list[str] = [str(spec.values[option]) for option in ("kernel", "initrd") if spec.values.get(option)]
     for entry in spec.disks or ():
         source: Mapping[str, Any] = entry.get("source") or {}
-        found.extend(str(path) for path in source.values() if path)
+        found.extend(path for path in source.values() if isinstance(path, str) and path.startswith("/"))
         if str(entry.get("base", "")).startswith("/"):
             found.append(str(entry["base"]))
     return found

@@ -9,10 +9,9 @@ from typing import Any
 
 from .. import _xml
 from .._facts import GuestFacts
-from .._table import observe, show_spec
+from .._table import Field, arguments, observe, show_spec
 from .fields.boot import TYPES
 from .fields.clock import OFFSETS
-from .fields.disks import BUSES, FORMATS
 from .fields.events import ACTIONS, ON_CRASH
 from .fields.identity import ENTRIES
 from .fields.memory import MODELS
@@ -20,39 +19,14 @@ from .fields.screens import SCREENS, SOUNDS, VIDEOS
 from .fields.single import IOMMUS, PANICS, SMARTCARDS, TPMS, WATCHDOG_ACTIONS, WATCHDOGS
 from .fields.tuning import LIMITS
 from .seed import POLICIES
-from .spec import NIC_TYPES, STATES
-from .table import GUEST
+from .spec import STATES
+from .table import GUEST, LISTS
 
-DISK = {
-    "name": {"type": "str"},
-    "image": {"type": "str"},
-    "file": {"type": "path"},
-    "volume": {"type": "str"},
-    "block": {"type": "path"},
-    "cdrom": {"type": "str"},
-    "pool": {"type": "str"},
-    "size": {"type": "str"},
-    "bus": {"type": "str", "choices": [bus for bus in BUSES if bus != "sd"]},
-    "target": {"type": "str"},
-    "format": {"type": "str", "choices": [name for name in FORMATS if name not in ("qed", "luks")]},
-    "readonly": {"type": "bool"},
-    "boot_order": {"type": "int"},
-    "backend_domain": {"type": "str"},
-}
-NIC = {
-    "name": {"type": "str"},
-    "type": {"type": "str", "choices": list(NIC_TYPES)},
-    "network": {"type": "str"},
-    "bridge": {"type": "str"},
-    "model": {"type": "str"},
-    "mac": {"type": "str"},
-    "address": {"type": "str"},
-    "ip": {"type": "str"},
-    "rate": {"type": "str"},
-    "script": {"type": "str"},
-    "boot_order": {"type": "int"},
-    "backend_domain": {"type": "str"},
-}
+# Each list of devices, and whether it is the whole of them.
+_LISTS: dict[str, Any] = {}
+for _keyed in LISTS:
+    _LISTS[_keyed.name] = {"type": "list", "elements": "dict", "options": arguments(_keyed)}
+    _LISTS[_keyed.exact] = {"type": "bool", "default": False}
 
 
 def _words(*names: str) -> dict[str, Any]:
@@ -187,10 +161,7 @@ GUEST_OPTIONS: dict[str, Any] = {
     **TUNING,
     **MACHINE,
     **SINGLE,
-    "disks": {"type": "list", "elements": "dict", "options": DISK},
-    "disks_exact": {"type": "bool", "default": False},
-    "nics": {"type": "list", "elements": "dict", "options": NIC},
-    "nics_exact": {"type": "bool", "default": False},
+    **_LISTS,
     "on_poweroff": {"type": "str", "choices": list(ACTIONS)},
     "on_reboot": {"type": "str", "choices": list(ACTIONS)},
     "on_crash": {"type": "str", "choices": list(ON_CRASH)},
@@ -229,7 +200,9 @@ RUN_OPTIONS: dict[str, Any] = {
 def shown(facts: GuestFacts) -> dict[str, Any]:
     """Return a guest in the user's words: its identity, state and every option that it has a value for."""
     root = _xml.parse(facts.xml)
-    found = show_spec(GUEST, observe(GUEST, root))
+    unsaid = [row.name for row in GUEST.entries if isinstance(row, Field) and not row.said]
+    seen = {name: value for name, value in observe(GUEST, root).items() if name not in unsaid}
+    found = show_spec(GUEST, seen, brief=True)
     found.update(name=facts.name, uuid=facts.uuid, state=facts.state, autostart=facts.autostart)
     found.setdefault("tags", [])
     return found

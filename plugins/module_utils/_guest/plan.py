@@ -8,6 +8,7 @@ Everything that can be found wrong is found here, before the first step: the pla
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -44,7 +45,6 @@ from . import volumes
 from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
-from .fields.nics import NICS
 from .fields.size import ceilings
 from .platforms import platform_of
 from .record import Device, Record
@@ -52,7 +52,7 @@ from .seen import Seen, seen
 from .slots import fit
 from .spec import GuestSpec
 from .states import Stopping, stop_step, transition
-from .table import GUEST
+from .table import GUEST, LISTS
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class _Convergence:
         # The rules are asked about the guest as it will be; what was wrong before is not this run's to refuse.
         if changes:
             known = contradictions(GUEST, made.have)
-            whole = _merged(_injected(self.tree, made.want), made.want)
+            whole = _merged(_injected(self._overlaid(), made.want), made.want)
             self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
         self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
         types = self.snap.host.guest_types.get(made.have.get("arch", ""), ())
@@ -251,6 +251,16 @@ class _Convergence:
                 self.complaints.append(
                     f"{'.'.join(change.path)}: the guest is saved, and its memory knows the old size; start it first"
                 )
+
+    def _overlaid(self) -> Element:
+        """The definition as it will be, with its overlays as far as they can be laid."""
+        if not self.spec.overlays:
+            return self.tree
+        tree = _xml.clone(self.tree)
+        for overlay in self.spec.overlays:
+            with contextlib.suppress(SpecError):
+                _xml.lay(tree, overlay)
+        return tree
 
     def _overlays(self, tree: Element, want: Spec, context: Context) -> list[Change]:
         """Lay the overlays into ``tree``; an option that was given stays as it was given."""
@@ -470,7 +480,8 @@ class _Convergence:
         if isinstance(row, Keyed) and len(change.path) == 2 and change.before is None:
             # The device as it is defined: with the MAC that it has there, and with what has no row.
             element = row.element_of(tree, change.path[1])
-            return (row.op_add(context, element),) if row.op_add is not None and element is not None else ()
+            step = row.plug(context, element) if element is not None else None
+            return () if step is None else (step,)
         return steps(replace(GUEST, define=None), [change], context, tree, live)
 
     def _live_drift(self, record: Record, waiting: Sequence[Change], changes: Sequence[Change]) -> list[Change]:
@@ -558,8 +569,9 @@ class _Convergence:
     def _record(self, record: Record, made: Expanded, changes: Sequence[Change], seeded: bool) -> Record:
         """Return what the metadata shall say after this run."""
         devices = [
-            *_recorded_devices("disk", DISKS.name, DISKS.ident, record, made, changes),
-            *_recorded_devices("nic", NICS.name, NICS.ident, record, made, changes),
+            *(device for keyed in LISTS for device in _recorded_devices(keyed, record, made)),
+            # What another version of the collection has attached.
+            *(device for device in record.devices if device.kind not in {keyed.kind for keyed in LISTS}),
         ]
         digest = record.seed
         if seeded and self.spec.cloud_init is not None:
@@ -708,7 +720,7 @@ def _volumes_by_key(made: Expanded) -> dict[str, VolumeWant]:
 def _merged(have: Spec, want: Spec) -> Spec:
     """Return the whole spec as it will be: what is there, with what is wanted over it."""
     whole = {**merged(GUEST, have, want), **ceilings(have, want)}
-    for keyed in (DISKS, NICS):
+    for keyed in LISTS:
         if keyed.name in want:
             pairs, rest = keyed.match(want[keyed.name], have.get(keyed.name, []))
             exact = want.get(keyed.exact)
@@ -720,34 +732,26 @@ def _merged(have: Spec, want: Spec) -> Spec:
 def _injected(tree: Element, want: Spec) -> Spec:
     """Observe a tree as if all that XML does not know were as wanted."""
     have = observe(GUEST, tree)
-    for keyed in (DISKS, NICS):
+    for keyed in LISTS:
         if keyed.name in want:
+            unseen = [row.name for row in keyed.item.entries if isinstance(row, Field) and row.bare]
             for entry, other in keyed.match(want[keyed.name], have[keyed.name])[0]:
                 if other is not None:
-                    other.update({name: entry[name] for name in ("size", "image", "address") if name in entry})
+                    other.update({name: entry[name] for name in unseen if name in entry})
     return have
 
 
-def _recorded_devices(
-    kind: str, name: str, ident: Sequence[str], record: Record, made: Expanded, changes: Sequence[Change]
-) -> list[Device]:
-    """Return the records of one kind of device: those attached now, and those on record that stay."""
-    known = {device.name: device for device in record.devices if device.kind == kind}
-    if name not in made.want:
+def _recorded_devices(keyed: Keyed, record: Record, made: Expanded) -> list[Device]:
+    """Return the records of one list of devices: those attached now, and those on record that stay."""
+    known = {device.name: device for device in record.devices if device.kind == keyed.kind}
+    if keyed.name not in made.want:
         return list(known.values())
-    keyed = DISKS if kind == "disk" else NICS
-    option = ident[1]
     found = []
-    for entry, other in keyed.match(made.want[name], made.have.get(name, []))[0]:
+    for entry, other in keyed.match(made.want[keyed.name], made.have.get(keyed.name, []))[0]:
         if other is not None and not other.get("ours"):
             continue
-        key = entry.get(option) or (other or {}).get(option, "")
-        former = known.get(entry["name"])
-        device = replace(former, key=key) if former is not None else Device(kind, entry["name"], key)
-        volume = made.volumes.get(entry["name"]) if kind == "disk" else None
-        if volume is not None:
-            device = replace(device, volume=volume.key, image=volume.base)
-        if kind == "nic" and entry.get("address") is not None:
-            device = replace(device, network=entry["source"]["network"], address=entry["address"])
-        found.append(device)
+        name, key = entry["name"], keyed.sign({**(other or {}), **entry})
+        former = known.get(name)
+        device = replace(former, key=key) if former is not None else Device(keyed.kind, name, key)
+        found.append(replace(device, **made.beside.get((keyed.kind, name), {})))
     return found

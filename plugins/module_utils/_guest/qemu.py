@@ -38,6 +38,7 @@ class Qemu:
             )
         machine = spec.values.get("machine") or machine_for(host, arch, accel)
         plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.cloud_init is not None)
+        plugged += sum(len(entries) for entries in spec.lists.values())
         root = skeleton(host, spec.name, arch, accel, machine, plugged)
         if spec.uuid is not None:
             _xml.write(root, "uuid", spec.uuid)
@@ -55,6 +56,8 @@ class Qemu:
         machine = have.get("machine")
         if device == "disk":
             return "virtio"
+        if device == "lun":
+            return "scsi"
         if machine and machine.startswith(("pc-i440fx", "pc")) and "q35" not in machine:
             return "ide"
         return "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"

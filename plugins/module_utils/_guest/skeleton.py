@@ -12,6 +12,7 @@ from .. import _xml
 from .._facts import Accelerator, HostFacts
 from .._table import Spec
 from .._xml import Element, SubElement
+from .fields.boot import numbered
 
 X86 = ("x86_64", "i686")
 MACHINES = {
@@ -131,8 +132,7 @@ def _devices(devices: Element, arch: str, machine: str | None, plugged: int) -> 
 
 def boot_order_of_kinds(spec: Spec) -> Spec:
     """Return ``{boot: ...}`` for a new guest, or nothing where its devices have an order, or a kernel is given."""
-    ordered = any(entry.get("boot_order") is not None for kind in ("disks", "nics") for entry in spec.get(kind, ()))
-    if ordered or spec.get("kernel"):
+    if numbered(spec) or spec.get("kernel"):
         return {}
     # A blank disk falls through to the CD, the CD to the network: the order in which a new machine comes alive.
     kinds = {entry.get("device", "disk") for entry in spec.get("disks", ())}

@@ -9,35 +9,37 @@ Every complaint is collected and raised at once as one SpecError; each begins wi
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
-import uuid as uuids
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .._errors import SpecError
-from .._table import Field, Spec
-from .._types import COUNT, LINE, PATH, PRESENCE, SIZE, choice
+from .._table import Field, Keyed, Spec, Table, Union, arguments
+from .._types import LINE, PRESENCE, choice
 from .._xml import Overlay, check_path
 from .._xml import parse as parse_xml
 from . import seed
-from .fields import disks, nics
 from .fields.boot import check_arch
-from .table import GUEST
+from .fields.disks import DISKS, SOURCE
+from .fields.nics import NICS, TYPE
+from .fields.nics import SOURCE as NIC_SOURCE
+from .names import check_name, check_part, check_uuid
+from .table import GUEST, LISTS
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
-SOURCES = ("image", "file", "volume", "block", "cdrom")
-NIC_TYPES = ("network", "user", "bridge")
+_LOCAL = ("image", "file", "volume", "block", "cdrom")
+SOURCES = (*_LOCAL, *(name for name, arm in SOURCE.arms.items() if arm.row.said and name not in _LOCAL))
 
 Parser = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
 class GuestSpec:
-    """One guest as wanted. ``values`` holds the table's options except disks and nics, which still need a host.
+    """One guest as wanted. ``values`` holds the table's options except its lists.
 
-    ``disks`` entries have the table's options and ``image``, ``pool``, ``volume`` or ``source`` as the user chose;
+    ``disks`` and ``nics`` still need a host: entries of ``disks`` have the table's options and ``image``, ``pool``,
+    ``volume`` or ``source`` as the user chose. ``lists`` are all further lists that were given, as the table has them.
     ``accel`` is None where the host decides. ``state`` is one of STATES. ``estate`` marks a guest that is made now.
     """
 
@@ -47,6 +49,7 @@ class GuestSpec:
     values: Spec = field(default_factory=dict)
     disks: tuple[Spec, ...] | None = None
     nics: tuple[Spec, ...] | None = None
+    lists: Mapping[str, tuple[Spec, ...]] = field(default_factory=dict)
     exact: Mapping[str, bool] = field(default_factory=dict)
     pool: str | None = None
     autostart: bool | None = None
@@ -79,71 +82,17 @@ class _Reader:
                 self.complain(f"{path}{name}", f"no such option{hint}")
 
 
-def check_name(value: Any) -> str:
-    """Return a guest's name that libvirt, a file system and a host name can bear."""
-    text = value if isinstance(value, str) else ""
-    if not text or text != text.strip() or "/" in text or text in (".", "..") or not text.isprintable():
-        raise SpecError(
-            f"{value!r} cannot be a guest's name: it must not be empty, hold a slash, a line break or another control "
-            "character, nor begin or end with a space"
-        )
-    if len(text.encode()) > 200:
-        raise SpecError(
-            f"{text[:40]!r}... is too long for a guest's name: 200 bytes at most, since files are named by it"
-        )
-    return text
-
-
-def check_part(value: Any) -> str:
-    """Return the name of a disk, nic or pool: it becomes a part of file names."""
-    text = str(LINE.parse(value))
-    if not re.match(r"^[A-Za-z0-9_][A-Za-z0-9_.+:@-]*$", text):
-        raise SpecError(f"{value!r} cannot be a name: use letters, digits and . _ - + : @")
-    return text
-
-
-def _check_uuid(value: Any) -> str:
-    try:
-        return str(uuids.UUID(str(value)))
-    except ValueError:
-        raise SpecError(f"{value!r} is not a UUID such as 6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11") from None
-
-
-def _check_address(value: Any) -> str:
-    try:
-        return str(ipaddress.ip_address(str(value)))
-    except ValueError:
-        raise SpecError(f"{value!r} is not an IP address such as 10.20.0.11") from None
-
-
-_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field)}
+_FILE = SOURCE.arms["file"].row.type
+_ROWS = {row.name: row for row in GUEST.entries if isinstance(row, Field) and row.said}
 _OWN = (
     "name",
     "state",
     "uuid",
-    "disks",
-    "nics",
-    "disks_exact",
-    "nics_exact",
+    *(word for keyed in LISTS for word in (keyed.name, keyed.exact)),
     "pool",
     "autostart",
     "xml_overlay",
     "cloud_init",
-)
-_DISK = ("name", *SOURCES, "pool", "size", "bus", "target", "format", "readonly", "boot_order", "backend_domain")
-_NIC = (
-    "name",
-    "type",
-    "network",
-    "bridge",
-    "model",
-    "mac",
-    "address",
-    "ip",
-    "rate",
-    "script",
-    "boot_order",
-    "backend_domain",
 )
 
 
@@ -163,14 +112,20 @@ def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
         value = reader.take(f"{prefix}{option}", given[option], parser)
         if value is not None:
             values[option] = value
+    lists = {
+        keyed.name: _list(reader, f"{prefix}{keyed.name}", given[keyed.name], keyed)
+        for keyed in LISTS
+        if keyed.name in given
+    }
     spec = GuestSpec(
         name=name or "?",
         state=reader.take(f"{prefix}state", given.get("state", "present"), choice(*STATES).parse) or "present",
-        uuid=reader.take(f"{prefix}uuid", given["uuid"], _check_uuid) if "uuid" in given else None,
+        uuid=reader.take(f"{prefix}uuid", given["uuid"], check_uuid) if "uuid" in given else None,
         values=values,
-        disks=_list(reader, f"{prefix}disks", given.get("disks"), _disk),
-        nics=_list(reader, f"{prefix}nics", given.get("nics"), _nic),
-        exact={kind: bool(given.get(f"{kind}_exact")) for kind in ("disks", "nics")},
+        disks=lists.pop(DISKS.name, None),
+        nics=lists.pop(NICS.name, None),
+        lists=lists,
+        exact={keyed.name: bool(given.get(keyed.exact)) for keyed in LISTS},
         pool=reader.take(f"{prefix}pool", given["pool"], LINE.parse) if "pool" in given else None,
         autostart=reader.take(f"{prefix}autostart", given["autostart"], PRESENCE.parse)
         if "autostart" in given
@@ -185,19 +140,22 @@ def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
     return spec
 
 
-def _list(reader: _Reader, path: str, given: Any, read: Callable[[_Reader, str, Mapping[str, Any]], Spec]) -> Any:
-    if given is None:
-        return None
+def _list(reader: _Reader, path: str, given: Any, keyed: Keyed) -> Any:
     if not isinstance(given, (list, tuple)):
         reader.complain(path, "must be a list")
         return None
     entries = []
+    known = tuple(arguments(keyed))
     for position, item in enumerate(given):
         where = f"{path}[{position}]"
         if not isinstance(item, Mapping):
             reader.complain(where, f"{item!r} is not a mapping")
             continue
-        entries.append(read(reader, f"{where}.", {key: value for key, value in item.items() if value is not None}))
+        words = {key: value for key, value in item.items() if value is not None}
+        reader.unknown(f"{where}.", words, known)
+        entry = _plain(reader, f"{where}.", words, keyed.item)
+        _READERS.get(keyed.name, _device)(reader, f"{where}.", words, entry, keyed)
+        entries.append(entry)
     _name_once(reader, path, entries)
     return tuple(entries)
 
@@ -217,61 +175,69 @@ def _name_once(reader: _Reader, path: str, entries: Sequence[Spec]) -> None:
         seen.setdefault(name, position)
 
 
-def _disk(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
-    reader.unknown(path, given, _DISK)
-    chosen = [source for source in SOURCES if source in given]
+def _plain(reader: _Reader, path: str, given: Mapping[str, Any], item: Table) -> Spec:
+    """Return what each row takes of an entry's words."""
     entry: Spec = {}
+    for row in item.entries:
+        if isinstance(row, Field) and row.said and row.name in given:
+            value = reader.take(path + row.name, given[row.name], row.type.parse)
+            if value is not None:
+                entry[row.name] = value
+    return entry
+
+
+def _device(reader: _Reader, path: str, given: Mapping[str, Any], entry: Spec, keyed: Keyed) -> None:
+    """Complete an entry of a list whose words are the table's: the one form that each of its unions has, and a name."""
+    for union in keyed.item.entries:
+        if not isinstance(union, Union):
+            continue
+        arms = [name for name, arm in union.arms.items() if arm.row.said]
+        chosen = [name for name in arms if name in given]
+        if len(chosen) != 1:
+            said = f"{' and '.join(chosen)} are given" if chosen else "needs one"
+            reader.complain(path.rstrip("."), f"{said} of {', '.join(arms)}; give exactly one")
+        for name in chosen[:1]:
+            value = reader.take(path + name, given[name], union.arms[name].row.type.parse)
+            entry[union.name] = {name: value}
+    given_name = given.get("name")
+    entry["name"] = keyed.called(entry) if given_name is None else reader.take(path + "name", given_name, check_part)
+
+
+def _disk(reader: _Reader, path: str, given: Mapping[str, Any], entry: Spec, keyed: Keyed) -> None:
+    chosen = [source for source in SOURCES if source in given]
     if len(chosen) > 1:
         reader.complain(path.rstrip("."), f"{' and '.join(chosen)} are given; a disk has one source")
     if not chosen and "size" not in given:
         reader.complain(path.rstrip("."), f"needs a source ({', '.join(SOURCES)}), or a size for a new blank disk")
     source = chosen[0] if chosen else "blank"
+    if "pool" in given:
+        entry["pool"] = reader.take(path + "pool", given["pool"], LINE.parse)
     _disk_source(reader, path, given, source, entry)
-    parsers: dict[str, Parser] = {
-        "size": SIZE.parse,
-        "bus": disks.BUS.parse,
-        "target": LINE.parse,
-        "format": disks.FORMAT.parse,
-        "readonly": PRESENCE.parse,
-        "boot_order": COUNT.parse,
-        "pool": LINE.parse,
-        "backend_domain": check_name,
-    }
-    for option, parser in parsers.items():
-        if option in given:
-            value = reader.take(path + option, given[option], parser)
-            if value is not None:
-                entry[option] = value
-    if source in ("file", "block", "volume", "cdrom"):
+    if source not in ("image", "blank"):
         for option in ("size", "pool"):
             if option in given and not (option == "pool" and source == "volume"):
                 reader.complain(path + option, f"goes with image or a blank disk, not with {source}")
     if source == "cdrom" and entry.get("readonly") is False:
         reader.complain(path + "readonly", "a CD-ROM drive is always read-only; leave it out")
-    target = entry.get("target")
-    if target is not None and not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target):
-        reader.complain(path + "target", f"{target!r} is not a target such as vda, sda or xvda")
     entry["name"] = (
         reader.take(path + "name", given["name"], check_part) if "name" in given else _disk_name(source, entry)
     )
-    return entry
 
 
 def _disk_source(reader: _Reader, path: str, given: Mapping[str, Any], source: str, entry: Spec) -> None:
-    if source in ("file", "block"):
-        value = reader.take(path + source, given[source], PATH.parse)
-        entry["source"] = {source: value}
-    elif source == "cdrom":
+    if source == "cdrom":
         value = given["cdrom"]
         entry["device"] = "cdrom"
-        entry["source"] = {"file": None if value == "" else reader.take(path + source, value, PATH.parse)}
+        entry["source"] = {"file": None if value == "" else reader.take(path + source, value, _FILE.parse)}
     elif source in ("image", "volume"):
-        value = reader.take(path + source, given[source], LINE.parse)
+        value = entry.pop("image", None) if source == "image" else reader.take(path + source, given[source], LINE.parse)
         entry["base" if source == "image" else "volume"] = value
         if value == "":
             reader.complain(path + source, "must not be empty")
-    else:
+    elif source == "blank":
         entry["blank"] = True
+    else:
+        entry["source"] = {source: reader.take(path + source, given[source], SOURCE.arms[source].row.type.parse)}
 
 
 def _disk_name(source: str, entry: Spec) -> str:
@@ -281,52 +247,38 @@ def _disk_name(source: str, entry: Spec) -> str:
     if source == "cdrom":
         return "cdrom"
     locator = entry.get("volume") or next(iter((entry.get("source") or {"": None}).values())) or source
+    if isinstance(locator, Mapping):
+        # A network disk by what it is called there.
+        locator = next((locator[part] for part in ("name", "target", "export", "path", "host") if part in locator), source)
     stem = re.sub(r"[^A-Za-z0-9_.-]", "-", str(locator).rpartition("/")[2]) or source
     return stem.lstrip(".-") or source
 
 
-def _nic(reader: _Reader, path: str, given: Mapping[str, Any]) -> Spec:
-    reader.unknown(path, given, _NIC)
-    likely = "bridge" if "bridge" in given else "network"
-    kind = given.get("type") or likely
-    entry: Spec = {}
-    if kind not in NIC_TYPES:
-        reader.complain(path + "type", f"{kind!r} is not one of {', '.join(NIC_TYPES)}")
-        kind = likely
-    for option in ("network", "bridge"):
-        if option == kind:
-            if option not in given:
-                reader.complain(path.rstrip("."), f"a nic of type {kind} needs {option}")
-            else:
-                entry["source"] = {kind: reader.take(path + option, given[option], LINE.parse)}
-        elif option in given:
+def _nic(reader: _Reader, path: str, given: Mapping[str, Any], entry: Spec, keyed: Keyed) -> None:
+    arms = {name: arm.row for name, arm in NIC_SOURCE.arms.items() if arm.row.said}
+    likely = next((name for name in reversed(list(arms)) if name in given), "network")
+    kind = reader.take(path + "type", given.get("type") or likely, TYPE.parse) or likely
+    for option, row in arms.items():
+        if option != kind and option in given:
             reader.complain(path + option, f"does not go with type {kind}")
-    if kind == "user":
-        entry["source"] = {"user": None}
-    parsers: dict[str, Parser] = {
-        "mac": nics.parse_mac,
-        "model": check_part,
-        "boot_order": COUNT.parse,
-        "address": _check_address,
-        "ip": _check_address,
-        "rate": nics.RATE.parse,
-        "script": nics.SCRIPT.parse,
-        "backend_domain": check_name,
-    }
-    for option, parser in parsers.items():
-        if option in given:
-            value = reader.take(path + option, given[option], parser)
-            if value is not None:
-                entry[option] = value
+        elif option == kind and row.bare:
+            entry["source"] = {kind: None}
+        elif option == kind and option in given:
+            entry["source"] = {kind: reader.take(path + option, given[option], row.type.parse)}
+        elif option == kind:
+            reader.complain(path.rstrip("."), f"a nic of type {kind} needs {option}")
     if "address" in given and kind != "network":
         reader.complain(
             path + "address",
             f"is a reservation in the DHCP of a libvirt network and does not go with type {kind}; "
             "set the address inside the guest (cloud_init.network_config)",
         )
-    default = given.get("network") or given.get("bridge") or kind
+    default = next((given[name] for name in arms if isinstance(given.get(name), str)), kind)
     entry["name"] = reader.take(path + "name", given["name"], check_part) if "name" in given else str(default)
-    return entry
+
+
+# What needs more than a row can say.
+_READERS: Mapping[str, Callable[[_Reader, str, Mapping[str, Any], Spec, Keyed], None]] = {"disks": _disk, "nics": _nic}
 
 
 def _overlays(reader: _Reader, path: str, given: Any) -> tuple[Overlay, ...]:

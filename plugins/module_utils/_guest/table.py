@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import _xml
 from .._change import Step
-from .._table import Context, Table
+from .._table import Context, Table, lists
 from .._xml import Element
 from .fields import (
     about,
@@ -18,6 +18,8 @@ from .fields import (
     disks,
     events,
     features,
+    filesystems,
+    hostdevs,
     identity,
     memory,
     nics,
@@ -49,6 +51,9 @@ GUEST = Table(
         *identity.ROWS,
         disks.DISKS,
         nics.NICS,
+        hostdevs.HOSTDEVS,
+        *filesystems.ROWS,
+        filesystems.FILESYSTEMS,
     ),
     (
         *size.RULES,
@@ -63,6 +68,9 @@ GUEST = Table(
         *single.RULES,
         *disks.RULES,
         *nics.RULES,
+        *hostdevs.RULES,
+        *filesystems.RULES,
     ),
     _define,
 )
+LISTS = lists(GUEST)

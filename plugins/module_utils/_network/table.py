@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import _xml
@@ -34,9 +34,9 @@ from .addresses import (
 )
 from .tree import MAIN, to_text
 
-FORWARDS = ("nat", "none")
-# Modes in which the network has a bridge and addresses of its own, so that nat and none are a change of the same thing.
-ROUTED = (*FORWARDS, "route", "open")
+FORWARDS = ("nat", "none", "route", "open")
+# In all of them the network has a bridge and addresses of its own, so that one becomes another.
+ROUTED = FORWARDS
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
@@ -62,6 +62,47 @@ def _set_forward(root: Element, value: str) -> None:
         _xml.remove(root, "forward")
     else:
         _xml.write(root, "forward/@mode", value)
+
+
+def _parse_device(value: Any) -> str:
+    text = str(LINE.parse(value))
+    if text and not re.match(r"^[A-Za-z0-9_.@-]{1,15}$", text):
+        raise SpecError(f"{value!r} is not the name of a network device of the host such as eth0")
+    return text
+
+
+FORWARD_DEVICE = Type(_parse_device, read_text, write_text)
+
+
+def _parse_forwarders(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise SpecError(f"{value!r} is not a list of addresses of DNS servers")
+    try:
+        return tuple(dict.fromkeys(str(ipaddress.ip_address(str(item))) for item in value))
+    except ValueError as error:
+        raise SpecError(f"{value!r} is not a list of addresses of DNS servers: {error}") from None
+
+
+def _plain_forwarders(root: Element) -> list[Element]:
+    """Return the servers that are asked for everything; those of a single domain are left alone."""
+    return [item for item in _xml.find_all(root, "dns/forwarder") if item.get("addr") and item.get("domain") is None]
+
+
+def _get_forwarders(root: Element) -> Any:
+    return tuple(item.get("addr", "") for item in _plain_forwarders(root))
+
+
+def _set_forwarders(root: Element, value: Sequence[str]) -> None:
+    dns = _xml.ensure(root, "dns")
+    for item in _plain_forwarders(root):
+        dns.remove(item)
+    for address in value:
+        SubElement(dns, "forwarder", {"addr": address})
+    if not len(dns) and not dns.attrib:
+        root.remove(dns)
+
+
+FORWARDERS = Type(_parse_forwarders, read_text, write_text, show=list)
 
 
 def _parse_bridge(value: Any) -> str:
@@ -109,6 +150,17 @@ def _write_on(element: Element, attribute: str | None, value: bool) -> None:
 
 
 ON = Type(PRESENCE.parse, _read_on, _write_on)
+
+
+def _read_isolated(element: Element, attribute: str | None) -> bool:
+    return read_text(element, attribute) == "yes"
+
+
+def _write_isolated(element: Element, attribute: str | None, value: bool) -> None:
+    write_text(element, attribute, "yes" if value else "no")
+
+
+ISOLATED = Type(PRESENCE.parse, _read_isolated, _write_isolated)
 
 
 def _parse_mtu(value: Any) -> int:
@@ -186,7 +238,7 @@ RESERVATIONS = Keyed(
         )
     ),
     ident=("mac", "mac"),
-    locate="@mac",
+    mark="mac",
     recorded=_nothing,
     on_add=LIVE,
     on_remove=LIVE,
@@ -203,7 +255,7 @@ DNS_HOSTS = Keyed(
         )
     ),
     ident=("address", "address"),
-    locate="@ip",
+    mark="address",
     recorded=_nothing,
     on_add=LIVE,
     on_remove=LIVE,
@@ -215,8 +267,15 @@ DNS_HOSTS = Keyed(
 
 
 def nat_has_addresses(spec: Spec) -> list[str]:
-    if spec.get("forward", "none") in ("nat", "route") and "cidr" not in spec:
-        return ["cidr: a nat network needs addresses; give one such as 10.20.0.0/24, or forward: none"]
+    forward = spec.get("forward", "none")
+    if forward != "none" and "cidr" not in spec:
+        return [f"cidr: a {forward} network needs addresses; give one such as 10.20.0.0/24, or forward: none"]
+    return []
+
+
+def a_device_to_go_out_by(spec: Spec) -> list[str]:
+    if spec.get("forward_dev") and spec.get("forward") in ("none", "open"):
+        return ["forward_dev: goes with forward: nat or route, in which libvirt writes the host's rules; leave it empty"]
     return []
 
 
@@ -266,6 +325,7 @@ def _define(context: Context, root: Element) -> Step:
 NETWORK = Table(
     (
         Field("forward", ("forward/@mode",), FORWARD, getter=_get_forward, setter=_set_forward),
+        Field("forward_dev", ("forward/@dev",), FORWARD_DEVICE, absent="", drops=("forward/interface",)),
         Field("bridge", ("bridge/@name",), BRIDGE),
         Field("stp", ("bridge/@stp",), ON),
         Field("mtu", ("mtu/@size",), MTU, absent=UNSET),
@@ -276,7 +336,16 @@ NETWORK = Table(
         # After the reservations: turning it off removes the section that those are taken out of.
         Field("dhcp", (f"{MAIN}/dhcp/range",), DHCP, LIVE, getter=get_dhcp, setter=set_dhcp),
         DNS_HOSTS,
+        Field(
+            "dns_forwarders",
+            ("dns/forwarder",),
+            FORWARDERS,
+            absent=(),
+            getter=_get_forwarders,
+            setter=_set_forwarders,
+        ),
+        Field("isolated", ("port/@isolated",), ISOLATED, absent=False),
     ),
-    (nat_has_addresses, addresses_fit, reservations_need_dhcp, entries_are_single),
+    (nat_has_addresses, a_device_to_go_out_by, addresses_fit, reservations_need_dhcp, entries_are_single),
     _define,
 )

@@ -16,6 +16,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.options impo
 from tools.dev import hypervisors
 
 ROOT = Path(__file__).resolve().parents[3]
+LISTS = ("disks", "nics", "hostdevs", "filesystems")
 # They are no rows: who the guest is, what it does, and how its lists are read.
 OTHERS = {
     "name",
@@ -27,7 +28,9 @@ OTHERS = {
     "xml_overlay",
     "disks_exact",
     "nics_exact",
-    *(f"{kind}[].{name}" for kind in ("disks", "nics") for name in ("name", "pool", "type")),
+    "hostdevs_exact",
+    "filesystems_exact",
+    *(f"{kind}[].{name}" for kind in LISTS for name in ("name", "pool", "type")),
     "disks[].cdrom",
 }
 
@@ -39,7 +42,7 @@ def rows() -> dict[str, list[str]]:
 
 def options() -> Iterator[str]:
     for name, option in GUEST_OPTIONS.items():
-        if option["type"] == "list" and name in ("disks", "nics"):
+        if name in LISTS:
             yield from (f"{name}[].{inner}" for inner in option["options"])
         else:
             yield name
@@ -61,6 +64,11 @@ def test_every_option_has_a_row(rows: dict[str, list[str]]) -> None:
         ("bootloader", ["no", "yes"]),
         ("nics[].user", ["yes", "no"]),
         ("disks[].size", ["yes", "yes, not while it runs"]),
+        ("disks[].rbd", ["yes", "yes"]),
+        ("nics[].rate", ["yes", "yes, not while it runs"]),
+        ("hostdevs[].pci", ["yes", "yes"]),
+        ("hostdevs[].mdev", ["yes", "no"]),
+        ("filesystems[].source", ["yes", "no"]),
     ],
 )
 def test_what_a_row_says(rows: dict[str, list[str]], option: str, words: Any) -> None:

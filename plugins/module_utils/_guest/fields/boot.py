@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ... import _xml
@@ -140,7 +141,7 @@ ROWS = (
         BOOT,
         getter=_get_boot,
         setter=_set_boot,
-        drops=("devices/disk/boot", "devices/interface/boot"),
+        drops=("devices/*/boot",),
     ),
     Field("kernel", ("os/kernel",), OPTIONAL_PATH, absent=""),
     Field("initrd", ("os/initrd",), OPTIONAL_PATH, absent=""),
@@ -150,14 +151,20 @@ ROWS = (
 )
 
 
+def numbered(spec: Spec) -> list[tuple[str, int]]:
+    """Return the devices of a spec that have a place of their own in the boot order, whatever list they are in."""
+    return [
+        (f"{kind}.{entry.get('name') or entry.get('target') or entry.get('mac')}", entry["boot_order"])
+        for kind, entries in spec.items()
+        if isinstance(entries, list)
+        for entry in entries
+        if isinstance(entry, Mapping) and entry.get("boot_order") is not None
+    ]
+
+
 def one_boot_order(spec: Spec) -> list[str]:
     """Give the order once: by kinds in ``boot``, or by devices in ``boot_order``, each number once."""
-    devices = [
-        (f"{kind}.{entry.get('name') or entry.get('target') or entry.get('mac')}", entry["boot_order"])
-        for kind in ("disks", "nics")
-        for entry in spec.get(kind, ())
-        if entry.get("boot_order") is not None
-    ]
+    devices = numbered(spec)
     if devices and spec.get("boot"):
         return [
             f"boot_order: the boot order is given twice, by boot ({', '.join(spec['boot'])}) and by boot_order of "

@@ -9,18 +9,24 @@ AppArmor up to libvirt 10. ``size`` and ``image`` have no leaf; the planner read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
-from ..._table import DATA_LOSS, QEMU, XEN, Arm, Context, Field, Keyed, Spec, Table, Union
+from ..._errors import SpecError
+from ..._table import DATA_LOSS, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
 from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
 from ..._xml import Element
-from .plugging import attach, detach, recorded
+from ..names import GUEST_NAME
+from . import remote
+from .parts import BYTES, ON, USAGE, group, number, pattern
+from .plugging import plugged
 
-BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen", "sd")
-FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels", "qed", "luks")
+BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels")
 DEVICES = ("disk", "cdrom", "floppy", "lun")
 HOTPLUG = ("virtio", "scsi", "usb", "xen")
 
@@ -34,11 +40,6 @@ def _set_volume(element: Element, value: str) -> None:
     pool, _slash, volume = value.partition("/")
     _xml.write(element, "source/@pool", pool)
     _xml.write(element, "source/@volume", volume)
-
-
-def _get_remote(element: Element) -> Any:
-    protocol, name = _xml.read(element, "source/@protocol"), _xml.read(element, "source/@name")
-    return UNSET if protocol is None else f"{protocol}:{name or ''}"
 
 
 def _get_readonly(element: Element) -> bool:
@@ -70,19 +71,19 @@ def _is_cdrom_element(element: Element) -> bool:
     return element.get("device") in ("cdrom", "floppy")
 
 
+_PLACE = replace(PATH, argument={"type": "path"})
+
 SOURCE = Union(
     "source",
     {
-        "file": Arm({"@type": "file"}, Field("file", ("source/@file",), PATH)),
-        "block": Arm({"@type": "block"}, Field("block", ("source/@dev",), PATH)),
+        "file": Arm({"@type": "file"}, Field("file", ("source/@file",), _PLACE)),
+        "block": Arm({"@type": "block"}, Field("block", ("source/@dev",), _PLACE)),
         "volume": Arm(
             {"@type": "volume"},
             Field("volume", ("source/@pool", "source/@volume"), LINE, getter=_get_volume, setter=_set_volume),
         ),
-        # Network disks are seen, so that they are told apart; they have no word of their own yet.
-        "remote": Arm(
-            {"@type": "network"}, Field("remote", ("source/@protocol", "source/@name"), LINE, getter=_get_remote)
-        ),
+        **remote.FORMS,
+        "remote": remote.OTHER,
     },
     _source_effect,
     op=_update,
@@ -109,7 +110,7 @@ def _write_format(element: Element, attribute: str | None, value: str) -> None:
 
 
 _FORMAT = choice(*FORMATS)
-FORMAT = Type(_FORMAT.parse, read_text, _write_format)
+FORMAT = replace(_FORMAT, write=_write_format)
 
 
 def _set_bus(disk: Element, value: str) -> None:
@@ -121,18 +122,96 @@ def _set_bus(disk: Element, value: str) -> None:
 
 BUS = choice(*BUSES)
 
+
+def _parse_target(value: Any) -> str:
+    target = str(LINE.parse(value))
+    if not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target):
+        raise SpecError(f"{target!r} is not a target such as vda, sda or xvda")
+    return target
+
+
+TARGET = Type(_parse_target, read_text, write_text)
+
+CACHE = choice("none", "writethrough", "writeback", "directsync", "unsafe")
+SERIAL = pattern(r"[A-Za-z0-9_.+ -]{1,36}", "a serial number of at most 36 letters, digits, spaces and _ . + -")
+
+
+def _get_lun(disk: Element) -> bool:
+    return disk.get("device") == "lun"
+
+
+def _set_lun(disk: Element, value: bool) -> None:
+    """A LUN is told SCSI commands by the guest itself; it is a device of another kind, not a disk with a flag."""
+    if value:
+        disk.set("device", "lun")
+    elif _get_lun(disk):
+        disk.set("device", "disk")
+
+
+def _get_luks(disk: Element) -> Any:
+    # libvirt leaves it where it was written, beside the source or in it.
+    for path in ("source/encryption", "encryption"):
+        usage = _xml.read(disk, f"{path}[@format='luks']/secret/@usage")
+        if usage is not None:
+            return usage
+    return ""
+
+
+def _set_luks(disk: Element, value: str) -> None:
+    for path in ("source/encryption", "encryption"):
+        _xml.remove(disk, path)
+    if value:
+        # The schema knows it inside of some kinds of source only.
+        _xml.write(disk, "encryption[@format='luks']/secret[@type='passphrase']/@usage", value)
+
+
+_LIMITS = tuple(f"{what}_{unit}" for unit in ("bytes", "iops") for what in ("total", "read", "write"))
+_IOPS = number(0, 10**9, "a limit of requests a second")
+_TUNED = tuple(
+    Field(f"{name}{peak}", (f"{name}_sec{peak}",), BYTES if name.endswith("bytes") else _IOPS, absent=0)
+    for peak in ("", "_max")
+    for name in _LIMITS
+)
+IOTUNE = group(_TUNED)
+
+
+def _tune(context: Context, change: Change, live: Element | None, new: Element | None) -> Step | None:
+    """All limits at once: one that was taken away is 0."""
+    if live is None or new is None:
+        return None
+    target, found = _xml.read(live, "target/@dev") or "", _xml.find(new, "iotune")
+    limits = {row.at[0]: 0 if found is None else row.read(found) for row in _TUNED}
+    arguments = {"name": context.name, "target": target, "limits": limits}
+    return Step("set_block_iotune", arguments, f"limit {target} of the running guest", True)
+
+
 DISK = Table(
     (
-        Field("device", ("@device",), choice(*DEVICES), absent="disk"),
+        Field("device", ("@device",), choice(*DEVICES), absent="disk", said=False),
         SOURCE,
         # The empty drive of a running guest has none.
-        Field("format", ("driver/@type",), FORMAT, live="skip"),
-        Field("target", ("target/@dev",), LINE),
+        Field("format", ("driver/@type",), FORMAT, live="skip", follows=True),
+        Field("target", ("target/@dev",), TARGET, follows=True),
         # The address belongs to the bus: a disk that moves to another one gets a new address from libvirt.
-        Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus),
-        Field("backend_domain", ("backenddomain/@name",), LINE, drivers=XEN),
+        Field("bus", ("target/@bus",), BUS, drops=("address",), setter=_set_bus, follows=True),
+        Field("backend_domain", ("backenddomain/@name",), GUEST_NAME, drivers=XEN),
         Field("readonly", ("readonly",), PRESENCE, absent=False, getter=_get_readonly),
+        Field("shareable", ("shareable",), PRESENCE, absent=False, drivers=QEMU),
+        Field("lun", ("@device",), PRESENCE, absent=False, getter=_get_lun, setter=_set_lun, drivers=QEMU),
         Field("boot_order", ("boot/@order",), COUNT),
+        Field("cache", ("driver/@cache",), CACHE, drivers=QEMU),
+        Field("io", ("driver/@io",), choice("native", "threads", "io_uring"), drivers=QEMU),
+        Field("discard", ("driver/@discard",), choice("unmap", "ignore"), drivers=QEMU | XEN),
+        Field("detect_zeroes", ("driver/@detect_zeroes",), choice("off", "on", "unmap"), drivers=QEMU),
+        Field("error_policy", ("driver/@error_policy",), choice("stop", "report", "ignore", "enospace"), drivers=QEMU),
+        Field("copy_on_read", ("driver/@copy_on_read",), ON, absent=False, drivers=QEMU),
+        Field("queues", ("driver/@queues",), number(0, 256, "a count of queues"), absent=0, drivers=QEMU),
+        Field("iothread", ("driver/@iothread",), number(0, 1000, "the number of an I/O thread"), absent=0, drivers=QEMU),
+        Field("serial", ("serial",), SERIAL, drivers=QEMU),
+        Field("wwn", ("wwn",), pattern(r"[0-9a-f]{16}", "a WWN of 16 hexadecimal digits in lower case"), drivers=QEMU),
+        Field("removable", ("target/@removable",), ON, absent=False, drivers=QEMU),
+        Field("luks_secret", ("encryption", "source/encryption"), USAGE, absent="", getter=_get_luks, setter=_set_luks, drivers=QEMU),
+        Field("iotune", ("iotune",), IOTUNE, LIVE, op=_tune, absent={}, drivers=QEMU),
         Field("size", (), SIZE, _size_effect, live="skip", op=_grow, live_drivers=QEMU),
         Field("image", (), LINE, DATA_LOSS, live="skip"),
     )
@@ -141,25 +220,32 @@ DISK = Table(
 
 def _plug_effect(context: Context, before: Any, after: Any) -> Effect:
     entry: Mapping[str, Any] = after or before
-    pluggable = entry.get("bus") in HOTPLUG and entry.get("device", "disk") == "disk"
+    pluggable = entry.get("bus") in HOTPLUG and entry.get("device", "disk") in ("disk", "lun")
     return Effect.LIVE if pluggable else Effect.RESTART
 
 
-DISKS = Keyed(
+DISKS = plugged(
     "disks",
+    "disk",
     "devices/disk",
     DISK,
     ident=("name", "target", "source"),
-    locate="target/@dev",
-    recorded=recorded("disk"),
-    on_add=_plug_effect,
-    on_remove=_plug_effect,
-    op_add=attach("disk", "target/@dev"),
-    op_remove=detach("disk", "target/@dev"),
-    exact="disks_exact",
+    mark="target",
+    effect=_plug_effect,
     moved_by="source",
     in_port=lambda entry: entry.get("bus") == "virtio",
+    words={"cdrom": {"type": "str"}, "pool": {"type": "str"}},
 )
+
+def secrets_of(disk: Spec) -> Iterator[str]:
+    """Yield the secrets that a disk needs, as ``usage/ID``."""
+    for form, usage in remote.SECRETS.items():
+        given = (disk.get("source") or {}).get(form) or {}
+        if "secret" in given:
+            yield f"{usage}/{given['secret']}"
+    if disk.get("luks_secret"):
+        yield f"volume/{disk['luks_secret']}"
+
 
 # Prefixes of target names by bus (virDomainDiskDefAssignAddress reads the letters after them).
 PREFIXES = {"virtio": "vd", "xen": "xvd", "ide": "hd", "fdc": "fd", "sd": "sd"}
@@ -211,4 +297,92 @@ def a_bus_that_the_board_has(spec: Spec) -> list[str]:
     ]
 
 
-RULES = (one_disk_a_target, a_bus_that_the_board_has)
+def _each(spec: Spec) -> Iterator[tuple[str, Spec]]:
+    for entry in spec.get("disks", ()):
+        yield f"disks.{entry.get('name') or entry.get('target')}", entry
+
+
+def total_or_parts(spec: Spec) -> list[str]:
+    """libvirt takes a limit of all requests, or limits of reads and writes (virDomainDiskDefIotuneParse)."""
+    return [
+        f"{where}.iotune.total_{unit}: does not go with read_{unit} and write_{unit}; set one of both to 0"
+        for where, entry in _each(spec)
+        for unit in ("bytes", "iops", "bytes_max", "iops_max")
+        if (limits := entry.get("iotune") or {}).get(f"total_{unit}")
+        and (limits.get(f"read_{unit}") or limits.get(f"write_{unit}"))
+    ]
+
+
+def peaks_need_a_limit(spec: Spec) -> list[str]:
+    return [
+        f"{where}.iotune.{name}_max: needs {name}, which it may go above for a while"
+        for where, entry in _each(spec)
+        for name in _LIMITS
+        if (entry.get("iotune") or {}).get(f"{name}_max") and not entry["iotune"].get(name)
+    ]
+
+
+_BUSES = {
+    "queues": ("virtio",),
+    "iothread": ("virtio",),
+    "removable": ("usb",),
+    "wwn": ("scsi", "sata", "ide"),
+    "lun": ("virtio", "scsi"),
+}
+
+
+def words_of_a_bus(spec: Spec) -> list[str]:
+    """What only the driver of one kind of disk has (libvirt refuses it elsewhere)."""
+    return [
+        f"{where}.{option}: goes with bus {' or '.join(known)}, not with {entry['bus']}"
+        for where, entry in _each(spec)
+        for option, known in _BUSES.items()
+        if entry.get(option) and entry.get("bus") not in (None, *known)
+    ]
+
+
+def only_read_over_https(spec: Spec) -> list[str]:
+    return [
+        f"{where}.https: can only be read; say readonly: true"
+        for where, entry in _each(spec)
+        if "https" in (entry.get("source") or {}) and not entry.get("readonly")
+    ]
+
+
+def lun_of_a_device(spec: Spec) -> list[str]:
+    return [
+        f"{where}.lun: needs block or iscsi, a device that understands SCSI commands"
+        for where, entry in _each(spec)
+        if entry.get("lun") and not {"block", "iscsi"} & set(entry.get("source") or {})
+    ]
+
+
+def native_io_needs_no_cache(spec: Spec) -> list[str]:
+    """QEMU refuses io native with the host's page cache in between."""
+    return [
+        f"{where}.io: native needs cache: none or directsync"
+        for where, entry in _each(spec)
+        if entry.get("io") == "native" and entry.get("cache") not in ("none", "directsync")
+    ]
+
+
+def shared_disks_are_raw(spec: Spec) -> list[str]:
+    """Other formats keep tables that only one QEMU may change (libvirt refuses the definition)."""
+    return [
+        f"{where}.shareable: needs format: raw; a {entry['format']} image bears one writer"
+        for where, entry in _each(spec)
+        if entry.get("shareable") and entry.get("format") not in (None, "raw")
+    ]
+
+
+RULES = (
+    one_disk_a_target,
+    a_bus_that_the_board_has,
+    total_or_parts,
+    peaks_need_a_limit,
+    words_of_a_bus,
+    only_read_over_https,
+    lun_of_a_device,
+    native_io_needs_no_cache,
+    shared_disks_are_raw,
+)

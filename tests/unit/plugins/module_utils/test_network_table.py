@@ -25,6 +25,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._network.tree impor
 from ansible_collections.virtfleet.core.plugins.module_utils._table import (
     Context,
     compare,
+    contradictions,
     observe,
     patch,
     pending,
@@ -90,6 +91,7 @@ def test_nothing_patched_is_nothing_changed(path: Path) -> None:
 def test_what_is_observed_in_the_users_words() -> None:
     assert show_spec(NETWORK, observe(NETWORK, read_tree(text_of("network_full.in.xml")))) == {
         "forward": "nat",
+        "forward_dev": "eth0",
         "bridge": "virbr7",
         "stp": True,
         "domain": "old.example",
@@ -101,12 +103,44 @@ def test_what_is_observed_in_the_users_words() -> None:
             {"mac": "52:54:00:00:00:02", "address": "10.20.0.12"},
         ],
         "dns_hosts": [{"address": "10.20.0.1", "names": ["gate"]}],
+        "dns_forwarders": ["8.8.8.8"],
+        "isolated": False,
     }
 
 
 def test_other_modes_are_seen() -> None:
     seen = observe(NETWORK, read_tree(text_of("network_hostbridge.xml")))
     assert seen["forward"] == "bridge" and seen["bridge"] == "br0" and "cidr" not in seen
+
+
+def test_another_device_takes_what_libvirt_says_of_the_former_with_it() -> None:
+    text = "<network><forward mode='route' dev='eth0'><interface dev='eth0'/></forward><dns>{}</dns></network>"
+    own, theirs = "<forwarder addr='8.8.8.8'/>", "<forwarder domain='lan' addr='10.0.0.1'/>"
+    root = read_tree(text.format(own + theirs))
+    want = {"forward_dev": "eth1", "dns_forwarders": ("9.9.9.9",)}
+    tree = patch(NETWORK, root, compare(NETWORK, want, observe(NETWORK, root), CONTEXT))
+    assert [(node.tag, node.attrib) for node in tree.iter() if node.tag in ("forward", "interface", "forwarder")] == [
+        ("forward", {"mode": "route", "dev": "eth1"}),
+        ("forwarder", {"domain": "lan", "addr": "10.0.0.1"}),
+        ("forwarder", {"addr": "9.9.9.9"}),
+    ]
+    back = patch(NETWORK, tree, compare(NETWORK, {"forward_dev": "", "dns_forwarders": ()}, observe(NETWORK, tree), CONTEXT))
+    assert back.find("forward").attrib == {"mode": "route"} and len(back.findall("dns/forwarder")) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "option"),
+    [
+        ({"forward": "route"}, "cidr"),
+        ({"forward": "open"}, "cidr"),
+        ({"forward": "open", "cidr": "10.0.0.0/24", "forward_dev": "eth0"}, "forward_dev"),
+        ({"forward": "none", "forward_dev": "eth0"}, "forward_dev"),
+        ({"forward": "route", "cidr": "10.0.0.0/24", "forward_dev": "eth0"}, None),
+    ],
+)
+def test_what_a_mode_needs(spec: dict[str, Any], option: str | None) -> None:
+    said = [sentence.partition(":")[0] for sentence in contradictions(NETWORK, spec)]
+    assert said == ([] if option is None else [option])
 
 
 def test_libvirt_fills_in_without_a_difference() -> None:
@@ -141,7 +175,9 @@ def _address(number: int) -> str:
 def specs(draw: st.DrawFn) -> dict[str, Any]:
     spec: dict[str, Any] = {"cidr": "10.9.8.0/28", "gateway": "10.9.8.1"}
     for option, values in (
-        ("forward", st.sampled_from(["nat", "none"])),
+        ("forward", st.sampled_from(["nat", "none", "route", "open"])),
+        ("dns_forwarders", st.lists(st.sampled_from(["9.9.9.9", "2001:db8::53"]), unique=True).map(tuple)),
+        ("isolated", st.booleans()),
         ("bridge", st.sampled_from(["virbr9", "lab0"])),
         ("stp", st.booleans()),
         ("mtu", st.integers(68, 65535)),
@@ -149,6 +185,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     ):
         if draw(st.booleans()):
             spec[option] = draw(values)
+    if spec.get("forward") in ("nat", "route") and draw(st.booleans()):
+        spec["forward_dev"] = draw(st.sampled_from(["", "eth0", "eth1"]))
     ends = sorted(draw(st.tuples(ADDRESSES, ADDRESSES)))
     spec["dhcp"] = draw(st.sampled_from([False, ((_address(ends[0]), _address(ends[1])),)]))
     if spec["dhcp"]:

@@ -41,11 +41,11 @@ def _op(context: Context, change: Change, live: Element | None, new: Element | N
     return Step("set", {"path": change.path, "after": change.after, "elements": marks})
 
 
-def _plug(context: Context, element: Element) -> Step:
+def _plug(context: Context, element: Element, sign: str) -> Step:
     return Step("plug", {"nr": element.get("nr")})
 
 
-def _unplug(context: Context, element: Element) -> Step:
+def _unplug(context: Context, element: Element, sign: str) -> Step:
     return Step("unplug", {"nr": element.get("nr"), "slot": element.get("id")})
 
 
@@ -75,7 +75,7 @@ PARTS = Keyed(
     "devices/part",
     PART,
     ident=("name", "slot", "source"),
-    locate="@id",
+    mark="slot",
     recorded=_recorded,
     on_add=LIVE,
     on_remove=LIVE,
@@ -499,7 +499,8 @@ def test_changes_are_shown_in_the_users_words() -> None:
     shown = [_table.show(MACHINE, change) for change in compare(MACHINE, want, have, STOPPED)]
     assert shown == [
         ("2MiB", "3MiB"),
-        ({"name": "root", "source": {"file": "/root"}, "slot": "a", "speed": 1}, None),
+        # Without what is so anyway.
+        ({"name": "root", "source": {"file": "/root"}, "slot": "a"}, None),
         (None, {"name": "n", "slot": "z", "size": "1GiB", "source": {"file": "/z"}}),
     ]
     assert _table.show(MACHINE, Change(("parts", "root", "size"), 1 << 20, 1 << 30, Effect.LIVE)) == ("1MiB", "1GiB")

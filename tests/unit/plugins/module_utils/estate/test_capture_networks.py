@@ -37,8 +37,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
     ),
     "nat-ports": (
         f"<forward mode='nat' dev='eth0'><nat><port start='2000' end='3000'/></nat></forward>{BRIDGE}" + LAN.format(""),
-        {"cidr": "10.9.0.0/24", "dhcp": False},
-        ['<forward mode="nat" dev="eth0"><nat><port start="2000" end="3000" /></nat></forward>'],
+        {"forward_dev": "eth0", "cidr": "10.9.0.0/24", "dhcp": False},
+        ['<forward dev="eth0"><nat><port start="2000" end="3000" /></nat></forward>'],
     ),
     "isolated": (
         "<bridge name='br-lab' stp='off' delay='0'/><mtu size='9000'/><domain name='lab.test' localOnly='yes'/>"
@@ -60,8 +60,12 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         f"<forward mode='nat'/>{BRIDGE}<dns enable='yes'><forwarder addr='9.9.9.9'/><txt name='t' value='v'/>"
         "<host ip='10.9.0.5'><hostname>one</hostname><hostname>two</hostname></host></dns>"
         + LAN.format(f"<dhcp>{RANGE}</dhcp>"),
-        {"cidr": "10.9.0.0/24", "dns_hosts": [{"address": "10.9.0.5", "names": ["one", "two"]}]},
-        ['<dns enable="yes" />', '<forwarder addr="9.9.9.9" />', '<txt name="t" value="v" />'],
+        {
+            "cidr": "10.9.0.0/24",
+            "dns_hosts": [{"address": "10.9.0.5", "names": ["one", "two"]}],
+            "dns_forwarders": ["9.9.9.9"],
+        },
+        ['<dns enable="yes" />', '<txt name="t" value="v" />'],
     ),
     "two-ranges": (
         f"<forward mode='nat'/>{BRIDGE}"
@@ -96,15 +100,22 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         f"<forward mode='nat'/>{BRIDGE}<bandwidth><inbound average='1000'/></bandwidth><port isolated='yes'/>"
         "<portgroup name='dmz' default='yes'><bandwidth><outbound average='9'/></bandwidth></portgroup>"
         + LAN.format(f"<dhcp>{RANGE}</dhcp>"),
-        {"cidr": "10.9.0.0/24"},
+        {"cidr": "10.9.0.0/24", "isolated": True},
         [
             '<bandwidth><inbound average="1000" /></bandwidth>',
-            '<port isolated="yes" />',
             '<portgroup name="dmz" default="yes"><bandwidth><outbound average="9" /></bandwidth></portgroup>',
         ],
     ),
-    "routed": ("<forward mode='route' dev='eth1'/>" + BRIDGE + LAN.format(f"<dhcp>{RANGE}</dhcp>"), None, []),
-    "open": ("<forward mode='open'/>" + BRIDGE + LAN.format(""), None, []),
+    "routed": (
+        "<forward mode='route' dev='eth1'><interface dev='eth1'/></forward>" + BRIDGE + LAN.format(f"<dhcp>{RANGE}</dhcp>"),
+        {"forward": "route", "forward_dev": "eth1", "cidr": "10.9.0.0/24"},
+        [],
+    ),
+    "open": (
+        "<forward mode='open'/>" + BRIDGE + LAN.format(""),
+        {"forward": "open", "cidr": "10.9.0.0/24", "dhcp": False},
+        [],
+    ),
     "bridged": ("<forward mode='bridge'/><bridge name='br0'/>", None, []),
     "ovs": (
         "<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/><vlan><tag id='7'/></vlan>",

@@ -299,7 +299,12 @@ def test_what_two_guests_may_have(first: dict[str, Any], second: dict[str, Any])
 
 def test_who_shares_a_disk_on_purpose_says_so() -> None:
     overlay = {"at": "devices/disk[target/@dev='vda']", "xml": "<shareable/>"}
-    words = {"state": "running", "disks": [{**DATA, "target": "vda"}], "xml_overlay": [overlay]}
+    words = {"state": "running", "disks": [{"volume": "fast/scratch.raw", "target": "vda"}], "xml_overlay": [overlay]}
+    Hall().make(sharing(words, words))
+
+
+def test_there_is_a_word_for_that() -> None:
+    words = {"state": "running", "disks": [{"volume": "fast/scratch.raw", "shareable": True}]}
     Hall().make(sharing(words, words))
 
 
@@ -351,6 +356,28 @@ def test_the_host_s_room(limits: dict[str, Any], told: str) -> None:
         assert found.startswith(told)
     else:
         hall.planned(given)
+
+
+def test_a_guest_waits_for_its_filters_and_secrets() -> None:
+    rbd = {"name": "rbd/a", "user": "me", "secret": "ceph-key"}
+    given = {
+        "version": 1,
+        "secrets": [
+            {"name": "cluster", "usage": "ceph", "usage_id": "ceph-key", "value": "a"},
+            {"name": "sealed", "usage": "volume", "usage_id": "disk-key", "value": "b"},
+        ],
+        "nwfilters": [{"name": "quiet", "rules": []}],
+        "guests": [
+            {
+                "name": "a",
+                "memory": "1GiB",
+                "disks": [{"name": "one", "rbd": rbd}, {"file": "/data/old.qcow2", "luks_secret": "disk-key"}],
+                "nics": [{"network": "lab", "filter": {"name": "quiet"}}],
+            }
+        ],
+    }
+    (guest,) = [action for action in Hall().planned(given).actions if action.kind == "guest"]
+    assert {("secret", "cluster"), ("secret", "sealed"), ("nwfilter", "quiet")} <= set(guest.needs)
 
 
 def test_what_needs_what_failed_is_skipped_and_the_rest_goes_on() -> None:

@@ -30,7 +30,21 @@ DISKS: dict[str, list[dict[str, Any]]] = {
         {"name": "data", "size": "1GiB", "target": "vdx", "readonly": True},
     ],
     "file": [{"file": "/data/old.qcow2"}, {"file": "/data/old.qcow2", "bus": "usb"}],
-    "block": [{"block": "/dev/vg/lv"}],
+    "block": [{"block": "/dev/vg/lv"}, {"block": "/dev/vg/lv", "lun": True, "bus": "scsi"}],
+    "remote": [
+        {"name": "remote", "nbd": {"host": "192.0.2.7", "export": "a"}, "cache": "none", "io": "native"},
+        {"name": "remote", "nbd": {"host": "192.0.2.7", "port": 10810}},
+        {"name": "remote", "rbd": {"name": "rbd/a", "hosts": ["mon1:6789", "[2001:db8::1]"], "user": "me", "secret": "ceph"}},
+        {"name": "remote", "iscsi": {"host": "192.0.2.9", "target": "iqn.2013-07.example:d/1"}, "luks_secret": "key"},
+        {"name": "remote", "https": "https://images.example/debian.iso?x=1", "readonly": True},
+        {"name": "remote", "file": "/data/old.qcow2", "luks_secret": ""},
+    ],
+    "tuned": [
+        {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 100, "total_iops_max": 200}, "discard": "unmap"},
+        {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 100}, "queues": 2, "serial": "A-1"},
+        {"name": "tuned", "size": "1GiB", "iotune": {"total_iops": 0, "total_iops_max": 0}, "queues": 0, "iothread": 1},
+        {"name": "tuned", "size": "1GiB", "format": "raw", "shareable": True, "copy_on_read": True, "detect_zeroes": "unmap"},
+    ],
     "volume": [{"volume": "fast/scratch.raw"}, {"volume": "scratch.raw", "pool": "fast", "bus": "sata"}],
     "cdrom": [{"cdrom": "/iso/netinst.iso"}, {"cdrom": "/iso/other.iso"}, {"cdrom": ""}],
 }
@@ -42,8 +56,29 @@ NICS: dict[str, list[dict[str, Any]]] = {
         {"name": "lab", "network": "dmz"},
     ],
     "user": [{"type": "user"}, {"name": "user", "bridge": "br1"}, {"type": "user", "model": "e1000e"}],
-    "br0": [{"bridge": "br0"}],
+    "br0": [{"bridge": "br0"}, {"bridge": "br0", "rate": "1MiB", "rate_in": "2MiB", "rate_in_peak": "3MiB"}],
+    "other": [
+        {"name": "other", "network": "lab", "link": "down", "filter": {"name": "a", "parameters": {"IP": ["10.0.0.1"]}}},
+        {"name": "other", "network": "lab", "link": "up", "filter": {}, "mtu": 1400, "portgroup": "fast"},
+        {"name": "other", "direct": "eth0", "mode": "bridge", "vlan": [7, 3], "trust_guest_rx_filters": True},
+        {"name": "other", "type": "user", "mtu": 0, "queues": 2, "rom": {"bar": False}},
+        {"name": "other", "bridge": "br0", "isolated": True, "rate": "0B"},
+    ],
     "second": [{"name": "second", "network": "lab"}, {"name": "second", "network": "dmz", "address": "10.30.0.7"}],
+}
+HOSTDEVS: dict[str, list[dict[str, Any]]] = {
+    "card": [{"name": "card", "pci": "06:12.5"}, {"name": "card", "pci": "0000:07:00.0", "managed": False}],
+    "named": [{"pci": "0000:06:12.6", "rom": {"bar": True}}, {"pci": "0000:06:12.6", "driver": "vfio"}],
+    "stick": [{"usb": "0951:1666"}, {"name": "stick", "usb": "1.4"}],
+    "gpu": [{"mdev": "53764d0e-85a0-42b4-af5c-2046b460b1dc"}],
+}
+FILESYSTEMS: dict[str, list[dict[str, Any]]] = {
+    "srv": [
+        {"source": "/srv", "target": "srv", "driver": "9p"},
+        {"source": "/opt", "target": "srv", "driver": "9p", "readonly": True, "accessmode": "squash"},
+    ],
+    "old": [{"name": "old", "source": "/opt", "target": "o/l/d", "driver": "9p", "fmode": "0600"}],
+    "fast": [{"source": "/srv", "target": "fast"}],
 }
 OVERLAYS: list[dict[str, str]] = [
     {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"},
@@ -51,6 +86,7 @@ OVERLAYS: list[dict[str, str]] = [
     {"at": "devices", "xml": "<channel type='unix'><target type='virtio' name='org.example.0'/></channel>"},
     {"at": "devices", "xml": "<graphics type='vnc' passwd='geheim'/>"},
     {"at": ".", "xml": "<cputune><shares>100</shares></cputune>"},
+    {"at": ".", "xml": "<memoryBacking><access mode='shared'/></memoryBacking>"},
     {"remove": "devices/rng"},
     {"remove": "clock/timer[@name='hpet']"},
 ]
@@ -138,8 +174,12 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "autostart": st.booleans(),
     "disks": _some(DISKS),
     "nics": _some(NICS),
+    "hostdevs": _some(HOSTDEVS),
+    "filesystems": _some(FILESYSTEMS),
     "disks_exact": st.booleans(),
     "nics_exact": st.booleans(),
+    "hostdevs_exact": st.booleans(),
+    "filesystems_exact": st.booleans(),
     "pool": st.sampled_from(["default", "fast"]),
     "cloud_init": st.sampled_from([{"user_data": {"a": 1}}, {"user_data": "#!/bin/sh\n", "policy": "ignore"}, {}]),
     "xml_overlay": st.lists(st.sampled_from(OVERLAYS), max_size=3, unique_by=str),
@@ -203,6 +243,10 @@ FOREIGN: list[tuple[str, str]] = [
     ("devices", "<hostdev mode='subsystem' type='pci'><source><address bus='0x01'/></source></hostdev>"),
     ("devices", "<shmem name='shared'><model type='ivshmem-plain'/></shmem>"),
     ("devices/disk", "<iotune><total_bytes_sec>1000</total_bytes_sec></iotune>"),
+    ("devices/disk", "<iotune><size_iops_sec>1000</size_iops_sec></iotune>"),
+    ("devices/disk", "<blockio logical_block_size='512'/>"),
+    ("devices/interface", "<tune><sndbuf>1000</sndbuf></tune>"),
+    ("devices", "<filesystem type='mount'><source dir='/srv'/><target dir='theirs'/></filesystem>"),
     ("devices/disk", "<serial>ABC</serial>"),
     ("devices/interface", "<bandwidth><inbound average='1000'/></bandwidth>"),
     ("devices/interface", "<link state='down'/>"),

@@ -48,7 +48,7 @@ GIB = 1 << 30
         ("<disk type='volume'/>", {"volume": None}),
         ("<disk type='volume'><source pool='p'/></disk>", {"volume": None}),
         ("<disk type='volume'><source volume='v'/></disk>", {"volume": None}),
-        ("<disk type='network'><source protocol='rbd' name='pool/img'/></disk>", {"remote": "rbd:pool/img"}),
+        ("<disk type='network'><source protocol='rbd' name='pool/img'/></disk>", {"rbd": {"name": "pool/img"}}),
         ("<disk type='nvme'><source namespace='1'/></disk>", None),
     ],
 )
@@ -265,7 +265,6 @@ def test_prefixes() -> None:
         "usb": "sd",
         "fdc": "fd",
         "xen": "xvd",
-        "sd": "sd",
     }
 
 

@@ -13,7 +13,12 @@ import pytest
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Change, Effect
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.nics import NIC, NICS, RULES, parse_mac
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.nics import (
+    NIC,
+    NICS,
+    one_nic_a_mac,
+    parse_mac,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
 from ansible_collections.virtfleet.core.plugins.module_utils._table import (
     Context,
@@ -179,7 +184,7 @@ def test_a_mac_is_the_same_in_either_case() -> None:
 
 
 def test_one_nic_a_mac_and_an_address() -> None:
-    (rule,) = RULES
+    rule = one_nic_a_mac
     same = [{"name": "a", "mac": "m", "address": "1"}, {"name": "b", "mac": "m", "address": "1"}]
     assert rule({"nics": same}) == [
         "nics: a and b both have the mac m",

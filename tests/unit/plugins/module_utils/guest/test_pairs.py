@@ -62,6 +62,67 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "nic-source": ("nics", {"nics": [{"mac": "52:54:00:aa:00:04", "source": {"bridge": "br0"}}]}),
     "nic-added": ("typical", {"nics": [NIC]}),
     "nic-removed": ("typical", {"nics": [], "nics_exact": True}),
+    "disk-words": (
+        "typical",
+        {
+            "disks": [
+                {
+                    "target": "vda",
+                    "cache": "none",
+                    "io": "native",
+                    "discard": "unmap",
+                    "serial": "A-1",
+                    "iotune": {"read_iops": 100, "read_iops_max": 200},
+                    "luks_secret": "disk-key",
+                }
+            ]
+        },
+    ),
+    "disk-remote": (
+        "typical",
+        {"disks": [{"target": "vda", "source": {"rbd": {"name": "rbd/a", "hosts": ("mon1:6789",), "user": "me", "secret": "ceph"}}}]},
+    ),
+    "nic-words": (
+        "typical",
+        {
+            "nics": [
+                {
+                    "mac": "52:54:00:aa:00:01",
+                    "link": "down",
+                    "filter": {"name": "clean-traffic", "parameters": {"IP": ("10.0.0.1", "10.0.0.2")}},
+                    "rate": MIB,
+                    "rate_in": 2 * MIB,
+                    "rate_in_peak": 3 * MIB,
+                    "isolated": True,
+                    "mtu": 1400,
+                    "vlan": (42, 43),
+                    "queues": 2,
+                    "rom": {"bar": False},
+                }
+            ]
+        },
+    ),
+    "nic-direct": ("nics", {"nics": [{"mac": "52:54:00:aa:00:04", "source": {"direct": "eth0"}, "mode": "bridge"}]}),
+    "hostdevs-added": (
+        "typical",
+        {
+            "hostdevs": [
+                {"name": "card", "source": {"pci": "0000:06:12.5"}, "managed": True, "rom": {"bar": True}},
+                {"name": "stick", "source": {"usb": "0951:1666"}},
+                {"name": "port", "source": {"usb": "1.4"}},
+                {"name": "gpu", "source": {"mdev": "53764d0e-85a0-42b4-af5c-2046b460b1dc"}},
+            ]
+        },
+    ),
+    "filesystems-added": (
+        "typical",
+        {
+            "filesystems": [
+                {"name": "data", "source": "/srv", "target": "data", "driver": "virtiofs", "accessmode": "passthrough"},
+                {"name": "old", "source": "/opt", "target": "old", "driver": "9p", "accessmode": "mapped", "readonly": True},
+            ]
+        },
+    ),
     "all-at-once": (
         "typical",
         {

@@ -17,9 +17,9 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply
 from ansible_collections.virtfleet.core.plugins.module_utils._change import HIDDEN, Effect, Plan
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import shown
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, shown
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import parse
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST, LISTS
 from ansible_collections.virtfleet.core.plugins.module_utils._table import (
     Context,
     Field,
@@ -42,6 +42,7 @@ DEFINITIONS = {
     for path in (*RECORDED.glob("guest-*.out.xml"), *_HERE.glob("virtinst/*.xml"))
 }
 ROOTS = st.sampled_from(sorted(DEFINITIONS)).map(lambda name: _xml.parse(DEFINITIONS[name]))
+NAMED = {keyed.name for keyed in LISTS}
 # Without a host: all but disks and nics, which need one to be completed.
 PLAIN = guests(disks=st.just([]), nics=st.just([])).map(lambda options: parse({"name": "web1", **options}).values)
 
@@ -106,7 +107,7 @@ def test_what_is_shown_can_be_said_again(want: dict[str, Any]) -> None:
 @given(ROOTS)
 def test_what_is_seen_is_said_in_words_that_parse(root: Element) -> None:
     said = show_spec(GUEST, observe(GUEST, root))
-    words = {name: value for name, value in said.items() if name not in ("disks", "nics") and value != HIDDEN}
+    words = {name: value for name, value in said.items() if name in GUEST_OPTIONS and name not in NAMED and value != HIDDEN}
     if words["accel"] not in ("kvm", "tcg"):
         del words["accel"]
     again = parse({"name": "web1", **words}).values
@@ -124,7 +125,7 @@ def test_what_is_captured_brings_all_back(root: Element) -> None:
         assert _xml.satisfied(made, overlay)
     again = observe(GUEST, made)
     for name, value in spec.items():
-        if name not in ("disks", "nics"):
+        if name not in (*NAMED, "memory_shared"):
             assert again[name] == value, name
 
 

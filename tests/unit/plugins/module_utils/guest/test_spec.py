@@ -18,6 +18,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import 
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Overlay
 
 GIB = 1 << 30
+EXACT = ("disks", "nics", "hostdevs", "filesystems")
 
 
 def read(**options: Any) -> GuestSpec:
@@ -25,7 +26,7 @@ def read(**options: Any) -> GuestSpec:
 
 
 def test_a_name_alone_is_a_spec() -> None:
-    assert read() == GuestSpec("web1", exact={"disks": False, "nics": False})
+    assert read() == GuestSpec("web1", exact=dict.fromkeys(EXACT, False))
 
 
 def test_what_ansible_leaves_empty_was_not_said() -> None:
@@ -144,7 +145,7 @@ def test_the_rest() -> None:
     )
     assert spec.uuid == "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"
     assert (spec.autostart, spec.pool, spec.disks, spec.nics, spec.state) == (False, "fast", (), (), "running")
-    assert spec.exact == {"disks": True, "nics": False}
+    assert spec.exact == {**dict.fromkeys(EXACT, False), "disks": True}
     assert spec.overlays == (Overlay("devices", "<x/>"), Overlay("devices/sound", None))
     assert spec.cloud_init is not None
     assert (spec.cloud_init.user_data, spec.cloud_init.policy) == ({"a": 1}, "ignore")
@@ -237,7 +238,7 @@ BAD: list[tuple[dict[str, Any], str, str, str]] = [
     ({"nics": [{"type": "user", "address": "10.20.0.11"}]}, "nics[0].address", "type user", "network_config"),
     ({"nics": [{"network": "lab", "model": "a b"}]}, "nics[0].model", "'a b'", "letters, digits"),
     ({"nics": [{"network": "lab"}, {"network": "lab"}]}, "nics[1].name", "'lab'", "a name of its own"),
-    ({"nics": [{"network": "lab", "modle": "x"}]}, "nics[0].modle", "no such option", "did you mean model?"),
+    ({"nics": [{"network": "lab", "modell": "x"}]}, "nics[0].modell", "no such option", "did you mean model?"),
     # overlays
     ({"xml_overlay": {"at": "devices"}}, "xml_overlay", "must be a list", "{at, xml} or {remove}"),
     ({"xml_overlay": ["x"]}, "xml_overlay[0]", "must be", "{at: path, xml: fragment} or {remove: path}"),

@@ -71,7 +71,7 @@ SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
         "tcg x86_64 pc-i440fx-7.2 bios",
         "1024/1024",
         "1/1",
-        ["vda virtio disk block", "vdb virtio disk volume", "vdc virtio disk remote"],
+        ["vda virtio disk block", "vdb virtio disk volume", "vdc virtio disk rbd"],
         [],
     ),
     "passwords": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
