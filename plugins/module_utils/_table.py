@@ -112,6 +112,11 @@ class Field:
     parts: tuple[Field, ...] = ()
     in_port: Callable[[Any, Any], bool] = lambda before, after: False
 
+    @property
+    def nothing(self) -> Spec:
+        """What the words of a mapping mean that are not there."""
+        return {part.name: part.absent for part in self.parts if part.absent is not UNSET}
+
     def differing(self, want: Any, have: Any) -> tuple[Any, Any]:
         """Return of two mappings the words of the wanted one that the present one lacks, and what it has for them.
 
@@ -119,8 +124,9 @@ class Field:
         """
         if not self.parts or not isinstance(have, dict):
             return want, have
+        whole = {**self.nothing, **have}
         given = [part for part in self.parts if part.name in want]
-        other = [part for part in given if part.name not in have or not part.type.same(want[part.name], have[part.name])]
+        other = [part for part in given if part.name not in whole or not part.type.same(want[part.name], whole[part.name])]
         void = {path for part in other for path in (*part.at[1:], *part.drops)}
         names = [part.name for part in given if part in other or part.at[0] in void]
         return {name: want[name] for name in names}, {name: have[name] for name in names if name in have}

@@ -313,8 +313,12 @@ def counts(names: Sequence[str], needed: Sequence[str] = ()) -> Type:
     return Type(parse, read, write, show=dict, same=same)
 
 
-def record(types: Mapping[str, Type]) -> Type:
-    """Return the type of a mapping of several options, each of its own type. Each leaf is read and written by its row."""
+def record(types: Mapping[str, Type], absent: Mapping[str, Any] | None = None) -> Type:
+    """Return the type of a mapping of several options, each of its own type. Each leaf is read and written by its row.
+
+    ``absent`` are the values that a word means which is not there.
+    """
+    without = absent or {}
 
     def parse(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -338,7 +342,8 @@ def record(types: Mapping[str, Type]) -> Type:
         return {name: types[name].show(part) for name, part in value.items()}
 
     def same(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
-        return all(name in have and types[name].same(part, have[name]) for name, part in want.items())
+        whole = {**without, **have}
+        return all(name in whole and types[name].same(part, whole[name]) for name, part in want.items())
 
     return Type(parse, _unreadable, _unwritable, show, same)
 

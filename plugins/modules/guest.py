@@ -619,7 +619,7 @@ options:
       nbd:
         description:
           - A disk of an NBD server, over the network. QEMU only, as are the other network disks but O(disks[].rbd).
-          - What a server has cannot be looked at from here: say the O(disks[].format) where it is not V(raw).
+          - What a server has cannot be looked at from here, so say the O(disks[].format) where it is not V(raw).
         type: dict
         suboptions:
           host:

@@ -20,6 +20,7 @@ from .._facts import GuestFacts, Snapshot
 from .._guest.expand import SEED, Expanded, expand, image_names, reservation_of
 from .._guest.fields.boot import numbered
 from .._guest.fields.disks import DISKS, SOURCE
+from .._guest.fields.groups import NONE
 from .._guest.fields.nics import SOURCE as NIC_SOURCE
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
@@ -377,6 +378,9 @@ class _Guest:
             if (name in entry and not _ROWS[name].parts) or (name in _CEILINGS and not last):
                 continue
             have, new = self.have[name], fresh.get(name, UNSET)
+            if _ROWS[name].parts and new is not UNSET and next(iter(have.values())) != NONE:
+                # What a new guest would have said, and this one leaves to the host.
+                have = {**have, **{part: none for part, none in _ROWS[name].nothing.items() if part in set(new) - set(have)}}
             if name == "boot":
                 have, new = have or ("disk",), new or ("disk",)
                 if self._ordered():
@@ -385,15 +389,16 @@ class _Guest:
                 # Which of its versions a board became was libvirt's choice.
                 new = have if _ROWS[name].type.same(new, have) else new
             if new is UNSET or not (have == new or (name != "machine" and _ROWS[name].type.same(have, new))):
-                entry[name] = self._less(name, word, new, entry.get(name, {}))
+                entry[name] = self._less(name, word, have, new, entry.get(name, {}))
 
-    def _less(self, name: str, word: Any, new: Any, said: Any) -> Any:
+    @staticmethod
+    def _less(name: str, word: Any, have: Any, new: Any, said: Any) -> Any:
         """Return of a mapping the words that a new guest would not have, with those that were said before."""
         row = _ROWS[name]
         if not row.parts or new is UNSET:
             return word
-        more = row.type.show(row.differing(self.have[name], new)[0])
-        return {part: word[part] for part in word if part in said or part in more}
+        more = row.differing(have, new)[0]
+        return row.type.show({part: have[part] for part in have if part in said or part in more})
 
     def _ordered(self) -> bool:
         """Tell whether devices are booted by their numbers, which replaces an order of kinds."""

@@ -11,7 +11,7 @@ from typing import Any
 from ... import _xml
 from ..._change import UNSET, Change, Effect, Step, worst
 from ..._table import ALL, RESTART, Context, EffectOf, Field, Op
-from ..._types import choice, record
+from ..._types import Type, choice, record
 from ..._xml import Element
 
 NONE = "none"
@@ -40,7 +40,7 @@ def group(
     return Field(
         name,
         tuple(dict.fromkeys(path for row in rows for path in (*row.at, *row.drops))),
-        record({row.name: row.type for row in rows}),
+        _record(rows),
         _effect_of(rows),
         live,
         op,
@@ -48,6 +48,12 @@ def group(
         getter=read,
         setter=write,
         parts=rows,
+    )
+
+
+def _record(rows: Sequence[Field]) -> Type:
+    return record(
+        {row.name: row.type for row in rows}, {row.name: row.absent for row in rows if row.absent is not UNSET}
     )
 
 
@@ -130,7 +136,7 @@ def device(
     return Field(
         name,
         (at,),
-        record({row.name: row.type for row in rows}),
+        _record(rows),
         cost,
         op=op,
         drivers=drivers,

@@ -164,7 +164,8 @@ ROWS = (
         _GRAPHICS,
         (
             Field("type", (f"{_GRAPHICS}/@type",), choice(*SCREENS, NONE), getter=_get_screen, setter=_set_screen),
-            Field("listen", (f"{_GRAPHICS}/listen",), LISTEN, getter=_get_listen, setter=_set_listen),
+            # A running guest listens somewhere, also where nobody said where.
+            Field("listen", (f"{_GRAPHICS}/listen",), LISTEN, getter=_get_listen, setter=_set_listen, absent=""),
             Field("port", (f"{_GRAPHICS}/@port",), PORT, getter=_get_port, setter=_set_port),
         ),
         "vnc",
@@ -208,7 +209,7 @@ def a_password_has_a_screen(spec: Spec) -> list[str]:
 
 def no_screen_has_no_place(spec: Spec) -> list[str]:
     screen = spec.get("graphics") or {}
-    if screen.get("type") == NONE and len(screen) > 1:
+    if screen.get("type") == NONE and (screen.get("listen") or screen.get("port")):
         return ["graphics: a guest without a screen listens nowhere; leave listen and port out"]
     return []
 

@@ -102,6 +102,12 @@ def test_what_does_not_read_back_is_named() -> None:
     assert unfinished(Plan()) == []
 
 
+def test_a_secret_that_does_not_read_back_is_not_told() -> None:
+    change = Change(("graphics_password",), "old", "new", Effect.LIVE, secret=True)
+    plan = Plan((Action("guest", "web1", "update", Effect.LIVE, (change,)),))
+    assert unfinished(plan) == ["guest web1: graphics_password does not read back as written"]
+
+
 def _calls(options: dict[str, Any], *before: dict[str, Any]) -> int:
     house = House()
     for former in before:
