@@ -47,7 +47,7 @@ FOREIGN = [
     for name, (driver, capabilities, _words) in KINDS.items()
     if (driver, capabilities) == ("qemu", "") and name != "memory"
 ]
-ROUTED = """<network><name>cap-routed</name><forward mode='route'/><bridge name='capr0'/>
+BRIDGED = """<network><name>cap-bridged</name><forward mode='bridge'/><bridge name='capr0'/>
 <ip address='10.88.0.1' netmask='255.255.255.0'/></network>"""
 # A controller that a new guest has for disks to be plugged in; to keep it out would be a line for every guest.
 IDLE = '<controller type="scsi" index="0" model="virtio-scsi" />'
@@ -63,7 +63,7 @@ def inhabited(furnished: Host) -> Iterator[Host]:
     folder = furnished.folder / "captured"
     folder.mkdir(mode=0o755, exist_ok=True)
     made = []
-    for network in ROUTED, NAT, *(f"<network><name>{name}</name></network>" for name in NETWORKS if name != "lab"):
+    for network in BRIDGED, NAT, *(f"<network><name>{name}</name></network>" for name in NETWORKS if name != "lab"):
         furnished.exec(["virsh", "net-define", "/dev/stdin"], input=network)
     furnished.exec(["virsh", "net-start", "cap-nat"])
     furnished.exec(["virsh", "pool-define-as", "cap-gone", "fs", "--target", "/mnt/gone", "--source-dev", "/dev/none"])
@@ -84,7 +84,7 @@ def inhabited(furnished: Host) -> Iterator[Host]:
     for volume in ("cap1-root.qcow2", "cap1-data.raw", "cap2-root.qcow2"):
         furnished.exec(["virsh", "vol-delete", volume, "default"], check=False)
     furnished.exec(["virsh", "net-destroy", "cap-nat"], check=False)
-    for network in ("cap-routed", "cap-nat", *NETWORKS):
+    for network in ("cap-bridged", "cap-nat", *NETWORKS):
         if network != "lab":
             furnished.exec(["virsh", "net-undefine", network], check=False)
     for pool in ("cap-gone", "cap-dir"):
@@ -121,7 +121,7 @@ def test_whatever_is_there_has_nothing_to_change(inhabited: Host, tmp_path: Path
     assert {network["name"] for network in document["networks"]} >= {"cap-nat", "lab", "default"}
     assert {pool["name"] for pool in document["pools"]} >= {"cap-dir", "default"}
     left = {(item["kind"], item["name"]): item["why"] for item in residue if item["at"] == ""}
-    assert "route" in left["network", "cap-routed"]
+    assert "bridge" in left["network", "cap-bridged"]
     assert "fs" in left["pool", "cap-gone"]
     assert "geheim" not in json.dumps([document, residue])
     # In the words that made it.

@@ -129,7 +129,7 @@ SOURCE = Union(
 HOSTDEV = Table(
     (
         SOURCE,
-        Field("managed", ("@managed",), YES, absent=False, follows=True),
+        Field("managed", ("@managed",), YES, follows=True),
         Field("driver", ("driver/@name",), choice("vfio", "xen")),
         Field("boot_order", ("boot/@order",), COUNT),
         Field("rom", ("rom",), ROM, drivers=QEMU),
@@ -138,8 +138,11 @@ HOSTDEV = Table(
 
 
 def _fresh(entry: Spec) -> Spec:
-    """libvirt takes a PCI device away from the host's driver, and gives it back: else somebody has to do it before."""
-    return {"managed": True} if "pci" in (entry.get("source") or {}) else {}
+    """libvirt takes a PCI device away from the host's driver, and gives it back: else somebody has to do it before.
+
+    Of other devices it writes that they are not managed, whether that was said or not.
+    """
+    return {"managed": "pci" in (entry.get("source") or {})}
 
 
 def _called(entry: Spec) -> str:
@@ -163,11 +166,14 @@ HOSTDEVS = plugged(
 
 
 def one_guest_device_a_host_device(spec: Spec) -> list[str]:
+    """Vendor and product may be those of several devices; a place is one device's."""
     seen: dict[str, str] = {}
     found = []
     for entry in spec.get("hostdevs", ()):
         sign = HOSTDEVS.sign(entry)
-        if sign in seen and sign:
+        if not sign or _USB.match(sign):
+            continue
+        if sign in seen:
             found.append(f"hostdevs: {seen[sign]} and {entry.get('name')} are both the host's {sign}")
         seen[sign] = str(entry.get("name"))
     return found

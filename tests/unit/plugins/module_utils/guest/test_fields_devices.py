@@ -170,6 +170,7 @@ FAST = {"name": "a", "target": "t", "driver": "virtiofs"}
         ({"nics": [{**NIC, "mode": "bridge"}]}, "nics.n.mode"),
         ({"nics": [{**NIC, "rate_in_burst": 1, "rate": 1}]}, "nics.n.rate_in_burst"),
         ({"hostdevs": [{"name": "a", "source": {"usb": "1.4"}}, {"name": "b", "source": {"usb": "1.4"}}]}, "hostdevs"),
+        ({"hostdevs": [{"name": "a", "source": {"usb": "0951:1666"}}, {"name": "b", "source": {"usb": "0951:1666"}}]}, None),
         ({"hostdevs": [{"name": "a", "source": {"usb": "1.4"}, "rom": {"bar": True}}]}, "hostdevs.a.rom"),
         ({"filesystems": [FAST]}, "filesystems.a.driver"),
         ({"filesystems": [FAST], "memory_shared": True}, None),
