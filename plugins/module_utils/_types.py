@@ -183,7 +183,7 @@ def flag(yes: str, no: str) -> Type:
     def write(element: Element, attribute: str | None, value: bool) -> None:
         write_text(element, attribute, yes if value else no)
 
-    return Type(_parse_flag, read, write)
+    return Type(_parse_flag, read, write, argument={"type": "bool"})
 
 
 ON_OFF = flag("on", "off")
@@ -195,7 +195,7 @@ def pattern(expression: str, what: str, same: Callable[[Any, Any], bool] = _equa
     compiled = re.compile(expression)
 
     def parse(value: Any) -> str:
-        text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+        text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
         if not compiled.fullmatch(text):
             raise SpecError(f"{value!r} is not {what}")
         return text
@@ -212,7 +212,7 @@ def counted(least: int, most: int, what: str) -> Type:
             raise SpecError(f"{value!r} is not {what}: write a whole number from {least} to {most}")
         return int(text)
 
-    return Type(parse, _read_count, _write_count)
+    return Type(parse, _read_count, _write_count, argument={"type": "int"})
 
 
 def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:

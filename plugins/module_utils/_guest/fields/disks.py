@@ -18,11 +18,11 @@ from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import DATA_LOSS, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
-from ..._types import COUNT, LINE, PATH, PRESENCE, SIZE, Type, choice, read_text, write_text
+from ..._types import COUNT, LINE, ON_OFF, PATH, PRESENCE, SIZE, Type, choice, counted, pattern, read_text, write_text
 from ..._xml import Element
 from ..names import GUEST_NAME
 from . import remote
-from .parts import BYTES, ON, USAGE, group, number, pattern
+from .parts import BYTES, USAGE, group
 from .plugging import plugged
 
 BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen")
@@ -166,7 +166,7 @@ def _set_luks(disk: Element, value: str) -> None:
 
 
 _LIMITS = tuple(f"{what}_{unit}" for unit in ("bytes", "iops") for what in ("total", "read", "write"))
-_IOPS = number(0, 10**9, "a limit of requests a second")
+_IOPS = counted(0, 10**9, "a limit of requests a second")
 _TUNED = tuple(
     Field(f"{name}{peak}", (f"{name}_sec{peak}",), BYTES if name.endswith("bytes") else _IOPS, absent=0)
     for peak in ("", "_max")
@@ -204,12 +204,12 @@ DISK = Table(
         Field("discard", ("driver/@discard",), choice("unmap", "ignore"), drivers=QEMU | XEN),
         Field("detect_zeroes", ("driver/@detect_zeroes",), choice("off", "on", "unmap"), drivers=QEMU),
         Field("error_policy", ("driver/@error_policy",), choice("stop", "report", "ignore", "enospace"), drivers=QEMU),
-        Field("copy_on_read", ("driver/@copy_on_read",), ON, absent=False, drivers=QEMU),
-        Field("queues", ("driver/@queues",), number(0, 256, "a count of queues"), absent=0, drivers=QEMU),
-        Field("iothread", ("driver/@iothread",), number(0, 1000, "the number of an I/O thread"), absent=0, drivers=QEMU),
+        Field("copy_on_read", ("driver/@copy_on_read",), ON_OFF, absent=False, drivers=QEMU),
+        Field("queues", ("driver/@queues",), counted(0, 256, "a count of queues"), absent=0, drivers=QEMU),
+        Field("iothread", ("driver/@iothread",), counted(0, 1000, "the number of an I/O thread"), absent=0, drivers=QEMU),
         Field("serial", ("serial",), SERIAL, drivers=QEMU),
         Field("wwn", ("wwn",), pattern(r"[0-9a-f]{16}", "a WWN of 16 hexadecimal digits in lower case"), drivers=QEMU),
-        Field("removable", ("target/@removable",), ON, absent=False, drivers=QEMU),
+        Field("removable", ("target/@removable",), ON_OFF, absent=False, drivers=QEMU),
         Field("luks_secret", ("encryption", "source/encryption"), USAGE, absent="", getter=_get_luks, setter=_set_luks, drivers=QEMU),
         Field("iotune", ("iotune",), IOTUNE, LIVE, op=_tune, absent={}, drivers=QEMU),
         Field("size", (), SIZE, _size_effect, live="skip", op=_grow, live_drivers=QEMU),

@@ -11,9 +11,8 @@ from typing import Any
 from ... import _xml
 from ..._change import Effect
 from ..._table import QEMU, Context, Field, Spec, Table
-from ..._types import PATH, PRESENCE, choice, read_text, write_text
+from ..._types import PATH, PRESENCE, choice, pattern, read_text, write_text
 from ..._xml import Element
-from .parts import pattern
 from .plugging import plugged
 
 TAG = pattern(r"[^\x00-\x20\x7f'\"&<>,/][^\x00-\x20\x7f'\"&<>,]{0,34}", "a tag of at most 35 characters, such as data")

@@ -12,10 +12,10 @@ from ... import _xml
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import LIVE, QEMU, XEN, Arm, Field, Spec, Table, Union
-from ..._types import COUNT, Type, choice, read_text, write_text
+from ..._types import COUNT, YES_NO, Type, choice, read_text, write_text
 from ..._xml import Element
 from ..names import UUID
-from .parts import ROM, YES
+from .parts import ROM
 from .plugging import plugged
 
 _PCI = re.compile(r"^(?:([0-9a-f]{4}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$")
@@ -129,7 +129,7 @@ SOURCE = Union(
 HOSTDEV = Table(
     (
         SOURCE,
-        Field("managed", ("@managed",), YES, follows=True),
+        Field("managed", ("@managed",), YES_NO, follows=True),
         Field("driver", ("driver/@name",), choice("vfio", "xen")),
         Field("boot_order", ("boot/@order",), COUNT),
         Field("rom", ("rom",), ROM, drivers=QEMU),

@@ -13,10 +13,10 @@ from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import ALL, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
-from ..._types import COUNT, LINE, Type, choice, read_text, write_text
+from ..._types import COUNT, LINE, YES_NO, Type, choice, counted, pattern, read_text, write_text
 from ..._xml import Element, SubElement
 from ..names import GUEST_NAME, IP, PART
-from .parts import KIBS, ROM, YES, number, pattern
+from .parts import KIBS, ROM
 from .plugging import plugged
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
@@ -149,7 +149,7 @@ FILTER = Type(
 )
 
 
-_TAG = number(1, 4094, "a VLAN")
+_TAG = counted(1, 4094, "a VLAN")
 
 
 def _parse_vlans(value: Any) -> tuple[int, ...]:
@@ -191,7 +191,7 @@ def _parse_script(value: Any) -> str:
 
 SCRIPT = Type(_parse_script, read_text, write_text)
 
-RING = number(0, 1024, "the size of a ring")
+RING = counted(0, 1024, "the size of a ring")
 
 
 def _rate(name: str, path: str, drivers: frozenset[str] = QEMU) -> Field:
@@ -218,14 +218,14 @@ NIC = Table(
         _rate("rate_in_burst", "inbound/@burst"),
         Field("link", ("link/@state",), choice("up", "down"), LIVE, op=_update, absent="up", drivers=QEMU),
         Field("filter", ("filterref",), FILTER, LIVE, op=_update, absent={}, drivers=QEMU),
-        Field("isolated", ("port/@isolated",), YES, LIVE, op=_update, absent=False, drivers=QEMU),
+        Field("isolated", ("port/@isolated",), YES_NO, LIVE, op=_update, absent=False, drivers=QEMU),
         Field("mode", ("source/@mode",), choice("vepa", "bridge", "private", "passthrough"), drivers=QEMU, follows=True),
         Field("portgroup", ("source/@portgroup",), PART, drivers=QEMU),
-        Field("mtu", ("mtu/@size",), number(0, 65535, "an MTU"), absent=0, drivers=QEMU),
+        Field("mtu", ("mtu/@size",), counted(0, 65535, "an MTU"), absent=0, drivers=QEMU),
         Field("vlan", ("vlan",), VLANS, absent=(), drivers=QEMU),
-        Field("trust_guest_rx_filters", ("@trustGuestRxFilters",), YES, absent=False, drivers=QEMU),
+        Field("trust_guest_rx_filters", ("@trustGuestRxFilters",), YES_NO, absent=False, drivers=QEMU),
         Field("driver", ("driver/@name",), choice("vhost", "qemu"), drivers=QEMU),
-        Field("queues", ("driver/@queues",), number(0, 256, "a count of queues"), absent=0, drivers=QEMU),
+        Field("queues", ("driver/@queues",), counted(0, 256, "a count of queues"), absent=0, drivers=QEMU),
         Field("rx_queue_size", ("driver/@rx_queue_size",), RING, absent=0, drivers=QEMU),
         Field("tx_queue_size", ("driver/@tx_queue_size",), RING, absent=0, drivers=QEMU),
         Field("rom", ("rom",), ROM, drivers=QEMU),

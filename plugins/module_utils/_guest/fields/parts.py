@@ -1,11 +1,10 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types that devices share: numbers with a word for none, words of libvirt for yes and no, options within an option."""
+"""Types that devices share: bytes a second, hosts and ports, options within an option."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,43 +12,9 @@ from typing import Any
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import Field
-from ..._types import LINE, PATH, PRESENCE, Type, read_text, write_text
+from ..._types import LINE, ON_OFF, PATH, YES_NO, Type, counted, pattern, read_text, write_text
 from ..._units import KIB, parse_size, round_up, show_size
 from ..._xml import Element
-
-
-def said(yes: str, no: str) -> Type:
-    """Return the type of a boolean that XML has in these words."""
-
-    def read(element: Element, attribute: str | None) -> bool:
-        return read_text(element, attribute) == yes
-
-    def write(element: Element, attribute: str | None, value: bool) -> None:
-        write_text(element, attribute, yes if value else no)
-
-    return Type(PRESENCE.parse, read, write, argument=PRESENCE.argument)
-
-
-ON = said("on", "off")
-YES = said("yes", "no")
-
-
-def number(least: int, most: int, what: str) -> Type:
-    """Return the type of a whole number within limits; ``what`` is the sentence for one that is not."""
-
-    def parse(value: Any) -> int:
-        text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-        if not re.match(r"^[0-9]{1,12}$", text) or not least <= int(text) <= most:
-            raise SpecError(f"{value!r} is not {what}: write a whole number from {least} to {most}")
-        return int(text)
-
-    def read(element: Element, attribute: str | None) -> int:
-        return int(read_text(element, attribute))
-
-    def write(element: Element, attribute: str | None, value: int) -> None:
-        write_text(element, attribute, str(value))
-
-    return Type(parse, read, write, argument={"type": "int"})
 
 
 def rate(grain: int) -> Type:
@@ -68,24 +33,11 @@ BYTES = rate(1)
 KIBS = rate(KIB)
 
 
-def pattern(expression: str, what: str) -> Type:
-    """Return the type of a text that looks as ``expression`` says, which is ``what`` in words."""
-    known = re.compile(expression)
-
-    def parse(value: Any) -> str:
-        text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-        if not known.fullmatch(text):
-            raise SpecError(f"{value!r} is not {what}")
-        return text
-
-    return Type(parse, read_text, write_text)
-
-
 # What a secret is known by to libvirt; it is no secret itself.
 USAGE = replace(LINE, argument={"type": "str", "no_log": False})
 
 HOST = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", "a host's name or address")
-PORT = number(1, 65535, "a port")
+PORT = counted(1, 65535, "a port")
 
 
 def group(rows: Sequence[Field], needed: Sequence[str] = ()) -> Type:
@@ -133,8 +85,8 @@ def group(rows: Sequence[Field], needed: Sequence[str] = ()) -> Type:
 # The read-only memory of a card, from which firmware may boot.
 ROM = group(
     (
-        Field("enabled", ("@enabled",), YES),
-        Field("bar", ("@bar",), ON),
+        Field("enabled", ("@enabled",), YES_NO),
+        Field("bar", ("@bar",), ON_OFF),
         Field("file", ("@file",), PATH),
     )
 )

@@ -1,3 +1,8 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lists of devices share: how one is plugged in and pulled while the guest runs, and which of them are ours."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

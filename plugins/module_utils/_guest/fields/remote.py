@@ -18,9 +18,9 @@ from ... import _xml
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import ALL, QEMU, XEN, Arm, Field
-from ..._types import LINE, PATH, Type, read_text, write_text
+from ..._types import LINE, PATH, YES_NO, Type, pattern, read_text, write_text
 from ..._xml import Element, SubElement
-from .parts import HOST, PORT, USAGE, YES, group, pattern
+from .parts import HOST, PORT, USAGE, group
 
 _SOURCE = tuple(
     f"source/{part}" for part in ("@protocol", "@name", "@query", "@tls", "host", "auth", "config", "initiator", "identity")
@@ -83,7 +83,7 @@ def _form(protocol: str, type_: Type, drivers: frozenset[str] = QEMU) -> Arm:
     return Arm({"@type": "network", "source/@protocol": protocol}, row)
 
 
-_NBD = group((*_HOST_ROWS, Field("export", ("@name",), LINE), Field("tls", ("@tls",), YES)), ("host",))
+_NBD = group((*_HOST_ROWS, Field("export", ("@name",), LINE), Field("tls", ("@tls",), YES_NO)), ("host",))
 _RBD = group(
     (
         Field("name", ("@name",), pattern(r"[^/\s:@]+/[^\s:@]+", "an image with its pool, such as rbd/web1")),
