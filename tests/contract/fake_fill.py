@@ -120,8 +120,9 @@ def _fill_head(root: Element, rng: Random, refuse: Refuse) -> str:
     total = kib(memory) if memory is not None else 0
     if memory is None or not total:
         raise refuse(27, "XML error: Memory size must be specified via <memory> or in the <numa> configuration")
-    # The nodes of a guest say how much it has, whatever else is said.
-    total = sum(_cell_kib(cell) for cell in root.iterfind("cpu/numa/cell")) or total
+    # The nodes of a guest and its modules say how much it has, whatever else is said.
+    nodes = sum(_cell_kib(cell) for cell in root.iterfind("cpu/numa/cell"))
+    total = nodes + sum(kib(size) for size in root.iterfind("devices/memory/target/size")) if nodes else total
     _set_kib(memory, total)
     current = root.find("currentMemory")
     _set_kib(_child(root, "currentMemory"), min(total, kib(current)) if current is not None else total)

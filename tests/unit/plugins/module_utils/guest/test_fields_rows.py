@@ -393,7 +393,7 @@ def test_what_cannot_be_meant_is_refused(words: dict[str, Any], complaint: str) 
         ("", {"cpu": {"features": {"vmx": "require"}}}, "cpu: features are those of a model"),
         ("<cpu mode='host-model'/>", {"cpu": {"features": {"vmx": "require"}}}, ""),
         ("<cpu mode='host-model'/>", {"cpu": {"migratable": False}}, "migratable goes with"),
-        ("<memory unit='GiB'>2</memory>", {"numa": [{"memory": "1GiB"}]}, "its nodes have 1GiB together, but the guest has 2GiB"),
+        ("<memory unit='GiB'>1</memory>", {"numa": [{"memory": "2GiB"}]}, "its nodes have 2GiB together, but the guest has 1GiB"),
         ("<memory unit='GiB'>1</memory>", {"numa": [{"memory": "1GiB"}]}, ""),
         ("<vcpu>2</vcpu>", {"vcpu_pins": {"2": "0"}}, "vcpu_pins: 2 is no virtual CPU of this guest, which has 0 to 1"),
         ("<iothreads>1</iothreads>", {"iothread_pins": {"2": "0"}}, "iothread_pins: 2 is no I/O thread"),
