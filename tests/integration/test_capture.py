@@ -47,8 +47,7 @@ FOREIGN = [
     for name, (driver, capabilities, _words) in KINDS.items()
     if (driver, capabilities) == ("qemu", "") and name != "memory"
 ]
-BRIDGED = """<network><name>cap-bridged</name><forward mode='bridge'/><bridge name='capr0'/>
-<ip address='10.88.0.1' netmask='255.255.255.0'/></network>"""
+BRIDGED = "<network><name>cap-bridged</name><forward mode='bridge'/><bridge name='capr0'/></network>"
 # A controller that a new guest has for disks to be plugged in; to keep it out would be a line for every guest.
 IDLE = '<controller type="scsi" index="0" model="virtio-scsi" />'
 NAT = """<network><name>cap-nat</name><forward mode='nat'/><bridge name='capn0'/>
