@@ -114,6 +114,8 @@ def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: st
         # A whole machine, whose QEMU loads the kernel as a boot loader would, and has a serial port.
         kernel = furnished.exec(["sh", "-c", "ls /boot/vmlinuz-*"]).stdout.split()[0]
         booted = {**booted, "kernel": kernel, "cmdline": booted["cmdline"].replace("hvc0", "ttyS0")}
+        # Without memory that is only lent to it, which no HVM guest boots well with.
+        booted["memory_max"] = booted["memory"]
     options = {
         "name": guest_name,
         "type": kind,
