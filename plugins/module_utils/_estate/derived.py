@@ -37,6 +37,7 @@ _DEFAULTS = (
     ("devices/serial/log", "append", "off"),
     ("devices/console/log", "append", "off"),
     ("devices/channel/source", "mode", "bind"),
+    ("devices/hostdev", "display", "off"),
     ("devices/video/model", "primary", "yes"),
     ("devices/video/model", "heads", "1"),
 )

@@ -237,6 +237,7 @@ DISKS = plugged(
     words={"cdrom": {"type": "str"}, "pool": {"type": "str"}},
 )
 
+
 def secrets_of(disk: Spec) -> Iterator[str]:
     """Yield the secrets that a disk needs, as ``usage/ID``."""
     for form, usage in remote.SECRETS.items():
