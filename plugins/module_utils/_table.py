@@ -717,7 +717,8 @@ def show_spec(table: Table, spec: Mapping[str, Any], brief: bool = False) -> Spe
 
 
 def _brief(keyed: Keyed, item: Mapping[str, Any]) -> Spec:
-    usual = {row.name: row.absent for row in keyed.item.entries if isinstance(row, Field) and not row.follows}
+    rows = [row for row in keyed.item.entries if isinstance(row, Field) and row.said and not row.follows]
+    usual = {row.name: row.absent for row in rows}
     return show_spec(keyed.item, {name: value for name, value in item.items() if value != usual.get(name, UNSET)})
 
 

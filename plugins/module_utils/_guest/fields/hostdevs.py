@@ -92,8 +92,6 @@ def _set_mdev(element: Element, value: str) -> None:
     _xml.write(element, "source/address/@uuid", value)
     if element.get("model") is None:
         element.set("model", "vfio-pci")
-        # As libvirt completes it.
-        element.set("display", "off")
 
 
 SOURCE = Union(
