@@ -275,7 +275,7 @@ class TestAWholeHost:
         self, play: Player, opened: libvirt.virConnect, document: Document
     ) -> None:
         hand(opened, "db1", ">327680<", ">393216<")
-        hand(opened, "web02", "<devices>", "<devices><watchdog model='i6300esb' action='reset'/>")
+        hand(opened, "web02", "<devices>", "<devices><hub type='usb'/>")
         web03 = opened.lookupByName("web03")
         disk = _disks(web03)["web03-data.qcow2"]
         web03.detachDeviceFlags(ET.tostring(disk, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
@@ -287,13 +287,13 @@ class TestAWholeHost:
         found = {(row["name"], row["path"], row["side"]): (row["applied"], row["found"]) for row in told_of["drift"]}
         assert found["db1", "memory", "definition"] == ("320MiB", "384MiB")
         assert ("web03", "disks.data", "live") in found, "the definition has it, the running guest has not"
-        assert len(found) == 2, "the watchdog is no word of the document"
+        assert len(found) == 2, "a hub is no word of the document"
         back = assert_idiom(results, "back")
         assert {row["name"] for row in back["plan"]} == {"db1", "web03"}
         # The maximum is no word of the document.
         assert ">327680</currentMemory>" in definition(opened, "db1")
         assert "web03-data.qcow2" in _disks(web03)
-        assert "i6300esb" in definition(opened, "web02"), "what the document does not speak of stays"
+        assert "<hub type='usb'" in definition(opened, "web02"), "what the document does not speak of stays"
 
     def test_a_restart_goes_one_after_another_where_it_is_asked_for(self, play: Player, document: Document) -> None:
         before = pids(play.host, *WEB)
