@@ -69,41 +69,7 @@ ansible_facts:
         uri: qemu:///system
         driver: qemu
         name: hv1
-        uuid: 4c4c4544-0042-4b10-8057-c4c04f4d3033
-        arch: x86_64
-        cpus: 16
-        memory_bytes: 67430768640
         memory_available_bytes: 51539607552
-        allocated: {vcpus: 24, memory_bytes: 12884901888}
-        cpu: {model: EPYC-Milan, vendor: AMD, sockets: 1, cores: 8, threads: 2, features: [topoext, x2apic]}
-        numa:
-          - {id: 0, memory_bytes: 67430768640, cpus: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]}
-        security: [apparmor, dac]
-        libvirt_version: 9.0.0
-        hypervisor_version: 7.2.22
-        accelerators: {x86_64: [tcg, kvm]}
-        accelerator:
-          verdict: kvm
-          kind: hardware
-          reason: QEMU ran a test guest by KVM in 0.3 s.
-          advice: ''
-          qemu_version: 7.2.22
-          kept: true
-          seconds: 0.7
-        types: {x86_64: [hvm]}
-        machines: {x86_64: [pc, pc-q35-7.2, q35]}
-        firmware: [bios, efi]
-        guests: {running: 12, paused: 0, stopped: 3, saved: 0, crashed: 0}
-        pools:
-          - name: images
-            type: dir
-            path: /var/lib/virtfleet/images
-            active: true
-            autostart: true
-            capacity_bytes: 536870912000
-            available_bytes: 322122547200
-        networks:
-          - {name: lab, active: true, autostart: true, forward: nat, bridge: virbr1}
 """
 
 from ansible_collections.virtfleet.core.plugins.module_utils._host_module import read_host
