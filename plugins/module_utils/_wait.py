@@ -33,18 +33,20 @@ class Awaited:
     console_log: str | None = None
 
 
-# Returns what Xen's guests have written down, as Files.xenstore does.
-Store = Callable[[], str]
+# Returns by guest the addresses that Xen's guests have written down, in the form of Hypervisor.addresses.
+Store = Callable[[], Mapping[str, Sequence[Mapping[str, Any]]]]
 
 
 def store_of(hypervisor: Hypervisor, files: Files) -> Store:
     """Return how to look at what guests write down: where they are Xen's, and this is their host."""
     host = hypervisor.host()
-    return files.xenstore if host.driver == "xen" and not host.remote else _no_store
+    if host.driver != "xen" or host.remote:
+        return _no_store
+    return lambda: told_addresses(files.xenstore())
 
 
-def _no_store() -> str:
-    return ""
+def _no_store() -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    return {}
 
 
 def wait(hypervisor: Hypervisor, guests: Sequence[Awaited], timeout: float, store: Store = _no_store) -> None:
@@ -92,7 +94,7 @@ def addresses(hypervisor: Hypervisor, name: str, store: Store = _no_store) -> li
     sources: tuple[Callable[[], Sequence[Mapping[str, Any]]], ...] = (
         lambda: hypervisor.addresses(name, "lease"),
         lambda: hypervisor.addresses(name, "agent"),
-        lambda: told_addresses(store()).get(name, ()),
+        lambda: store().get(name, ()),
         lambda: hypervisor.addresses(name, "definition"),
     )
     for source in sources:
