@@ -65,7 +65,8 @@ def boot(lab: Host, hypervisor: Libvirt) -> Iterator[Boot]:
             <initrd>{artefact.initrd}</initrd><cmdline>{artefact.cmdline} {words}</cmdline></os>
             <features><acpi/></features><cpu mode='maximum'/><devices>
             <interface type='network'><source network='lab'/><model type='virtio'/></interface>{devices}
-            <serial type='null'/><channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+            <serial type='file'><source path='{lab.folder}/{name}.log'/></serial>
+            <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
             <controller type='usb' model='none'/></devices></domain>"""
         )
         made.append(name)
@@ -76,6 +77,9 @@ def boot(lab: Host, hypervisor: Libvirt) -> Iterator[Boot]:
 
     yield run
     for name in made:
+        # pytest shows it where the test fails: a guest that hangs says why on its console, if anywhere
+        log = lab.folder / f"{name}.log"
+        print(f"== the console of {name}", log.read_text(errors="replace")[-4000:] if log.exists() else "", sep="\n")
         hypervisor.shutdown_guest(name, 0, True)
         hypervisor.undefine_guest(name)
 
@@ -89,6 +93,11 @@ def _until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
 
 def _live(hypervisor: Libvirt, name: str) -> Element:
     return tree(hypervisor.guests([name])[name].live_xml)
+
+
+def _online_vcpus(hypervisor: Libvirt, name: str) -> int:
+    vcpus = hypervisor.agent_command(name, {"execute": "guest-get-vcpus"}, 10)
+    return sum(vcpu["online"] for vcpu in vcpus)
 
 
 def test_a_booted_guest(boot: Boot, place: Place, hypervisor: Libvirt) -> None:
@@ -122,6 +131,8 @@ def test_a_booted_guest(boot: Boot, place: Place, hypervisor: Libvirt) -> None:
     vcpu = _live(hypervisor, name).find("vcpu")
     assert vcpu is not None
     assert vcpu.get("current") is None
+    # The kernel brings it up in its own time; a guest that is saved in the middle of that may never power off again.
+    _until(lambda: _online_vcpus(hypervisor, name) == 2, "the second vcpu inside the guest")
 
     # a nic comes and goes; the one spare port is free again each time
     for number in (1, 2):
