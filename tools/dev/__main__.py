@@ -74,8 +74,9 @@ def _test(shop: stages.Workshop, words: str, *, append: bool) -> int:
 
 
 def _summary(rows: list[results.Row]) -> int:
-    """Print the table of some stages and the closing line, and return the exit code."""
-    print(f"\n{results.table(rows)}\n\n{results.closing_line(rows)}", flush=True)
+    """Print the tables of some stages and of the parts, and the closing line, and return the exit code."""
+    tables = (results.table(rows), results.table_of_parts(rows), results.closing_line(rows))
+    print("\n" + "\n\n".join(filter(None, tables)), flush=True)
     return results.exit_code(rows)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tools.dev import parts
 from tools.dev.stages import Step
 
 # A stage whose folder is not there counts as a failure, so that none is lost in silence.
@@ -21,7 +23,7 @@ FOLDER = "rows"
 
 @dataclass(frozen=True)
 class Row:
-    """How a stage ended: the time it took, and its tests counted."""
+    """How a stage ended: the time it took, its tests counted, and the seconds of each part of the collection."""
 
     name: str
     state: str
@@ -30,6 +32,8 @@ class Row:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    started: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 def counts(steps: Sequence[Step], state: str) -> tuple[int, int, int]:
@@ -88,6 +92,19 @@ def table(rows: Iterable[Row]) -> str:
         first = row.reason.splitlines()[0] if row.reason else ""
         lines.append(f"{line}  {first}".rstrip())
     return "\n".join(lines)
+
+
+def table_of_parts(rows: Sequence[Row]) -> str:
+    """Return what each part of the collection added to the time from the first stage's start to the last one's end."""
+    ran = [row for row in rows if row.parts]
+    if not ran:
+        return ""
+    wall = max(row.started + row.seconds for row in ran) - min(row.started for row in ran)
+    took: defaultdict[str, float] = defaultdict(float)
+    for row in ran:
+        for name, seconds in row.parts.items():
+            took[name] += seconds
+    return parts.table(took, wall)
 
 
 def closing_line(rows: Sequence[Row]) -> str:

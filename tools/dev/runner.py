@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tools.dev import apt
+from tools.dev import apt, parts
 from tools.dev.errors import NeedsRoot, ToolError
 from tools.dev.results import Row, counts, save
 from tools.dev.stages import Skip, Stage, Step, Workshop
@@ -81,7 +81,7 @@ class Runner:
 
     def _stage(self, stage: Stage) -> Row:
         """Run a stage and return its row; a fault in the tools is a failure of the stage, never of the run."""
-        start = time.monotonic()
+        start, started = time.monotonic(), time.time()
         log = self._shop.results / f"{stage.name}.log"
         state, reason = "failed", ""
         steps: list[Step] = []
@@ -100,7 +100,10 @@ class Runner:
                 state, reason = "skipped", str(error)
             except (ToolError, OSError, subprocess.SubprocessError) as error:
                 reason = str(error)
-        row = Row(stage.name, state, time.monotonic() - start, reason, *counts(steps, state))
+        seconds = time.monotonic() - start
+        files = [step.junit for step in steps if step.junit is not None]
+        spent = parts.shares(files, seconds) if state in {"passed", "failed"} else {}
+        row = Row(stage.name, state, seconds, reason, *counts(steps, state), started, spent)
         self._tell(f"{row.name}: {row.state} in {row.seconds:.0f} s" + (f": {row.reason}" if row.reason else ""))
         return row
 

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Say what each part of the collection costs in a run of the tests, beside what it may cost."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the collection: what it may add to a run, and the folders and files of its tests.
+
+    `tests` are beginnings of paths below `tests/`, without suffix.
+    """
+
+    name: str
+    budget_s: int
+    tests: tuple[str, ...] = ()
+
+
+_UTILS = "unit/plugins/module_utils/"
+# A test belongs to the first part that names it. What none names, and what is no test of pytest's, is the spine's.
+PARTS = (
+    Part(
+        "hosts",
+        600,
+        (
+            "integration/test_role_kvm_host",
+            "integration/test_site_",
+            "integration/test_host_bridge",
+            "integration/test_image_bootstrap",
+            "integration/test_accelerator",
+            "integration/test_demo",
+            "lab/test_machine",
+            *(_UTILS + name for name in ("accelerator", "bridge", "kvm_host", "machine", "test_bootstrap", "test_image_bootstrap")),
+        ),
+    ),
+    Part(
+        "estate",
+        600,
+        (
+            "integration/test_capture",
+            "integration/test_estate",
+            "integration/test_guest_matrix",
+            "integration/test_nwfilter",
+            "integration/test_secret",
+            "integration/test_volume",
+            "contract/test_estate_libvirtd",
+            "contract/test_nwfilters",
+            "contract/test_secrets",
+            "unit/plugins/filter",
+            *(_UTILS + name for name in ("estate", "test_nwfilter_plan", "test_render", "test_secret", "test_volume_plan")),
+        ),
+    ),
+    Part(
+        "xen",
+        360,
+        (
+            "integration/test_role_xen_host",
+            "integration/xen",
+            "lab/test_vm",
+            *(_UTILS + name for name in ("xen_host", "xl")),
+        ),
+    ),
+    Part(
+        "reach",
+        360,
+        (
+            "integration/test_connection_",
+            "integration/test_events",
+            "integration/test_fleet",
+            "integration/test_host_info",
+            "integration/test_inventory",
+            "integration/test_ways_into_full",
+            "contract/test_consoles",
+            "unit/extensions",
+            "unit/plugins/connection",
+            "unit/plugins/inventory",
+            "unit/plugins/plugin_utils",
+            *(_UTILS + name for name in ("console", "test_agent_view", "test_png")),
+        ),
+    ),
+    Part(
+        "width",
+        480,
+        (
+            "integration/test_guest_devices",
+            "integration/test_guest_rows",
+            "contract/test_devices",
+            "unit/tools/test_guest_options",
+        ),
+    ),
+)
+SPINE = Part("spine", 600)
+EVERY = (SPINE, *PARTS)
+
+
+def part_of(classname: str) -> str:
+    """Return the part of a test by its class in a JUnit file, such as `tests.integration.test_estate.TestPlan`."""
+    path = "/".join(classname.split(".")[1:])
+    return next((part.name for part in PARTS if path.startswith(part.tests)), SPINE.name)
+
+
+def shares(files: Iterable[Path], seconds: float) -> dict[str, float]:
+    """Return how many of a stage's seconds each part took, by the times of the tests in its JUnit files."""
+    times: defaultdict[str, float] = defaultdict(float)
+    for file in files:
+        try:
+            cases = list(ET.parse(file).getroot().iter("testcase"))
+        except (OSError, ET.ParseError):
+            continue
+        for case in cases:
+            times[part_of(case.get("classname", ""))] += float(case.get("time", 0))
+    total = sum(times.values())
+    return {name: seconds * time / total for name, time in times.items()} if total else {SPINE.name: seconds}
+
+
+def table(took: Mapping[str, float], wall_s: float) -> str:
+    """Return the table of the parts.
+
+    Lanes run side by side, so the seconds of the stages are more than those that pass: each part is told what it adds
+    to these, its share of `wall_s`.
+    """
+    total = sum(took.values())
+    lines = [f"{'part':<15} {'':<8} {'seconds':>8} {'budget':>7}"]
+    for part in EVERY:
+        if part.name in took:
+            spent = took[part.name] * wall_s / total
+            note = "over" if spent > part.budget_s else ""
+            lines.append(f"{part.name:<15} {note:<8} {spent:>8.1f} {part.budget_s:>7}")
+    lines.append(f"{'together':<15} {'':<8} {wall_s:>8.1f} {sum(part.budget_s for part in EVERY):>7}")
+    return "\n".join(lines)
