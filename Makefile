@@ -18,10 +18,10 @@ help: ## say what the targets are
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 test: ## run the tests (STAGES=..., ARGS=...)
-	@tools/run test $(STAGES) --args '$(ARGS)'
+	@tools/run test $(STAGES) --args='$(ARGS)'
 
 test-slow: ## run the tests that take minutes
-	@tools/run test slow --args '$(ARGS)'
+	@tools/run test slow --args='$(ARGS)'
 
 lint: ## read the collection without running it
 	@tools/run test lint

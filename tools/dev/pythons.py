@@ -20,7 +20,7 @@ from tools.dev.errors import ToolError
 # The newest is taken: ansible-core 2.21 runs on these as a controller.
 MAIN_VERSIONS = ("3.14", "3.13", "3.12")
 SECOND_VERSIONS = ("3.11",)
-# Managed hosts may have these too: the sanity tests import the modules with each that is found.
+# Managed hosts may have these too: the sanity tests compile the modules with each that is found.
 HOST_VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 # Places where an interpreter may stand without being on PATH.
@@ -59,6 +59,12 @@ def find(version: str) -> Path | None:
         apt.ensure([venv])
         python = _find(version)
     return python
+
+
+def ends() -> tuple[str, ...]:
+    """Return the oldest and the newest of the versions that a managed host may have and that is on this machine."""
+    found = [version for version in HOST_VERSIONS if find(version) is not None]
+    return tuple(dict.fromkeys((*found[:1], *found[-1:])))
 
 
 def _find(version: str) -> Path | None:

@@ -160,7 +160,9 @@ def build(shop: Workshop) -> list[Step]:
 def sanity_of(name: str, *skipped: str, everywhere: bool = True) -> Callable[[Workshop], list[Step]]:
     """Return the stage of the sanity tests under a pair, without those that the other pair has run on the same code.
 
-    `everywhere`: what is imported and compiled is so on each Python that a host may have; else on the pair's own alone.
+    `everywhere`: what is compiled is so on each Python that a host may have, and what is imported on the oldest and
+    the newest of them, since what one Python adds and a later one removes shows at the ends; else all on the pair's
+    own alone.
     """
 
     def steps(shop: Workshop) -> list[Step]:
@@ -168,13 +170,22 @@ def sanity_of(name: str, *skipped: str, everywhere: bool = True) -> Callable[[Wo
         folder, env = sanity.prepare(shop.root, name, venv)
         # One at a time: what ansible-test makes in its home, another checkout's run may be making too.
         command = ("flock", env["HOME"], str(venv / "bin" / "ansible-test"), "sanity", "--color", "no")
-        words = [word for test in skipped for word in ("--skip-test", test)]
-        if not everywhere:
-            words += ["--python", shop.pair(name).version]
+        without = [word for test in skipped for word in ("--skip-test", test)]
+        runs = {"sanity tests": [*without, "--python", shop.pair(name).version]}
+        if everywhere:
+            runs = {"sanity tests": without}
+            # Words of the caller choose the tests themselves.
+            if not shop.args:
+                runs = {"sanity tests": [*without, "--skip-test", "import"]}
+                runs |= {f"import on {end}": ["--test", "import", "--python", end] for end in pythons.ends()}
         return [
-            # Made first, so that pip's words do not stand between those of the tests.
-            Step("environments of the sanity tests", (*command, "--prime-venvs", *words, *shop.args), folder, env),
-            Step("sanity tests", (*command, *words, *shop.args), folder, env),
+            step
+            for label, words in runs.items()
+            for step in (
+                # Made first, so that pip's words do not stand between those of the tests.
+                Step(f"environments of the {label}", (*command, "--prime-venvs", *words, *shop.args), folder, env),
+                Step(label, (*command, *words, *shop.args), folder, env),
+            )
         ]
 
     return steps

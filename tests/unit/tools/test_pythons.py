@@ -45,6 +45,15 @@ def test_a_python_that_is_not_there_is_none(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("there", "expected"),
+    [({"3.9", "3.11", "3.13"}, ("3.9", "3.13")), ({"3.11"}, ("3.11",)), (set(), ())],
+)
+def test_ends(there: set[str], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pythons, "find", lambda version: Path("/usr/bin/python") if version in there else None)
+    assert pythons.ends() == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
     [
         ({"3.11", "3.12", "3.13"}, {"main": ("3.13", "2.21"), "second": ("3.11", "2.18")}),
         ({"3.12"}, {"main": ("3.12", "2.21")}),
