@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ansible_collections.virtfleet.core.plugins.plugin_utils._hypervisors import Source, Wish
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory import RECORD_VERSION, Answer
 from ansible_collections.virtfleet.core.plugins.plugin_utils._inventory_cache import Kept
@@ -58,23 +60,41 @@ def test_who_did_not_answer_is_asked_again(place: Place, uri: str, tmp_path: Pat
 def test_a_cache_out_of_shape_is_read_anew(place: Place, uri: str) -> None:
     place.list(hypervisors=[uri], **CACHE)
     (path,) = (place.folder / "cache").iterdir()
-    kept = {"at": 1e12, "asked": ["lease", "agent", "definition"], "guests": []}
-    wrong = [{"at": "x"}, {"guests": 1}, {"asked": None}, {"asked": []}, {}]
-    shapes: list[Any] = [{"version": RECORD_VERSION, "hypervisors": {uri: {**kept, **each}}} for each in wrong]
-    shapes += [[], {"version": RECORD_VERSION, "hypervisors": [1]}, {"version": 1, "hypervisors": {}}]
-    for content in map(json.dumps, shapes):
-        entry = json.loads(path.read_text(encoding="utf-8"))
-        if "__payload__" in entry:
-            # Since core 2.19 the text of the value stands in here.
-            path.write_text(json.dumps({**entry, "__payload__": content}), encoding="utf-8")
-        else:
-            path.write_text(content, encoding="utf-8")
-        place.connections()
-        assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["web1"]
-        assert place.connections() == [uri]
+    entry = json.loads(path.read_text(encoding="utf-8"))
+    content = json.dumps({"version": RECORD_VERSION, "hypervisors": [1]})
+    # Since core 2.19 the text of the value stands in a payload.
+    path.write_text(json.dumps({**entry, "__payload__": content}) if "__payload__" in entry else content, encoding="utf-8")
+    place.connections()
+    assert sorted(place.list(hypervisors=[uri], **CACHE).hosts) == ["web1"]
+    assert place.connections() == [uri]
 
 
 HV1, HV2 = Source("test:///1", "hv1"), Source("test:///2", "hv2")
+
+
+KEPT = {"at": 1000.0, "asked": ["lease", "agent", "definition"], "guests": []}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(
+            {"version": RECORD_VERSION, "hypervisors": {HV1.uri: {**KEPT, **wrong}}}
+            for wrong in ({"at": "x"}, {"guests": 1}, {"asked": None}, {"asked": []})
+        ),
+        {"version": RECORD_VERSION, "hypervisors": [1]},
+        {"version": RECORD_VERSION},
+        {"version": RECORD_VERSION - 1, "hypervisors": {HV1.uri: KEPT}},
+        {},
+        [],
+        "text",
+        None,
+    ],
+)
+def test_nothing_is_taken_from_what_is_out_of_shape(entry: Any) -> None:
+    good = {"version": RECORD_VERSION, "hypervisors": {HV1.uri: KEPT}}
+    assert Kept.of(good, 1001.0).fresh(HV1, 60) == Answer([])
+    assert Kept.of(entry, 1001.0).fresh(HV1, 60) is None
 
 
 def test_each_answer_has_its_own_age() -> None:
