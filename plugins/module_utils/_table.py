@@ -86,7 +86,7 @@ class Field:
     name of an earlier option: it waits for a restart together with that one only, and else moves in the running guest.
     ``op``: makes the step for the live half; ``drops``: derived siblings void once this changes.
     ``drivers``: the hypervisors that have the option; ``live_drivers``: those that change it while the object runs.
-    ``voids``: later options of the same table whose present values are gone once this one changes.
+    ``voids``: tells of a change from one value to another which later options of the same table lose what they have.
     ``parts``: the options of a value that is a mapping of several; only those that differ are in a change.
     ``in_port``: tells of a change from one value to another whether it takes a port of a PCI Express board.
     ``said``: a word of the user's; else it is only told apart, or follows from another word. ``follows``: where it is left
@@ -108,7 +108,7 @@ class Field:
     follows: bool = False
     getter: Callable[[Element], Any] | None = None
     setter: Callable[[Element, Any], None] | None = None
-    voids: tuple[str, ...] = ()
+    voids: Callable[[Any, Any], Sequence[str]] = lambda before, after: ()
     parts: tuple[Field, ...] = ()
     in_port: Callable[[Any, Any], bool] = lambda before, after: False
 
@@ -432,7 +432,7 @@ def compare(table: Table, want: Spec, have: Spec, context: Context) -> list[Chan
             change = _compare_value(entry, want[entry.name], present, context)
             if change is not None:
                 changes.append(change)
-                void.update(entry.voids if isinstance(entry, Field) else ())
+                void.update(entry.voids(change.before, change.after) if isinstance(entry, Field) else ())
     return changes
 
 

@@ -132,7 +132,7 @@ ROWS = (
         choice("bios", "efi"),
         getter=_get_firmware,
         setter=_set_firmware,
-        voids=("secure_boot",),
+        voids=lambda before, after: ("secure_boot",),
     ),
     # libvirt takes either an order of kinds or an order of devices, never both.
     Field(

@@ -102,6 +102,7 @@ def device(
     op: Op | None = None,
     drivers: frozenset[str] = ALL,
     in_port: Callable[[Any, Any], bool] = lambda before, after: False,
+    voids: Callable[[Any, Any], Sequence[str]] = lambda before, after: (),
 ) -> Field:
     """Return the row of a device with several words. The first word says what it is; ``none`` of it is no device.
 
@@ -145,6 +146,7 @@ def device(
         setter=write,
         parts=rows,
         in_port=in_port,
+        voids=voids,
     )
 
 

@@ -136,15 +136,21 @@ def _get_video(root: Element) -> Any:
 
 
 def _set_video(root: Element, value: str) -> None:
-    if value == _get_video(root):
-        return
     if value == NONE and _xml.find(root, _GRAPHICS) is None:
         _xml.remove(root, _VIDEO)
+        return
+    if value == _get_video(root) and _xml.find(root, _VIDEO) is not None:
         return
     element = _xml.ensure(root, _VIDEO)
     for path in ("address", "alias", "driver", "model"):
         _xml.remove(element, path)
     _xml.write(element, "model/@type", value)
+
+
+def _voids(before: Any, after: Any) -> tuple[str, ...]:
+    """A guest that gets its first screen gets a card too, also where it was to have none."""
+    first = "type" in after and NONE == (before or {}).get("type", NONE) != after["type"]
+    return ("video",) if first else ()
 
 
 TABLET = "devices/input[@type='tablet']"
@@ -169,6 +175,7 @@ ROWS = (
             Field("port", (f"{_GRAPHICS}/@port",), PORT, getter=_get_port, setter=_set_port),
         ),
         "vnc",
+        voids=_voids,
     ),
     Field(
         "graphics_password",

@@ -536,6 +536,20 @@ def test_other_firmware_is_asked_anew_for_secure_boot(secure: bool) -> None:
     assert compare(GUEST, wanted(firmware="efi", secure_boot=secure), observe(GUEST, root), Context()) == []
 
 
+def test_a_screen_that_comes_brings_no_card_that_was_not_wanted() -> None:
+    house = House()
+    base: dict[str, Any] = {"memory": "512MiB", "graphics": {"type": "none"}, "video": "none"}
+    house.run(**base)
+    screen = {**base, "graphics": {"type": "vnc"}}
+    house.run(**screen)
+    assert house.plan(**screen).actions == ()
+    assert shown(house.fake.guests()["web1"])["video"] == "none"
+    # Another screen, or another place of it, has nothing to do with the card.
+    for other in ({"type": "vnc", "port": 5907}, {"type": "spice"}):
+        (action,) = house.plan(**{**base, "graphics": other}).actions
+        assert [change.path for change in action.changes] == [("graphics",)]
+
+
 def test_xen_plugs_no_tablet() -> None:
     root, context = domain("<devices/>"), Context(driver="xen", state="running")
     (change,) = compare(GUEST, wanted(tablet=True), observe(GUEST, root), context)
