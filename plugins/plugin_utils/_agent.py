@@ -67,7 +67,10 @@ umask 077
 set -C
 for base in /tmp /run /dev/shm; do
   place=$base/$1
-  { true >"$place.out" && true >"$place.err"; } 2>/dev/null && break
+  if true >"$place.out"; then
+    true >"$place.err" && break
+    rm -f "$place.out"
+  fi 2>/dev/null
   place=
 done
 set +C

@@ -114,6 +114,21 @@ def test_output_that_the_agent_cut_is_an_error(tmp_path: Path, monkeypatch: pyte
         agent.run("head -c 2000 /dev/zero")
 
 
+def test_half_a_place_is_given_up_for_the_next(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = os.urandom(8).hex()
+    monkeypatch.setattr(_agent.secrets, "token_hex", lambda _count: mark)
+    taken = Path(f"/tmp/.virtfleet-{mark}.err")
+    taken.write_text("somebody else's")
+    try:
+        assert agent.run(f"ls -A /tmp; echo; ls -A /run /dev/shm | grep {mark}").stdout.decode().endswith(
+            f"\n\n.virtfleet-{mark}.err\n.virtfleet-{mark}.out\n"
+        )
+        assert taken.read_text() == "somebody else's"
+        assert [path for path in leftovers() if mark in path.name] == [taken]
+    finally:
+        taken.unlink()
+
+
 def test_the_time_limit_ends_the_command_and_its_children(agent: Agent, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(CommandTimeout, match=r"did not end within 0.3 s and was stopped; it last said: half way"):
