@@ -22,10 +22,12 @@ sys.path.insert(0, str(COLLECTIONS))
 
 # For the ansible-playbook and ansible-inventory that a test starts, and for Ansible's loader in this process.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
-# A child process finds the collection too, for example a lab program run with `python -m`.
+# A child process finds the collection too, for example a lab program run with `python -m`, and compiles no module twice.
 os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(COLLECTIONS), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    [str(ROOT / "tests/lab/inside/bytecode"), str(COLLECTIONS), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH", "")])]
 )
+os.environ["VIRTFLEET_BYTECODE"] = str(ROOT / "build" / "bytecode")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

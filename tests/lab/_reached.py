@@ -6,10 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ._place import Place
+
+BYTECODE = Path(__file__).with_name("inside") / "bytecode/sitecustomize.py"
+PACKAGES = "usr/lib/python3/dist-packages"
+
+
+def bytecode() -> Mapping[str, str]:
+    """Return the files, by path, with which the system's Python keeps the compiled form of Ansible's modules."""
+    return {
+        f"{PACKAGES}/virtfleet_lab_bytecode.py": BYTECODE.read_text(),
+        f"{PACKAGES}/virtfleet-lab.pth": "import virtfleet_lab_bytecode\n",
+    }
 
 
 class Reached(Place):

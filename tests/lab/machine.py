@@ -30,7 +30,7 @@ from uuid import UUID, uuid4
 from . import _outfit, _roots
 from ._place import SYSTEM_PATH, kinds
 from ._proc import PROC, Process
-from ._reached import Reached
+from ._reached import Reached, bytecode
 from ._run import LabError, Say, need, quiet, run
 
 KEEPER = Path(__file__).parent / "inside" / "machine.py"
@@ -314,6 +314,7 @@ class Machine(Reached):
             "etc/ssh/ssh_host_ed25519_key.pub": ((self.home / "host_key.pub").read_text(), 0o644),
             "root/.ssh/authorized_keys": (key, 0o600),
             f"home/{USER}/.ssh/authorized_keys": (key, 0o600),
+            **{path: (text, 0o644) for path, text in bytecode().items()},
         }
 
     def _end(self) -> list[str]:

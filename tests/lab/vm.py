@@ -26,7 +26,7 @@ from . import _qemu, _roots, _vm_image, _vm_root
 from ._place import SYSTEM_PATH, kinds
 from ._proc import Process
 from ._qemu import Qemu
-from ._reached import Reached
+from ._reached import Reached, bytecode
 from ._run import LabError, Say, need, quiet, tool
 
 IMAGES = tuple(_vm_root.RECIPES)
@@ -168,7 +168,8 @@ class VM(Reached):
         _vm_image.copy_into(self.image, self.home, self._say)
         self._qemu.start(snapshot=_qemu.SNAPSHOT)
         self._qemu.await_boot()
-        self._qemu.tell(AWAKE.format(now=f"{time.time():.3f}", name=self.name))
+        written = "".join(f"cat >/{path} <<'END'\n{text}END\n" for path, text in bytecode().items())
+        self._qemu.tell(AWAKE.format(now=f"{time.time():.3f}", name=self.name) + written)
         inventory = {"hypervisors": {"hosts": {self.name: self.inventory()}}}
         (self.home / "inventory.yml").write_text(json.dumps(inventory, indent=2) + "\n")
 
