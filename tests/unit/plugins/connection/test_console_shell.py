@@ -179,9 +179,9 @@ def test_the_terminal_is_as_it_was(terminal: Terminal) -> None:
 def test_all_that_holds_while_the_kernel_talks(tmp_path: Path) -> None:
     terminal = Terminal(["sh"], tmp_path, noise=0.3)
     try:
-        shell = ConsoleShell(terminal, "web1", poll_interval=0.01, patience=1.0)
+        shell = ConsoleShell(terminal, "web1", poll_interval=0.01, patience=0.4)
         shell.enter(Account(), 60)
-        data = Random(2).randbytes(30_000)
+        data = Random(2).randbytes(10_000)
         (tmp_path / "f").write_bytes(data)
         back = io.BytesIO()
         shell.fetch(str(tmp_path / "f"), back)
