@@ -54,7 +54,26 @@ def counts(steps: Sequence[Step], state: str) -> tuple[int, int, int]:
         skipped += out
     if state == "failed" and failed == 0:
         failed = 1
+    if state == "passed":
+        # What failed has passed since.
+        passed, failed = passed + failed, 0
     return passed, failed, skipped
+
+
+def failures(file: Path) -> dict[str, str]:
+    """Return the tests of a JUnit file that failed, each with the file that it stands in, below the checkout."""
+    try:
+        cases = list(ET.parse(file).getroot().iter("testcase"))
+    except (OSError, ET.ParseError):
+        return {}
+    found = {}
+    for case in cases:
+        if case.find("failure") is not None or case.find("error") is not None:
+            # A class stands behind the module, whose last word begins with test_.
+            words = case.get("classname", "").split(".")
+            module = next((number for number, word in enumerate(words) if word.startswith("test_")), len(words) - 1)
+            found["::".join([*words[module:], case.get("name", "")])] = "/".join(words[: module + 1]) + ".py"
+    return found
 
 
 def _suites(file: Path) -> list[ET.Element]:

@@ -29,6 +29,8 @@ class Step:
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
     junit: Path | None = None
+    # Makes the step that runs some files of tests once more.
+    again: Callable[[list[str]], Step] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Stage:
     kind: str = "test"
     packages: tuple[str, ...] = ()
     limit_s: int = 1800
+    # On real guests; see Runner for what that means for a test that fails.
     lab: bool = False
 
     def system_packages(self, shop: Workshop) -> set[str]:
@@ -200,10 +203,17 @@ def pytest_of(name: str, paths: str, *options: str) -> Callable[[Workshop], list
 
     def steps(shop: Workshop) -> list[Step]:
         venv = venvs.ensure(shop.root, shop.pair(name))
-        junit = shop.results / (f"{paths}-{name}{''.join(options)}".replace("/", "-").replace(" ", "") + ".xml")
-        cache = f"cache_dir=.pytest_cache/{name}"
-        command = [str(venv / "bin" / "python"), "-m", "pytest", *paths.split(), "-q", "-o", cache, f"--junit-xml={junit}"]
-        return [Step("pytest", (*command, *options, *shop.args), shop.root, shop.environment(venv), junit)]
+        stem = f"{paths}-{name}{''.join(options)}".replace("/", "-").replace(" ", "")
+        start = (str(venv / "bin" / "python"), "-m", "pytest")
+
+        def run(label: str, junit: Path, files: list[str]) -> Step:
+            words = (*files, "-q", "-o", f"cache_dir=.pytest_cache/{name}", f"--junit-xml={junit}", *options, *shop.args)
+            return Step(label, (*start, *words), shop.root, shop.environment(venv), junit, again)
+
+        def again(files: list[str]) -> Step:
+            return run("pytest, once more", shop.results / f"{stem}-again.xml", files)
+
+        return [run("pytest", shop.results / f"{stem}.xml", paths.split())]
 
     return steps
 

@@ -110,6 +110,54 @@ def test_pytest_is_counted_by_its_junit_file(shop: Workshop, tmp_path: Path) -> 
     assert results.closing_line([row]) == "3 passed, 2 failed, 2 skipped"
 
 
+CASE = '<testcase classname="tests.contract.test_late.TestBoot" name="test_on[{}.0]"><failure/></testcase>'
+SUITES = '<testsuites><testsuite tests="5" failures="{}" errors="0" skipped="1">{}</testsuite></testsuites>'
+
+
+@pytest.mark.parametrize(
+    ("lab", "many", "second", "state", "counts"),
+    [
+        (True, 1, 0, "passed", (4, 0, 1)),
+        (True, 1, 1, "failed", (3, 1, 1)),
+        # Of code alone, or in numbers: that is no matter of time.
+        (False, 1, 0, "failed", (3, 1, 1)),
+        (True, 4, 0, "failed", (0, 4, 1)),
+    ],
+)
+def test_a_test_of_real_guests_that_fails_is_run_once_more_and_named(
+    shop: Workshop,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    lab: bool,
+    many: int,
+    second: int,
+    state: str,
+    counts: tuple[int, int, int],
+) -> None:
+    file = tmp_path / "tests/contract/test_late.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    junit, seen = tmp_path / "some.xml", tmp_path / "seen"
+    text = SUITES.format(many, "".join(map(CASE.format, range(many))))
+
+    def again(files: list[str]) -> Step:
+        code = f"open({str(seen)!r}, 'w').write({' '.join(files)!r}); print('second'); raise SystemExit({second})"
+        return Step("again", (sys.executable, "-c", code), tmp_path)
+
+    first = f"open({str(junit)!r}, 'w').write({text!r}); print('first'); raise SystemExit(1)"
+    step = Step("tests", (sys.executable, "-c", first), tmp_path, dict(os.environ), junit, again)
+    row = _run(shop, Stage("tests", "one", lambda _shop: [step], kind="lint", lab=lab))["tests"]
+    assert (row.state, (row.passed, row.failed, row.skipped)) == (state, counts)
+    if lab and many == 1:
+        assert seen.read_text() == "tests/contract/test_late.py"
+    else:
+        assert not seen.exists()
+    assert "first" in capsys.readouterr().out
+    if state == "passed":
+        assert row.reason == "the second time only: test_late::TestBoot::test_on[0.0]"
+        assert "the second time only: test_late" in results.table([row])
+
+
 def test_a_pytest_that_breaks_down_counts_as_failed(shop: Workshop, tmp_path: Path) -> None:
     row = _run(shop, _stage("tests", "raise SystemExit(4)", junit=tmp_path / "none.xml"))["tests"]
     assert (row.state, row.failed) == ("failed", 1)
