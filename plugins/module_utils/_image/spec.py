@@ -18,18 +18,34 @@ from .._units import parse_size, round_up, show_size
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
 
-FORMATS = ("qcow2", "raw")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels")
+# What grows, and what volumes are made of.
+GROWING = ("qcow2", "raw")
 DEFAULT_FORMAT = "qcow2"
 DEFAULT_POOL = "default"
 STATES = ("present", "absent")
 
-# Both formats hold whole sectors; qemu-img rounds up to them.
+# All formats hold whole sectors; qemu-img rounds up to them.
 SECTOR = 512
 # Of an image that is made of packages.
 BOOTSTRAP_BYTES = 4 << 30
 
 _DIGITS = {"sha256": 64, "sha512": 128}
-_SUFFIXES = (".qcow2", ".raw", ".img", ".iso")
+# An image's ending → its format, or None where the ending does not tell.
+_ENDINGS = {
+    ".qcow2": "qcow2",
+    ".raw": "raw",
+    ".iso": "raw",
+    ".img": None,
+    ".vmdk": "vmdk",
+    ".vdi": "vdi",
+    ".vhd": "vpc",
+    ".vpc": "vpc",
+    ".vhdx": "vhdx",
+    ".hds": "parallels",
+    ".hdd": "parallels",
+    ".parallels": "parallels",
+}
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
@@ -68,9 +84,9 @@ class ImageSpec:
 def image_file_name(name: str, format: str | None = None) -> str:
     """Return the file that an image of this name has in its pool: ``debian-12`` is ``debian-12.qcow2``.
 
-    A name that already ends like an image's file (.qcow2, .raw, .img, .iso) is that file's name.
+    A name that already ends like an image's file (.qcow2, .raw, .img, .iso, .vmdk, ...) is that file's name.
     """
-    if name.endswith(_SUFFIXES):
+    if name.endswith(tuple(_ENDINGS)):
         return name
     return f"{name}.{format or DEFAULT_FORMAT}"
 
@@ -183,9 +199,7 @@ def _parts(source: str) -> SplitResult:
 
 
 def _format_of(name: str) -> str | None:
-    if name.endswith(".qcow2"):
-        return "qcow2"
-    return "raw" if name.endswith((".raw", ".iso")) else None
+    return next((format for ending, format in _ENDINGS.items() if name.endswith(ending)), None)
 
 
 def _size(value: Any, problems: list[str]) -> int | None:

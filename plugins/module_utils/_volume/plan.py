@@ -20,7 +20,7 @@ from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import image_names
 from .._guest.volumes import delete_step
 from .._image.place import DIRECTORY_POOLS, Users, disk_paths
-from .._image.spec import FORMATS, SECTOR
+from .._image.spec import GROWING, SECTOR
 from .._storage.volume import VolumeWant, volume_xml
 from .._units import show_size
 from .._words import close
@@ -234,7 +234,7 @@ def _source(spec: VolumeSpec, snap: Snapshot, source: str) -> ImageFacts:
             f"volume {spec.key}: source: {source} is only a part of a disk and needs the file {image.others[0]}; join "
             "them by `qemu-img convert` on a host that you trust it on"
         )
-    wanted = FORMATS if spec.format is None else (spec.format,)
+    wanted = GROWING if spec.format is None else (spec.format,)
     if image.format not in wanted:
         raise SpecError(
             f"volume {spec.key}: source: {source} is {image.format}, not {' or '.join(wanted)}, and its bytes are taken as "

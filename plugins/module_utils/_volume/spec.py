@@ -11,7 +11,7 @@ from typing import Any
 
 from .._errors import SpecError
 from .._guest.expand import DEFAULT_POOL
-from .._image.spec import DEFAULT_FORMAT, FORMATS, SECTOR
+from .._image.spec import DEFAULT_FORMAT, GROWING, SECTOR
 from .._network.spec import check_name, choose, take
 from .._types import PATH, SIZE
 from .._units import round_up
@@ -61,7 +61,7 @@ def parse(options: Mapping[str, Any]) -> VolumeSpec:
         name,
         taken("pool", check_name) or DEFAULT_POOL,
         taken("state", lambda value: choose(value, STATES)) or "present",
-        taken("format", lambda value: choose(value, FORMATS)),
+        taken("format", lambda value: choose(value, GROWING)),
         taken("size", _size),
         taken("backing", _backing),
         taken("source", PATH.parse),
