@@ -23,7 +23,7 @@ from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
 from ._facts import Accelerator, ImageFacts, PathFacts
-from ._image.spec import GROWING, is_remote, show_source
+from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
 from ._programs import Programs, RunCommand
@@ -107,9 +107,26 @@ class LocalFiles:
             raise HostError(f"could not look at image {path}: it is a directory")
         return self._images.facts(path)
 
-    def resolve_checksum(self, checksum: str, source: str) -> str:
-        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
-        return _download.resolve_checksum(checksum, source, self._fetch)
+    def resolve_checksum(
+        self, checksum: str, source: str, signature: str | None = None, keys: str | None = None
+    ) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does.
+
+        With ``keys`` (a path, or their text) the file must be signed by one of them: inside, or at ``signature``.
+        """
+        if keys is None:
+            return _download.resolve_checksum(checksum, source, self._fetch)
+        from ._signature import signed_text
+
+        known = keys.encode() if KEY_BLOCK in keys else self.file_content(keys)
+        if known is None:
+            raise NotFound(f"could not read checksum_keys {keys}: there is no such file on this host")
+        detached = None if signature is None else _download.small_file(signature, "signature", self._fetch)
+
+        def check(text: bytes, shown: str) -> bytes:
+            return signed_text(self._programs, text, detached, known, shown)
+
+        return _download.resolve_checksum(checksum, source, self._fetch, check)
 
     def file_checksum(self, path: str, algorithm: str) -> str:
         """Return the checksum of a whole file as ``sha256:HEX``; this reads all of it."""

@@ -329,8 +329,13 @@ class Files(Protocol):
     def image_facts(self, path: str) -> ImageFacts | None:
         """Return what qemu-img and the record say of an image, or None where there is no file."""
 
-    def resolve_checksum(self, checksum: str, source: str) -> str:
-        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
+    def resolve_checksum(
+        self, checksum: str, source: str, signature: str | None = None, keys: str | None = None
+    ) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does.
+
+        With ``keys`` (a path, or their text) the file must be signed by one of them: inside, or at ``signature``.
+        """
 
     def file_checksum(self, path: str, algorithm: str) -> str:
         """Return the checksum of a whole file as ``sha256:HEX``."""

@@ -26,7 +26,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Nothing is downloaded but a checksum file that O(checksum) names. The size of an image that is not there yet is
+      - Nothing is downloaded but a checksum file that O(checksum) names, and its signature. The size of an image that is not there yet is
         shown as V((after apply)).
   diff_mode:
     support: full
@@ -87,6 +87,19 @@ options:
       - Where it is given, only it decides whether the content is the wanted one; O(source) may then move elsewhere. A
         file without a record whose own checksum it is, is taken as it is.
       - Without it, the image counts as up to date as long as O(source) is the same text.
+    type: str
+  checksum_signature:
+    description:
+      - The path or URL of a detached OpenPGP signature of the checksum file, for example
+        V(https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS.sign).
+      - Without it, and with O(checksum_keys), the checksum file has to hold its own signature.
+    type: str
+  checksum_keys:
+    description:
+      - The public keys of which one must have signed the checksum file. The absolute path of a keyring on the host, or the
+        text of a public key block.
+      - A signature that is bad, has expired, or is of another key is an error before anything is fetched or replaced. The
+        host needs the package gpgv.
     type: str
   backing:
     description:
@@ -280,6 +293,14 @@ EXAMPLES = r"""
     name: debian-12
     source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
     checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
+
+- name: The same, signed by a key that is known
+  virtfleet.core.image:
+    name: ubuntu-24.04
+    source: https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img
+    checksum: sha256:https://cloud-images.ubuntu.com/noble/current/SHA256SUMS
+    checksum_signature: https://cloud-images.ubuntu.com/noble/current/SHA256SUMS.gpg
+    checksum_keys: /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
 
 - name: An overlay on it, larger than the base
   virtfleet.core.image:

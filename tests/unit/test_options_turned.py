@@ -939,6 +939,7 @@ BOOTSTRAP: dict[str, Turn] = {
 
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
+_SIGNATURES = "tests/unit/plugins/module_utils/test_signature.py::"
 _KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
 _XEN_HOST = "tests/unit/plugins/module_utils/xen_host/"
 _BRIDGES = "tests/unit/plugins/module_utils/bridge/test_"
@@ -961,6 +962,8 @@ ELSEWHERE: dict[str, str] = {
     "image.size": _IMAGES + "test_blank",
     "image.source": _IMAGES + "test_import_from_a_file",
     "image.checksum": _IMAGES + "test_import_from_a_file",
+    "image.checksum_signature": _SIGNATURES + "test_a_good_signature",
+    "image.checksum_keys": _SIGNATURES + "test_a_good_signature",
     "image.backing": _IMAGES + "test_overlay",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{

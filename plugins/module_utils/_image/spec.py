@@ -46,6 +46,7 @@ _ENDINGS = {
     ".hdd": "parallels",
     ".parallels": "parallels",
 }
+KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
@@ -64,6 +65,8 @@ class ImageSpec:
     size_bytes: int | None = None
     source: str | None = None
     checksum: str | None = None
+    checksum_signature: str | None = None
+    checksum_keys: str | None = None
     backing: str | None = None
     bootstrap: Bootstrap | None = None
     state: str = "present"
@@ -117,6 +120,7 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         problems += _source_problems(source)
     if checksum is not None:
         problems += _checksum_problems(checksum, source)
+    problems += _signature_problems(checksum, given.get("checksum_signature"), given.get("checksum_keys"))
     if backing is not None:
         problems += _backing_problems(backing, source, given.get("format"))
     bootstrap = None
@@ -146,6 +150,8 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         size_bytes=size,
         source=source,
         checksum=checksum,
+        checksum_signature=given.get("checksum_signature"),
+        checksum_keys=given.get("checksum_keys"),
         backing=backing,
         bootstrap=bootstrap,
         state=given.get("state", "present"),
@@ -250,6 +256,20 @@ def _checksum_problems(checksum: str, source: str | None) -> list[str]:
     except SpecError as error:
         return list(error.problems)
     return []
+
+
+def _signature_problems(checksum: str | None, signature: str | None, keys: str | None) -> list[str]:
+    problems = []
+    if signature is not None:
+        problems += [problem.replace("source", "checksum_signature") for problem in _source_problems(signature)]
+        if keys is None:
+            problems.append("checksum_signature: it says nothing without checksum_keys, the keys that are trusted")
+    if keys is not None:
+        if not keys.startswith("/") and KEY_BLOCK not in keys:
+            problems.append("checksum_keys: it is neither the absolute path of a keyring nor the text of a public key block")
+        if checksum is None or "/" not in checksum:
+            problems.append("checksum_keys: they are for a checksum file, and checksum names none")
+    return problems
 
 
 def _backing_problems(backing: str, source: str | None, format: str | None) -> list[str]:
