@@ -97,7 +97,7 @@ def _leaving(estate: EstateSpec) -> bool:
 def _future(estate: EstateSpec, pools: Mapping[str, PoolFacts]) -> Mapping[str, PoolFacts]:
     """Return the pools that there are, and those that the document makes, by the directory that they will have."""
     made = {
-        spec.name: PoolFacts(spec.name, "", "dir", str(spec.values["path"]), "<pool/>", False, False)
+        spec.name: PoolFacts(spec.name, "", spec.values.get("type", "dir"), str(spec.values["path"]), "<pool/>", False, False)
         for spec in estate.pools
         if spec.name not in pools and spec.state != "absent" and "path" in spec.values
     }
