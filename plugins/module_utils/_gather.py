@@ -116,7 +116,7 @@ def _volumes(
     for spec in estate.images:
         if spec.pool is not None and spec.pool in future:
             images.setdefault(spec.pool, set()).add(spec.file_name)
-    listed = {spec.pool for spec in estate.volumes}
+    listed = {spec.pool for spec in estate.volumes} | {spec.clone[0] for spec in estate.volumes if spec.clone is not None}
     found = {}
     for name in sorted(pools):
         if not pools[name].active:

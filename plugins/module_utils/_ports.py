@@ -269,6 +269,12 @@ class Hypervisor(Protocol):
     def create_volume(self, pool: str, xml: str) -> None:
         """Make a volume; succeed without a change when it exists."""
 
+    def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
+        """Make a volume with the content of another one, whole and on its own; succeed without a change when it exists."""
+
+    def wipe_volume(self, pool: str, name: str) -> None:
+        """Write zeros over all that a volume holds; it is no image any more then."""
+
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
         """Grow a volume that no running guest holds."""
 

@@ -173,6 +173,22 @@ class FakeStorage(FakeBase):
         record.known.add(name)
 
     @mutating
+    def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
+        name, origin = read.name_in(xml), self._image(source_pool, source)
+        record = self._active(pool, "clone a volume to")
+        folder, root = self.folders[record.path], parse(xml, "clone", "volume")
+        kind = root.find("target/format")
+        capacity = max(origin.capacity, read.size_of(root.find("capacity"), "bytes"))
+        form = (kind.get("type") if kind is not None else None) or "raw"
+        folder.setdefault(name, File(name, form, capacity, origin.allocation, data=origin.data))
+        record.known.add(name)
+
+    @mutating
+    def wipe_volume(self, pool: str, name: str) -> None:
+        image = self._image(pool, name)
+        image.data, image.format, image.backing, image.backing_format = b"", "raw", None, None
+
+    @mutating
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
         image = self._image(pool, name)
         if size_bytes < max(image.capacity, image.allocation):

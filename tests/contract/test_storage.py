@@ -192,6 +192,25 @@ def test_holes_of_a_file_stay_holes(place: Place, hypervisor: Hypervisor, active
     assert place.content(active, "copy", found.path) == place.content_of(source)
 
 
+def test_clone_and_wipe(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    data = bytes(range(1, 256)) * 4112 + bytes(16)
+    hypervisor.create_volume(active, volume("seed", len(data), kind="raw"))
+    hypervisor.upload_volume(active, "seed", data)
+    for _again in range(2):
+        hypervisor.clone_volume(active, volume("same", 0, kind="raw"), active, "seed")
+    hypervisor.clone_volume(active, volume("other", 0), active, "seed")
+    found = hypervisor.volumes(active)
+    assert place.content(active, "same", found["same"].path) == data
+    assert (found["other"].format, found["other"].capacity_bytes, found["other"].backing) == ("qcow2", len(data), None)
+    with pytest.raises(NotFound, match=f"{active}/none"):
+        hypervisor.clone_volume(active, volume("third", 0), active, "none")
+    hypervisor.wipe_volume(active, "same")
+    assert not place.content(active, "same", found["same"].path).strip(b"\0")
+    hypervisor.wipe_volume(active, "other")
+    hypervisor.refresh_pool(active)
+    assert hypervisor.volumes(active)["other"].format == "raw", "it is no image any more"
+
+
 def test_what_is_not_there(hypervisor: Hypervisor, active: str) -> None:
     for method, arguments in (
         ("volumes", ()),

@@ -36,7 +36,7 @@ def say_pool(facts: PoolFacts, snap: Snapshot) -> Said:
         return Said(None, (_because(whole, why),))
     kind = KINDS[facts.type]
     shown = show_spec(POOL, observe(POOL, root))
-    entry = {"name": facts.name, **({} if facts.type == "dir" else {"type": facts.type})}
+    entry: dict[str, Any] = {"name": facts.name, **({} if facts.type == "dir" else {"type": facts.type})}
     entry.update({option: shown[option] for option in (*kind.needs, *kind.takes) if option in shown})
     lost = missing(facts.type, entry)
     if lost:

@@ -14,9 +14,9 @@ import re
 from typing import Any
 
 from .. import _xml
-from .._change import Step
+from .._change import UNSET, Step
 from .._errors import SpecError
-from .._table import LIVE, RECREATE, UNSET, Context, Field, Table
+from .._table import LIVE, RECREATE, Context, Field, Table
 from .._types import LINE, PATH, Type, pattern, read_text, write_text
 from .._xml import Element, SubElement
 

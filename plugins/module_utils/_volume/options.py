@@ -22,6 +22,8 @@ VOLUME_OPTIONS: dict[str, Any] = {
     "size": {"type": "str"},
     "backing": {"type": "str"},
     "source": {"type": "str"},
+    "clone": {"type": "str"},
+    "wipe": {"type": "bool", "default": False},
 }
 # What one run is allowed to do; no word about the volume itself.
 RUN_OPTIONS: dict[str, Any] = {"confirm_data_loss": {"type": "list", "elements": "str", "default": []}}
