@@ -151,7 +151,12 @@ def resolve_checksum(
 def small_file(place: str, what: str, fetch: Fetch) -> bytes:
     """Return what is at a place, which may have 4 MiB at most."""
     with opened(place, fetch) as file:
-        content: bytes = file.stream.read(_MAX_CHECKSUM_FILE + 1)
+        content = b""
+        while len(content) <= _MAX_CHECKSUM_FILE:
+            piece: bytes = file.stream.read(_MAX_CHECKSUM_FILE + 1 - len(content))
+            if not piece:
+                break
+            content += piece
     if len(content) > _MAX_CHECKSUM_FILE:
         raise HostError(f"{what} {show_source(place)} is larger than 4 MiB; is it the image itself?")
     return content

@@ -713,7 +713,7 @@ VOLUMES: dict[str, Turn] = {
     "size": volume({"size": "6GiB"}),
     "backing": volume({"backing": "debian-12"}),
     "source": Turn({"name": "a", "size": "8GiB"}, {"name": "a", "size": "8GiB", "source": "/data/old.qcow2"}, look=asked),
-    "clone": volume({"clone": "debian-12.qcow2"}),
+    "clone": volume({"clone": "debian-12.qcow2"}, look=asked),
     "wipe": volume(
         {"wipe": True}, {"state": "absent", "confirm_data_loss": ["data.qcow2"]}, before=(("volume", VOLUME),), look=asked
     ),
