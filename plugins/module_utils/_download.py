@@ -131,17 +131,35 @@ def file_checksum(path: str, algorithm: str) -> str:
         raise HostError(f"could not read {path} for its checksum: {error.strerror}") from error
 
 
-def resolve_checksum(checksum: str, source: str, fetch: Fetch) -> str:
-    """Return a checksum as ``sha256:HEX``, from the checksum file that it names where it names one."""
+def resolve_checksum(
+    checksum: str, source: str, fetch: Fetch, check: Callable[[bytes, str], bytes] | None = None
+) -> str:
+    """Return a checksum as ``sha256:HEX``, from the checksum file that it names where it names one.
+
+    ``check`` takes the file's content and what to call it, and returns what of it is to be trusted.
+    """
     algorithm, value, place = split_checksum(checksum)
     if place is None:
         return f"{algorithm}:{value}"
-    with opened(place, fetch) as file:
-        text = file.stream.read(_MAX_CHECKSUM_FILE + 1)
-    if len(text) > _MAX_CHECKSUM_FILE:
-        raise HostError(f"checksum file {show_source(place)} is larger than 4 MiB; is it the image itself?")
+    text = small_file(place, "checksum file", fetch)
+    if check is not None:
+        text = check(text, f"checksum file {show_source(place)}")
     name = Path(unquote(urlsplit(source).path)).name if is_remote(source) else (local_path(source) or Path()).name
     return f"{algorithm}:{find_checksum(text.decode('utf-8', 'replace'), algorithm, name, show_source(place))}"
+
+
+def small_file(place: str, what: str, fetch: Fetch) -> bytes:
+    """Return what is at a place, which may have 4 MiB at most."""
+    with opened(place, fetch) as file:
+        content = b""
+        while len(content) <= _MAX_CHECKSUM_FILE:
+            piece: bytes = file.stream.read(_MAX_CHECKSUM_FILE + 1 - len(content))
+            if not piece:
+                break
+            content += piece
+    if len(content) > _MAX_CHECKSUM_FILE:
+        raise HostError(f"{what} {show_source(place)} is larger than 4 MiB; is it the image itself?")
+    return content
 
 
 def find_checksum(text: str, algorithm: str, name: str, place: str) -> str:

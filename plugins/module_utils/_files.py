@@ -23,12 +23,13 @@ from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
 from ._facts import Accelerator, ImageFacts, PathFacts
-from ._image.spec import is_remote, show_source
+from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
 from ._programs import Programs, RunCommand
 from ._qemu_img import QemuImg, check_size
 from ._units import show_size
+from ._unpack import UNPACKED, unpack
 
 if TYPE_CHECKING:
     from ._bootstrap.build import Builder
@@ -106,9 +107,26 @@ class LocalFiles:
             raise HostError(f"could not look at image {path}: it is a directory")
         return self._images.facts(path)
 
-    def resolve_checksum(self, checksum: str, source: str) -> str:
-        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
-        return _download.resolve_checksum(checksum, source, self._fetch)
+    def resolve_checksum(
+        self, checksum: str, source: str, signature: str | None = None, keys: str | None = None
+    ) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does.
+
+        With ``keys`` (a path, or their text) the file must be signed by one of them: inside, or at ``signature``.
+        """
+        if keys is None:
+            return _download.resolve_checksum(checksum, source, self._fetch)
+        from ._signature import signed_text
+
+        known = keys.encode() if KEY_BLOCK in keys else self.file_content(keys)
+        if known is None:
+            raise NotFound(f"could not read checksum_keys {keys}: there is no such file on this host")
+        detached = None if signature is None else _download.small_file(signature, "signature", self._fetch)
+
+        def check(text: bytes, shown: str) -> bytes:
+            return signed_text(self._programs, text, detached, known, shown)
+
+        return _download.resolve_checksum(checksum, source, self._fetch, check)
 
     def file_checksum(self, path: str, algorithm: str) -> str:
         """Return the checksum of a whole file as ``sha256:HEX``; this reads all of it."""
@@ -302,25 +320,27 @@ class LocalFiles:
                     f"could not import {shown}: its checksum is {found}, and {wanted} was asked for; nothing was "
                     "replaced. Check the checksum, or whether the source was changed"
                 )
-        fetched_format, virtual_bytes = self._images.whole_disk(part, shown, content_type)
+        unpack(self._programs, part, shown, progress.say)
+        disk = self._images.whole_disk(part, shown, content_type)
         if size_bytes is not None:
-            check_size(path, virtual_bytes, size_bytes)
-        if fetched_format != "raw":
-            self._images.check(part, fetched_format, shown)
+            check_size(path, disk.virtual_bytes, size_bytes)
+        if disk.format != "raw":
+            self._images.check(part, disk.format, shown)
+        larger = size_bytes if size_bytes is not None and size_bytes > disk.virtual_bytes else None
         result = part
-        if fetched_format != format:
-            progress.say(f"converting from {fetched_format} to {format}")
+        if disk.format != format or not disk.plain or (larger is not None and format not in GROWING):
+            progress.say(f"converting from {disk.format} to {format}")
             result = path + _CONVERTED
             _new_file(result)
-            self._images.convert(part, fetched_format, result, format)
-            converted_bytes = int(self._images.info(result)["virtual-size"])
-            if converted_bytes != virtual_bytes:
-                raise HostError(
-                    f"could not import {shown}: converted to {format} it holds {show_size(converted_bytes)} in place "
-                    f"of {show_size(virtual_bytes)}"
-                )
-        if size_bytes is not None and virtual_bytes < size_bytes:
-            self._images.grow(result, format, size_bytes)
+            self._images.convert(part, disk.format, result, format, larger)
+        elif larger is not None:
+            self._images.grow(result, format, larger)
+        converted_bytes = int(self._images.info(result, format)["virtual-size"])
+        if converted_bytes != (larger or disk.virtual_bytes):
+            raise HostError(
+                f"could not import {shown}: converted to {format} it holds {show_size(converted_bytes)} in place "
+                f"of {show_size(larger or disk.virtual_bytes)}"
+            )
         write_record(result, path, {"source": shown, **hashes, **record})
         _put_in_place(result, path)
 
@@ -373,7 +393,7 @@ class LocalFiles:
 
 
 def _clear_parts(path: str) -> None:
-    for left in (path + PART, path + _CONVERTED):
+    for left in (path + PART, path + _CONVERTED, path + UNPACKED):
         # Unlinked, not emptied: a qemu-img that outlived its killed parent may still be writing to it.
         Path(left).unlink(missing_ok=True)
 

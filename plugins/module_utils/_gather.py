@@ -97,7 +97,7 @@ def _leaving(estate: EstateSpec) -> bool:
 def _future(estate: EstateSpec, pools: Mapping[str, PoolFacts]) -> Mapping[str, PoolFacts]:
     """Return the pools that there are, and those that the document makes, by the directory that they will have."""
     made = {
-        spec.name: PoolFacts(spec.name, "", "dir", str(spec.values["path"]), "<pool/>", False, False)
+        spec.name: PoolFacts(spec.name, "", spec.values.get("type", "dir"), str(spec.values["path"]), "<pool/>", False, False)
         for spec in estate.pools
         if spec.name not in pools and spec.state != "absent" and "path" in spec.values
     }
@@ -116,7 +116,7 @@ def _volumes(
     for spec in estate.images:
         if spec.pool is not None and spec.pool in future:
             images.setdefault(spec.pool, set()).add(spec.file_name)
-    listed = {spec.pool for spec in estate.volumes}
+    listed = {spec.pool for spec in estate.volumes} | {spec.clone[0] for spec in estate.volumes if spec.clone is not None}
     found = {}
     for name in sorted(pools):
         if not pools[name].active:

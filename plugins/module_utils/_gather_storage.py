@@ -20,7 +20,7 @@ from ._image.place import DIRECTORY_POOLS, find_place
 from ._image.spec import ImageSpec
 from ._ports import Files, Hypervisor
 from ._secret.plan import reads_value
-from ._volume.gather import with_files
+from ._volume.gather import origin_of, with_files
 from ._volume.gather import with_users as with_users_of
 from ._volume.plan import differences, half_made, path_of
 from ._volume.plan import present as present_volume
@@ -65,6 +65,8 @@ def with_volumes(
             there = with_files(files, spec, there)
         if pool.active and present_volume(spec, there, pool) is not None and _touches(spec, there):
             there = with_users_of(hypervisor, files, there, path_of(spec, pool))
+        elif (origin := origin_of(spec, there)) is not None:
+            there = with_users_of(hypervisor, files, there, origin.path)
         snap = replace(there, pools=snap.pools)
     return snap
 

@@ -144,6 +144,12 @@ _SAYINGS = (
         "two pools cannot have one folder: use the one that is there, or give this one another `path`",
     ),
     Saying(
+        r"missing backend for pool type \d+ \((?P<type>[a-z-]+)\)",
+        Unsupported,
+        "this libvirt has no driver for pools of type {type}: install the package libvirt-daemon-driver-storage-{type} and "
+        "restart the daemon (libvirtd; where the daemons are split, virtstoraged)",
+    ),
+    Saying(
         r"storage pool '?(?P<pool>[^' ]+)'? is not active",
         Conflict,
         "start the pool {pool} first",

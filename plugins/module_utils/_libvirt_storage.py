@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -92,19 +92,29 @@ class Storage(Base):
         self._call("set the autostart of", "pool", name, self._pool(name).setAutostart, int(autostart))
 
     def create_volume(self, pool: str, xml: str) -> None:
-        handle = self._pool(pool)
+        self._make(pool, xml, "create", self._pool(pool).createXML)
+
+    def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
+        handle, origin = self._pool(pool), self._volume(source_pool, source)
+        self._make(pool, xml, "clone", lambda text, flags: handle.createXMLFrom(text, origin, flags))
+
+    def _make(self, pool: str, xml: str, doing: str, make: Callable[[str, int], Any]) -> None:
         name = read.name_in(xml)
 
         def already(error: Any) -> bool:
             if code_of(error) == errors.VOLUME_EXISTS:
                 return True
-            if "already exists" not in str(error):
+            # The second is how a clone says it (libvirt 9.0).
+            if "already exists" not in str(error) and "already in use" not in str(error):
                 return False
             # A file that another program put there, which the pool has not seen yet.
             self.refresh_pool(pool)
             return self._volume(pool, name, missing_is_fine=True) is not None
 
-        self._call("create", "volume", f"{pool}/{name}", handle.createXML, xml, 0, already=already)
+        self._call(doing, "volume", f"{pool}/{name}", make, xml, 0, already=already)
+
+    def wipe_volume(self, pool: str, name: str) -> None:
+        self._call("wipe", "volume", f"{pool}/{name}", self._volume(pool, name).wipe, 0)
 
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
         self._call("resize", "volume", f"{pool}/{name}", self._volume(pool, name).resize, size_bytes, 0)

@@ -269,6 +269,12 @@ class Hypervisor(Protocol):
     def create_volume(self, pool: str, xml: str) -> None:
         """Make a volume; succeed without a change when it exists."""
 
+    def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
+        """Make a volume with the content of another one, whole and on its own; succeed without a change when it exists."""
+
+    def wipe_volume(self, pool: str, name: str) -> None:
+        """Write zeros over all that a volume holds; it is no image any more then."""
+
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
         """Grow a volume that no running guest holds."""
 
@@ -329,8 +335,13 @@ class Files(Protocol):
     def image_facts(self, path: str) -> ImageFacts | None:
         """Return what qemu-img and the record say of an image, or None where there is no file."""
 
-    def resolve_checksum(self, checksum: str, source: str) -> str:
-        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does."""
+    def resolve_checksum(
+        self, checksum: str, source: str, signature: str | None = None, keys: str | None = None
+    ) -> str:
+        """Return ``sha256:HEX`` or ``sha512:HEX``, read from the checksum file that ``checksum`` names, if it does.
+
+        With ``keys`` (a path, or their text) the file must be signed by one of them: inside, or at ``signature``.
+        """
 
     def file_checksum(self, path: str, algorithm: str) -> str:
         """Return the checksum of a whole file as ``sha256:HEX``."""

@@ -21,6 +21,7 @@ _PACKAGES = {
     "mkfs.vfat": "dosfstools",
     **dict.fromkeys(("mmd", "mcopy"), "mtools"),
     **dict.fromkeys(("unshare", "setpriv", "mkswap"), "util-linux"),
+    "gpgv": "gpgv",
     "apt-get": "apt",
     "dpkg-deb": "dpkg",
 }

@@ -5,30 +5,48 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ._errors import Conflict, HostError
 from ._facts import ImageFacts
+from ._image.spec import GROWING
 from ._image_record import read_record
 from ._programs import Programs
 from ._units import show_size
 
 # What may be imported: one file that holds a whole disk.
-_WHOLE_DISKS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc", "qed")
+_WHOLE_DISKS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc", "parallels", "qed")
 # qemu-img check's exit code for an image with errors (3 is leaked clusters only, 63 a format without a check).
 _CORRUPT = 2
 
-# A packed file or a web page, which qemu-img would take for a raw disk.
+# What qemu-img would take for a raw disk; what the collection unpacks is not met here any more (``_unpack``).
 _PACKED = {
-    b"\x1f\x8b": "gzip",
-    b"\xfd7zXZ\x00": "xz",
-    b"BZh": "bzip2",
-    b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
     b"7z\xbc\xaf\x27\x1c": "7z",
 }
+
+# A VMDK's text, which names the files that hold the disk (VMware, Virtual Disk Format 1.1). QEMU opens these at once.
+_DESCRIPTOR = re.compile(rb"\A(?:#[^\n]*\n|[ \r\n])*version\s*=")
+_EXTENT = re.compile(rb'^(?:RW|RDONLY|NOACCESS) \d+ \w+ "([^"\n]+)"', re.MULTILINE)
+
+# A VHD's footer (Virtual Hard Disk Image Format Specification, 1.0): a cookie, and at 60 its type. A fixed disk has it at
+# its end only, where qemu-img does not look and takes the file for a raw one.
+_VHD_FOOTER, _VHD, _VHD_TYPE_AT = 512, b"conectix", 60
+_VHD_FIXED, _VHD_DIFFERENCING = 2, 4
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a fetched file holds. ``plain``: the file can be an image of its format just as it is."""
+
+    format: str
+    virtual_bytes: int
+    plain: bool = True
 
 
 class QemuImg:
@@ -37,9 +55,10 @@ class QemuImg:
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
 
-    def info(self, path: str) -> Mapping[str, Any]:
+    def info(self, path: str, format: str | None = None) -> Mapping[str, Any]:
         """Return ``qemu-img info`` of an image, also of one that a running guest holds."""
-        output = self._run(f"look at image {path}", "info", "--output=json", "-U", path)
+        known = [] if format is None else ["-f", format]
+        output = self._run(f"look at image {path}", "info", "--output=json", "-U", *known, path)
         content = json.loads(output)
         if not isinstance(content, dict):
             raise HostError(f"could not look at image {path}: qemu-img printed no object")
@@ -60,7 +79,7 @@ class QemuImg:
         )
 
     def create(self, path: str, format: str, size_bytes: int) -> None:
-        self._run(f"create image {path}", "create", "-q", "-f", format, path, str(size_bytes))
+        self._run(f"create image {path}", "create", "-q", "-f", format, *_exact(format), path, str(size_bytes))
 
     def create_overlay(self, path: str, backing: str, backing_format: str, size_bytes: int | None) -> None:
         size = [] if size_bytes is None else [str(size_bytes)]
@@ -72,11 +91,18 @@ class QemuImg:
     def grow(self, path: str, format: str, size_bytes: int) -> None:
         self._run(f"grow image {path}", "resize", "-q", "-f", format, path, str(size_bytes))
 
-    def convert(self, source: str, source_format: str, path: str, format: str) -> None:
-        self._run(
-            f"convert image {source} from {source_format} to {format}",
-            *("convert", "-q", "-f", source_format, "-O", format, source, path),
-        )
+    def convert(self, source: str, source_format: str, path: str, format: str, size_bytes: int | None = None) -> None:
+        """Convert an image; with ``size_bytes``, at least its own, to a larger disk, whose rest is zeros."""
+        says = f"convert image {source} from {source_format} to {format}"
+        if size_bytes is None:
+            self._run(says, "convert", "-q", "-f", source_format, "-O", format, *_exact(format), source, path)
+        elif format in GROWING:
+            self.convert(source, source_format, path, format)
+            self.grow(path, format, size_bytes)
+        else:
+            # qemu-img resizes no image of these formats, but fills one that is larger.
+            self.create(path, format, size_bytes)
+            self._run(says, "convert", "-q", "-n", "--target-is-zero", "-f", source_format, "-O", format, source, path)
 
     def check(self, path: str, format: str, shown: str) -> None:
         """Raise HostError when an image is damaged."""
@@ -86,24 +112,30 @@ class QemuImg:
         if code == _CORRUPT:
             raise HostError(f"could not import {shown}: the image is damaged ({complaint}); fetch it anew")
 
-    def whole_disk(self, path: str, shown: str, content_type: str) -> tuple[str, int]:
-        """Return format and virtual size of a fetched file; refuse what is not one whole disk.
+    def whole_disk(self, path: str, shown: str, content_type: str) -> Disk:
+        """Return what a fetched file holds; refuse what is not one whole disk.
 
         An image that names another file (a backing file, a data file, an extent) would have QEMU read that file of
         this host for the guest.
         """
-        with Path(path).open("rb") as file:
-            begin = file.read(512)
+        begin, end = _ends(path)
         if not begin:
             raise HostError(f"could not import {shown}: it is empty")
+        if _DESCRIPTOR.match(begin):
+            extent = _EXTENT.search(begin)
+            raise _only_a_part(shown, extent.group(1).decode("utf-8", "replace") if extent else "with its data")
+        if _VHD_DIFFERENCING in (_vhd_type(begin), _vhd_type(end)):
+            raise HostError(
+                f"could not import {shown}: it is a differencing disk, which holds only what differs from its parent; "
+                "merge the two where they come from"
+            )
         info = self.info(path)
-        format = str(info["format"])
+        format = plainly = str(info["format"])
+        if format == "raw" and end.startswith(_VHD) and _vhd_type(end) == _VHD_FIXED:
+            format = "vpc"
+            info = self.info(path, format)
         if format == "raw":
-            for magic, program in _PACKED.items():
-                if begin.startswith(magic):
-                    raise HostError(f"could not import {shown}: it is packed by {program}; unpack it first")
-            if content_type == "text/html" or begin.lstrip()[:14].lower() in (b"<!doctype html", b"<html>"):
-                raise HostError(f"could not import {shown}: it is a web page, not an image; check the URL")
+            _refuse_no_disk(begin, shown, content_type)
         if format not in _WHOLE_DISKS:
             raise HostError(
                 f"could not import {shown}: images of format {format} are not imported "
@@ -111,11 +143,8 @@ class QemuImg:
             )
         others = _other_files(path, info)
         if others:
-            raise HostError(
-                f"could not import {shown}: it is only a part of a disk and needs the file {others[0]}; join it "
-                "with its other files by `qemu-img convert` on a host that you trust it on"
-            )
-        return format, int(info["virtual-size"])
+            raise _only_a_part(shown, others[0])
+        return Disk(format, int(info["virtual-size"]), format == plainly and not _packed_inside(info))
 
     def _run(self, says: str, *argv: str) -> str:
         code, output, complaint = self._programs.attempt(says, ["qemu-img", *argv])
@@ -124,6 +153,44 @@ class QemuImg:
         if "lock" in complaint and "Failed to get" in complaint:
             raise Conflict(f"could not {says}: a running guest or another program holds the image ({complaint})")
         raise HostError(f"could not {says}: {complaint}")
+
+
+def _exact(format: str) -> tuple[str, ...]:
+    """Return the words by which a VHD holds just the bytes it was asked for, and not whole cylinders."""
+    return ("-o", "force_size=on") if format == "vpc" else ()
+
+
+def _ends(path: str) -> tuple[bytes, bytes]:
+    """Return the first 4 KiB of a file, and the last bytes of which a VHD's footer is made."""
+    with Path(path).open("rb") as file:
+        begin = file.read(4096)
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _VHD_FOOTER))
+        return begin, file.read(_VHD_FOOTER)
+
+
+def _vhd_type(footer: bytes) -> int:
+    return int.from_bytes(footer[_VHD_TYPE_AT : _VHD_TYPE_AT + 4], "big") if footer.startswith(_VHD) else 0
+
+
+def _refuse_no_disk(begin: bytes, shown: str, content_type: str) -> None:
+    for magic, program in _PACKED.items():
+        if begin.startswith(magic):
+            raise HostError(f"could not import {shown}: it is packed by {program}; unpack it first")
+    if content_type == "text/html" or begin.lstrip()[:14].lower() in (b"<!doctype html", b"<html>"):
+        raise HostError(f"could not import {shown}: it is a web page, not an image; check the URL")
+
+
+def _only_a_part(shown: str, other: str) -> HostError:
+    return HostError(
+        f"could not import {shown}: it is only a part of a disk and needs the file {other}; join it with its other files "
+        "by `qemu-img convert` on a host that you trust it on"
+    )
+
+
+def _packed_inside(info: Mapping[str, Any]) -> bool:
+    """Say whether it is a VMDK of an OVA, whose packed clusters cannot be written to a second time."""
+    data = info.get("format-specific", {}).get("data", {})
+    return any(extent.get("compressed") for extent in data.get("extents", ()))
 
 
 def check_size(path: str, now_bytes: int, wanted_bytes: int) -> None:

@@ -3,15 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Open a URL of http or https, by Ansible's own client: proxies, certificates and authentication work as everywhere.
 
-Credentials are sent to the origin they were given for, and not to another one that it redirects to.
+Credentials are sent to the origin they were given for, and not to another one that it redirects to. A download that breaks
+off goes on where it was, as long as the server says that it is the same version (RFC 9110, sections 13.1.5 and 14).
 """
 from __future__ import annotations
 
 import http.client
 import socket
+import time
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -24,6 +27,9 @@ from ._image.spec import is_remote, show_source
 
 _MAX_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
+# Seconds before each try to go on; as many tries without a byte are the end, and so are so many in all.
+PAUSES = (0.5, 2.0, 5.0, 10.0)
+_MOST_RESUMED = 100
 
 
 @contextmanager
@@ -37,7 +43,13 @@ def answered(source: str, fetch: Fetch, verified: bool) -> Iterator[tuple[Any, i
     try:
         response = _request(source, fetch, verified)
         with response:
-            yield _accepted(response, shown)
+            stream, size, content_type = _accepted(response, shown)
+            mark = _validator(response)
+            if size is None or mark is None:
+                yield stream, size, content_type
+                return
+            with _Continued(response, size, mark, shown, lambda more: _request(source, fetch, verified, more)) as whole:
+                yield whole, size, content_type
     except (socket.timeout, TimeoutError) as error:
         raise Timeout(f"could not download {shown}: the server was silent for {fetch.timeout:.0f} s") from error
     except urllib.error.HTTPError as error:
@@ -59,12 +71,88 @@ def answered(source: str, fetch: Fetch, verified: bool) -> Iterator[tuple[Any, i
         raise HostError(f"could not download {shown}: the connection broke ({error.strerror or error})") from error
 
 
-def _request(source: str, fetch: Fetch, verified: bool) -> Any:
+class _Continued:
+    """The body of an answer, continued by further requests where the connection breaks; never of two versions."""
+
+    def __init__(
+        self, response: Any, size: int, mark: tuple[str, str], shown: str, again: Callable[[Mapping[str, str]], Any]
+    ) -> None:
+        self._response, self._size, self._mark, self._shown, self._again = response, size, mark, shown, again
+        self._done = self._failed = self._resumed = 0
+
+    def __enter__(self) -> _Continued:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._response.close()
+
+    def read(self, amount: int) -> bytes:
+        """Return the next bytes, none at the end, or where the server gave less than it had promised."""
+        while True:
+            trouble: Exception | None = None
+            try:
+                chunk: bytes = self._response.read(amount)
+            except (OSError, http.client.HTTPException) as error:
+                trouble = error
+            else:
+                self._done += len(chunk)
+                if chunk:
+                    self._failed = 0
+                if chunk or self._done >= self._size:
+                    return chunk
+            if not self._goes_on():
+                if trouble is not None:
+                    raise trouble
+                return b""
+
+    def _goes_on(self) -> bool:
+        while self._failed < len(PAUSES) and self._resumed < _MOST_RESUMED:
+            time.sleep(PAUSES[self._failed])
+            self._failed += 1
+            self._resumed += 1
+            try:
+                response = self._again({"Range": f"bytes={self._done}-", "If-Range": self._mark[1]})
+            except urllib.error.HTTPError as error:
+                if error.code < 500:
+                    raise
+                error.close()
+                continue
+            except (OSError, http.client.HTTPException, UrlConnectionError):
+                continue
+            rest = f"bytes {self._done}-{self._size - 1}/{self._size}"
+            # 206 is Partial Content. A server that has another version by now answers 200, with all of that one.
+            if (response.getcode(), response.headers.get("Content-Range"), _validator(response)) != (206, rest, self._mark):
+                response.close()
+                raise HostError(
+                    f"could not download {self._shown}: it broke off after {self._done} of {self._size} bytes, and the server "
+                    "does not go on with the same version from there; nothing was replaced. Run again"
+                )
+            self._response.close()
+            self._response = response
+            return True
+        return False
+
+
+def _validator(response: Any) -> tuple[str, str] | None:
+    """Return the header that tells versions of a file apart byte by byte, and its value; None where there is none."""
+    tag, changed, now = (response.headers.get(name) for name in ("ETag", "Last-Modified", "Date"))
+    if tag and not tag.startswith("W/"):
+        return "ETag", tag
+    try:
+        # Within one second there may be two versions of one date.
+        if changed and now and (parsedate_to_datetime(now) - parsedate_to_datetime(changed)).total_seconds() >= 1:
+            return "Last-Modified", changed
+    except (TypeError, ValueError):
+        pass
+    return None
+
+
+def _request(source: str, fetch: Fetch, verified: bool, more: Mapping[str, str] | None = None) -> Any:
     """Send a GET and follow redirects by hand, so that credentials stay with the origin they were given for."""
     url, origin = source, _origin(source)
     for _hop in range(_MAX_REDIRECTS + 1):
         ours = _origin(url) == origin
-        headers = {"Accept-Encoding": "identity", **(fetch.headers if ours else {})}
+        headers = {"Accept-Encoding": "identity", **(fetch.headers if ours else {}), **(more or {})}
         try:
             return open_url(
                 url,

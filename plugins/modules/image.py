@@ -26,7 +26,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Nothing is downloaded but a checksum file that O(checksum) names. The size of an image that is not there yet is
+      - Nothing is downloaded but a checksum file that O(checksum) names, and its signature. The size of an image that is not there yet is
         shown as V((after apply)).
   diff_mode:
     support: full
@@ -36,7 +36,7 @@ options:
   name:
     description:
       - The image's name. Its file in the pool is called C(NAME.FORMAT), or C(NAME) where that ends in C(.qcow2),
-        C(.raw), C(.img) or C(.iso).
+        C(.raw), C(.img), C(.iso), C(.vmdk), C(.vdi), C(.vhd), C(.vpc), C(.vhdx), C(.hds), C(.hdd) or C(.parallels).
       - Required unless O(path) is given.
     type: str
   pool:
@@ -57,10 +57,12 @@ options:
     default: present
   format:
     description:
-      - The image's format. A new image is V(qcow2), or V(raw) where its name ends in C(.raw) or C(.iso).
-      - A source of another format (also vmdk, vdi, vhdx, vpc and qed) is converted.
+      - The image's format. Without it, that of the ending of its name, else V(qcow2).
+      - A source of another format (also qed) is converted; the guest's bytes stay what they are.
+      - V(vpc) is the VHD of Virtual PC and older Hyper-V, V(vhdx) that of newer ones, V(vdi) VirtualBox's, V(vmdk) VMware's,
+        V(parallels) that of Parallels. They are for disks that go elsewhere, and cannot be grown.
     type: str
-    choices: [qcow2, raw]
+    choices: [qcow2, raw, vmdk, vdi, vpc, vhdx, parallels]
   size:
     description:
       - The size of the disk in the image, with its unit, for example V(20GiB). GiB is 2^30 bytes and GB is 10^9, as for
@@ -72,17 +74,32 @@ options:
   source:
     description:
       - What the image is made from. An absolute path on the host, or a file, http or https URL.
-      - A source that needs other files of the host (a backing file, a data file, an extent) is refused, and so is a
-        packed one.
+      - What gzip, xz, bzip2 or zstd packed is unpacked, whatever its name is; zstd wants the package zstd on the host. Of a
+        tar archive, as an OVA is, the one disk in it is taken.
+      - A source that needs other files of the host (a backing file, a data file, an extent) is refused.
     type: str
   checksum:
     description:
-      - The checksum of O(source) as V(sha256:HEX) or V(sha512:HEX), verified before anything is replaced.
+      - The checksum of O(source), as it is published, as V(sha256:HEX) or V(sha512:HEX). It is verified before anything is
+        unpacked or replaced.
       - In place of the digits, the path or URL of a checksum file as C(sha256sum) writes them, for example
         V(sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS). It is read on every run.
       - Where it is given, only it decides whether the content is the wanted one; O(source) may then move elsewhere. A
         file without a record whose own checksum it is, is taken as it is.
       - Without it, the image counts as up to date as long as O(source) is the same text.
+    type: str
+  checksum_signature:
+    description:
+      - The path or URL of a detached OpenPGP signature of the checksum file, for example
+        V(https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS.sign).
+      - Without it, and with O(checksum_keys), the checksum file has to hold its own signature.
+    type: str
+  checksum_keys:
+    description:
+      - The public keys of which one must have signed the checksum file. The absolute path of a keyring on the host, or the
+        text of a public key block.
+      - A signature that is bad, has expired, or is of another key is an error before anything is fetched or replaced. The
+        host needs the package gpgv.
     type: str
   backing:
     description:
@@ -277,6 +294,14 @@ EXAMPLES = r"""
     source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
     checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
 
+- name: The same, signed by a key that is known
+  virtfleet.core.image:
+    name: ubuntu-24.04
+    source: https://cloud-images.ubuntu.com/noble/current/noble-server-cloudimg-amd64.img
+    checksum: sha256:https://cloud-images.ubuntu.com/noble/current/SHA256SUMS
+    checksum_signature: https://cloud-images.ubuntu.com/noble/current/SHA256SUMS.gpg
+    checksum_keys: /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
+
 - name: An overlay on it, larger than the base
   virtfleet.core.image:
     name: web1-root
@@ -295,6 +320,17 @@ EXAMPLES = r"""
   virtfleet.core.image:
     path: /srv/images/old.raw
     source: file:///srv/incoming/old.vmdk
+
+- name: The disk of an appliance of VirtualBox or VMware
+  virtfleet.core.image:
+    name: appliance
+    source: https://files.example.com/appliance.ova
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+- name: A copy for VirtualBox
+  virtfleet.core.image:
+    path: /srv/export/web1.vdi
+    source: /var/lib/libvirt/images/web1-root.qcow2
 
 - name: A small Debian of packages, with a key for root
   virtfleet.core.image:

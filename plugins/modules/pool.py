@@ -8,9 +8,11 @@ module: pool
 short_description: Keep one storage pool as it is written down
 version_added: 0.1.0
 description:
-  - Makes, changes, starts, stops and removes one storage pool of libvirt that is a directory.
+  - Makes, changes, starts, stops and removes one storage pool of libvirt, be it a directory, a mounted file system, or a
+    source of block devices.
   - Only options that are given are compared; everything else about a pool stays as it is.
-  - No file in a pool is ever deleted by this module.
+  - No file, volume or device of a pool is ever written over or deleted by this module. A volume group, a partition table
+    or a ZFS pool has to be there already.
 author:
   - virtfleet.core contributors (@virtfleet)
 extends_documentation_fragment:
@@ -37,17 +39,71 @@ options:
     default: present
   type:
     description:
-      - The kind of pool; only directories are made. If given, a pool of another kind with this name is refused.
+      - The kind of pool; a new one is V(dir) without it. If given, a pool of another kind with this name is refused.
+      - V(dir) is a directory, and needs O(path).
+      - V(fs) is a block device with a file system that is mounted; needs O(path) and O(source_devices).
+      - V(netfs) is a file system of the network that is mounted; needs O(path), O(source_hosts) and O(source_path).
+      - V(logical) is a volume group of LVM; O(source_name) is the group, by default called as the pool.
+      - V(disk) is a disk whose partitions are the volumes; needs O(path) and O(source_devices).
+      - V(iscsi) is a target of iSCSI that the host logs in to; needs O(path), O(source_hosts) and O(source_devices).
+        V(iscsi-direct) is one that QEMU reaches by itself, and needs O(source_initiator) in place of O(path).
+      - V(scsi) is an adapter of the host; needs O(path) and O(source_adapter). V(mpath) are the multipath devices; needs
+        O(path).
+      - V(rbd) is a pool of Ceph, V(gluster) a volume of Gluster; both need O(source_name) and O(source_hosts).
+      - V(zfs) is a pool of ZFS; needs O(source_name).
+      - Where libvirt lacks the driver of a type, the error names the package, for example
+        C(libvirt-daemon-driver-storage-rbd).
     type: str
-    choices: [dir]
+    choices: [dir, fs, netfs, logical, disk, iscsi, iscsi-direct, scsi, mpath, rbd, gluster, zfs]
   path:
     description:
-      - The directory, made with those above it where it is missing. A new pool needs it.
+      - The directory of a pool of type V(dir), V(fs) or V(netfs), made with those above it where it is missing; of other
+        types where the host has their devices, such as V(/dev/disk/by-path).
       - A pool that is somewhere else already is refused, since its volumes would be left behind.
+    type: str
+  source_hosts:
+    description:
+      - The hosts of the source as V(NAME), V(NAME:PORT) or V([IPv6]:PORT). Of type V(rbd) all monitors, of others one.
+      - Another source is another pool, so a pool with another one is refused. The same holds for the other options of the
+        source.
+    type: list
+    elements: str
+  source_path:
+    description: The exported directory of a V(netfs) pool, or a directory in the volume of a V(gluster) pool.
+    type: str
+  source_devices:
+    description:
+      - The block device of a V(fs) or V(disk) pool, the devices of a V(logical) or V(zfs) pool, the name of the target of
+        an V(iscsi) or V(iscsi-direct) pool.
+    type: list
+    elements: str
+  source_name:
+    description: The name of the volume group, of the pool of Ceph or ZFS, or of the volume of Gluster.
+    type: str
+  source_adapter:
+    description: The adapter of a V(scsi) pool, for example V(scsi_host2).
+    type: str
+  source_format:
+    description:
+      - The file system of a V(fs) pool (V(ext4), V(xfs), ...) or V(netfs) pool (V(nfs), V(cifs), V(glusterfs)), the
+        partition table of a V(disk) pool (V(gpt), V(dos), ...), or V(lvm2). Without it libvirt takes the usual one.
+    type: str
+  source_version:
+    description: The version of NFS of a V(netfs) pool, in quotes, for example V('4.2').
+    type: str
+  source_initiator:
+    description: The name by which the host or QEMU logs in to a target of iSCSI, for example V(iqn.2026-01.com.example:hv1).
+    type: str
+  auth_username:
+    description: The user of a source that asks for one, by CHAP (V(iscsi), V(iscsi-direct)) or of Ceph (V(rbd)).
+    type: str
+  auth_secret:
+    description: The usage or the UUID of the secret of O(auth_username), as M(virtfleet.core.secret) makes it.
     type: str
   mode:
     description:
-      - The directory's permissions as three octal digits in quotes, such as V('0711').
+      - The directory's permissions as three octal digits in quotes, such as V('0711'). It is for pools of type V(dir), as
+        are O(owner) and O(group).
       - Without it a directory that is made has V(0711), and one that exists is left as it is.
     type: raw
   owner:
@@ -64,7 +120,7 @@ options:
     type: bool
   remove_directory:
     description:
-      - With O(state=absent) also removes the directory, which must be empty.
+      - With O(state=absent) also removes the directory of a V(dir) pool, which must be empty.
     type: bool
     default: false
 seealso:
@@ -87,7 +143,31 @@ EXAMPLES = r"""
     group: libvirt
     state: active
 
-- name: Remove it and its directory, which must be empty
+- name: An export of an NFS server
+  virtfleet.core.pool:
+    name: shared
+    type: netfs
+    path: /srv/virtfleet/shared
+    source_hosts: [nas.example.com]
+    source_path: /export/vms
+    source_version: "4.2"
+
+- name: A volume group that is there
+  virtfleet.core.pool:
+    name: fast
+    type: logical
+    source_name: vg0
+
+- name: A pool of Ceph
+  virtfleet.core.pool:
+    name: ceph
+    type: rbd
+    source_name: vms
+    source_hosts: ["mon1.example.com:6789", "mon2.example.com:6789"]
+    auth_username: libvirt
+    auth_secret: ceph-libvirt
+
+- name: Remove a pool and its directory, which must be empty
   virtfleet.core.pool:
     name: scratch
     state: absent

@@ -28,7 +28,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - What is in O(source) counts only while the volume is made. A file that changes later is no change.
+      - What is in O(source) or O(clone) counts only while the volume is made. What changes there later is no change.
 options:
   name:
     description: The volume's name in its pool, as it stands there, such as V(data.qcow2).
@@ -57,7 +57,7 @@ options:
       - The size of the disk in the volume, with its unit, for example V(20GiB). GiB is 2^30 bytes and GB is 10^9.
       - A volume grows to it, unless a running or saved guest uses it. Give the size to that guest's disk by
         M(virtfleet.core.guest) then, which grows it while the guest runs.
-      - A new volume needs it, or O(backing) or O(source), whose size it has then.
+      - A new volume needs it, or O(backing), O(source) or O(clone), whose size it has then.
     type: str
   backing:
     description:
@@ -72,6 +72,21 @@ options:
         C(NAME.uploading) stands beside it.
       - Refused over a remote O(uri).
     type: str
+  clone:
+    description:
+      - The volume whose disk a new volume begins with, as V(NAME) of the same pool or V(POOL/NAME). The copy stands on its
+        own, also where that one stands on another, and has O(format) whatever that one has.
+      - Only what is made is copied. That one may change or go later.
+      - Refused while a guest that runs or is saved writes to that one. Until the copy is whole, an empty volume
+        C(NAME.uploading) stands beside it.
+    type: str
+  wipe:
+    description:
+      - Whether zeros are written over what the volume holds before it is removed or made anew.
+      - libvirt does this. Of a file with holes it writes nothing and frees the blocks; and what a file system or a disk
+        that moves blocks keeps elsewhere, nobody reaches that way.
+    type: bool
+    default: false
   confirm_data_loss:
     description:
       - Names of volumes, V(name) or V(pool/name), that may lose what they hold.
@@ -114,6 +129,19 @@ EXAMPLES = r"""
   virtfleet.core.volume:
     name: appliance.qcow2
     source: /srv/appliance.qcow2
+
+- name: A copy of a volume, larger
+  virtfleet.core.volume:
+    name: data-copy.qcow2
+    clone: data.qcow2
+    size: 300GiB
+
+- name: Remove it, and write zeros over what is in it
+  virtfleet.core.volume:
+    name: data-copy.qcow2
+    state: absent
+    wipe: true
+    confirm_data_loss: [data-copy.qcow2]
 
 - name: Remove it, with what is in it
   virtfleet.core.volume:

@@ -20,6 +20,8 @@ from .fake_base import Definition, FakeBase, File, Pool, mutating, not_found, pa
 
 CAPACITY = 1 << 40
 _SIZES = ("capacity", "allocation", "available")
+_FOLDERS, _NOWHERE = ("dir", "fs", "netfs"), ("rbd", "gluster", "iscsi-direct")
+_FORMATS = {"fs": "auto", "netfs": "auto", "disk": "unknown", "logical": "lvm2"}
 _ORDER = ("name", "uuid", *_SIZES, "features", "source", "target")
 
 
@@ -64,15 +66,20 @@ class FakeStorage(FakeBase):
         name = read.name_in(xml)
         refuse = refuser("define", "pool", name)
         root = parse(xml, "define", "pool")
-        path_node = root.find("target/path")
-        if name == "?" or path_node is None or not path_node.text:
+        path_node = _target(root, name)
+        if name == "?" or (path_node is None and root.get("type") not in _NOWHERE):
             raise refuse(27, "XML error: missing pool source name or target path")
-        path_node.text = path_node.text.strip().rstrip("/") or "/"
+        path = ((path_node.text or "").strip().rstrip("/") or "/") if path_node is not None else ""
+        if path_node is not None:
+            path_node.text = path
         if not root.findtext("uuid"):
             SubElement(root, "uuid").text = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         for tag in (*_SIZES, "source"):
             if root.find(tag) is None:
                 SubElement(root, tag)
+        usual, source = _FORMATS.get(root.get("type") or ""), root.find("source")
+        if usual is not None and source is not None and source.find("format") is None:
+            SubElement(source, "format", {"type": usual})
         for tag in _SIZES:
             _size(root, tag, 0)
         root[:] = sorted(root, key=lambda node: _ORDER.index(node.tag) if node.tag in _ORDER else len(_ORDER))
@@ -82,13 +89,13 @@ class FakeStorage(FakeBase):
                 raise refuse(9, f"operation failed: pool '{other.name}' is already defined with uuid {own}")
             if other.name == name and other.uuid != own:
                 raise refuse(9, f"operation failed: pool '{name}' already exists with uuid {other.uuid}")
-            if other.name != name and other.path == path_node.text:
+            if other.name != name and other.path == path and root.get("type") in _FOLDERS:
                 raise refuse(9, f"operation failed: Storage source conflict with pool: '{other.name}'")
         known = self.pool_records.get(name)
         if known is None:
-            self.pool_records[name] = Pool(name, own, path_node.text, Definition(root))
+            self.pool_records[name] = Pool(name, own, path, Definition(root))
         else:
-            known.definition, known.path = Definition(root), path_node.text
+            known.definition, known.path = Definition(root), path
 
     @mutating
     def build_pool(self, name: str) -> None:
@@ -166,6 +173,22 @@ class FakeStorage(FakeBase):
         record.known.add(name)
 
     @mutating
+    def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
+        name, origin = read.name_in(xml), self._image(source_pool, source)
+        record = self._active(pool, "clone a volume to")
+        folder, root = self.folders[record.path], parse(xml, "clone", "volume")
+        kind = root.find("target/format")
+        capacity = max(origin.capacity, read.size_of(root.find("capacity"), "bytes"))
+        form = (kind.get("type") if kind is not None else None) or "raw"
+        folder.setdefault(name, File(name, form, capacity, origin.allocation, data=origin.data))
+        record.known.add(name)
+
+    @mutating
+    def wipe_volume(self, pool: str, name: str) -> None:
+        image = self._image(pool, name)
+        image.data, image.format, image.backing, image.backing_format = b"", "raw", None, None
+
+    @mutating
     def resize_volume(self, pool: str, name: str, size_bytes: int) -> None:
         image = self._image(pool, name)
         if size_bytes < max(image.capacity, image.allocation):
@@ -233,6 +256,20 @@ class FakeStorage(FakeBase):
         for tag, size in zip(_SIZES, (CAPACITY, used, CAPACITY - used)):
             _size(root, tag, size)
         return ElementTree.tostring(root, encoding="unicode")
+
+
+def _target(root: Element, name: str) -> Element | None:
+    """Return where a pool has its path, with what libvirt fills in."""
+    kind, source = root.get("type"), root.findtext("source/name") or name
+    usual = {"logical": f"/dev/{source}", "zfs": f"/dev/zvol/{source}"}.get(kind or "")
+    if usual is not None:
+        target = root.find("target")
+        if target is None:
+            target = SubElement(root, "target")
+        target[:] = []
+        SubElement(target, "path").text = usual
+    node = root.find("target/path")
+    return node if node is not None and node.text else None
 
 
 def _size(root: Element, tag: str, size: int) -> None:

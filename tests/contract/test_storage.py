@@ -6,18 +6,28 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.virtfleet.core.plugins.module_utils import _libvirt_read as read
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     Conflict,
     HostError,
     NotFound,
     SpecError,
+    Unsupported,
     VirtError,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import Snapshot
 from ansible_collections.virtfleet.core.plugins.module_utils._ports import Hypervisor
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.kinds import KINDS, TYPES
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.options import shown
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.plan import plan
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.spec import parse
 from tests.contract.definitions import pool, volume
 from tests.contract.places import Place
 
@@ -182,6 +192,25 @@ def test_holes_of_a_file_stay_holes(place: Place, hypervisor: Hypervisor, active
     assert place.content(active, "copy", found.path) == place.content_of(source)
 
 
+def test_clone_and_wipe(place: Place, hypervisor: Hypervisor, active: str) -> None:
+    data = bytes(range(1, 256)) * 4112 + bytes(16)
+    hypervisor.create_volume(active, volume("seed", len(data), kind="raw"))
+    hypervisor.upload_volume(active, "seed", data)
+    for _again in range(2):
+        hypervisor.clone_volume(active, volume("same", 0, kind="raw"), active, "seed")
+    hypervisor.clone_volume(active, volume("other", 0), active, "seed")
+    found = hypervisor.volumes(active)
+    assert place.content(active, "same", found["same"].path) == data
+    assert (found["other"].format, found["other"].capacity_bytes, found["other"].backing) == ("qcow2", len(data), None)
+    with pytest.raises(NotFound, match=f"{active}/none"):
+        hypervisor.clone_volume(active, volume("third", 0), active, "none")
+    hypervisor.wipe_volume(active, "same")
+    assert not place.content(active, "same", found["same"].path).strip(b"\0")
+    hypervisor.wipe_volume(active, "other")
+    hypervisor.refresh_pool(active)
+    assert hypervisor.volumes(active)["other"].format == "raw", "it is no image any more"
+
+
 def test_what_is_not_there(hypervisor: Hypervisor, active: str) -> None:
     for method, arguments in (
         ("volumes", ()),
@@ -215,3 +244,76 @@ def test_an_inactive_pool(hypervisor: Hypervisor, active: str) -> None:
     ):
         with pytest.raises(Conflict, match=rf"{active}.*not active.*start"):
             getattr(hypervisor, method)(active, *arguments)
+
+
+# What a pool of each type says at most.
+SAID: dict[str, dict[str, Any]] = {
+    "dir": {"path": "/srv/vf-dir"},
+    "fs": {"path": "/srv/vf-fs", "source_devices": ["/dev/vf1"], "source_format": "ext4"},
+    "netfs": {
+        "path": "/srv/vf-netfs", "source_hosts": ["nas.example.com"], "source_path": "/export", "source_format": "nfs",
+        "source_version": "4.2",
+    },
+    "logical": {"source_name": "vf0", "source_devices": ["/dev/vf2", "/dev/vf3"], "source_format": "lvm2"},
+    "disk": {"path": "/dev", "source_devices": ["/dev/vf4"], "source_format": "gpt"},
+    "iscsi": {
+        "path": "/dev/disk/by-path", "source_hosts": ["san.example.com:3261"],
+        "source_devices": ["iqn.2026-01.com.example:disks"], "source_initiator": "iqn.2026-01.com.example:hv1",
+        "auth_username": "hv1", "auth_secret": "san",
+    },
+    "iscsi-direct": {
+        "source_hosts": ["[2001:db8::1]:3260"], "source_devices": ["iqn.2026-01.com.example:direct"],
+        "source_initiator": "iqn.2026-01.com.example:hv1", "auth_username": "hv1", "auth_secret": "san",
+    },
+    "scsi": {"path": "/dev/disk/by-id", "source_adapter": "scsi_host7"},
+    "mpath": {"path": "/dev/mapper"},
+    "rbd": {
+        "source_name": "vms", "source_hosts": ["mon1.example.com:6789", "mon2.example.com"], "auth_username": "libvirt",
+        "auth_secret": "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87",
+    },
+    "gluster": {"source_name": "vms", "source_hosts": ["g1.example.com"], "source_path": "/inside"},
+    "zfs": {"source_name": "tank/vms", "source_devices": ["/dev/vf5"]},
+}  # fmt: skip
+
+
+def test_each_type_is_said() -> None:
+    """And with each of its words, but for those that only a directory has."""
+    assert set(SAID) == set(TYPES)
+    for kind, said in SAID.items():
+        assert set(said) == {*KINDS[kind].needs, *KINDS[kind].takes} - {"mode", "owner", "group"}
+
+
+def _defined(place: Place, hypervisor: Hypervisor, kind: str) -> tuple[dict[str, Any], str]:
+    name = place.name("pool")
+    wish = {"name": name, "type": kind, "state": "inactive", **SAID[kind]}
+    (action,) = plan(parse(wish), Snapshot(hypervisor.host(), pools=hypervisor.pools())).actions
+    return wish, next(step.args["xml"] for step in action.steps if step.op == "define_pool")
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_pool_of_each_type_reads_back(place: Place, hypervisor: Hypervisor, kind: str) -> None:
+    wish, xml = _defined(place, hypervisor, kind)
+    try:
+        hypervisor.define_pool(xml)
+    except Unsupported as error:
+        assert f"install the package libvirt-daemon-driver-storage-{kind} and restart" in str(error)
+        assert kind in ("rbd", "gluster", "zfs", "iscsi-direct"), "the drivers of all others are there"
+        return
+    facts = hypervisor.pools()[wish["name"]]
+    assert {**shown(facts), **wish} == shown(facts)
+    again = plan(parse(wish), Snapshot(hypervisor.host(), pools=hypervisor.pools()))
+    assert again.actions == ()
+    hypervisor.undefine_pool(wish["name"])
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_libvirts_schema_knows_each_type(place: Place, hypervisor: Hypervisor, kind: str, tmp_path: Path) -> None:
+    """And its parser: the test driver has every type, whatever drivers are installed."""
+    wish, xml = _defined(place, hypervisor, kind)
+    (tmp_path / "pool.xml").write_text(xml)
+    script = f"pool-define {tmp_path}/pool.xml --validate; pool-dumpxml {wish['name']}"
+    output = subprocess.run(
+        ["virsh", "-q", "-c", "test:///default", script], check=True, capture_output=True, text=True
+    ).stdout
+    facts = read.pool_facts(output[output.index("<pool") :], None, False)
+    assert {**shown(facts), **wish} == shown(facts)

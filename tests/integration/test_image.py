@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -220,6 +221,27 @@ def test_import_from_a_file(play: Player, furnished: Host, pool: Path, name: str
     assert f"source file://{source} -> {other}: its content is replaced by the source's" in failures(results)[0]
     assert assert_idiom(results, "replace")["image"]["record"]["source"] == str(other)
     assert not results.named("moved").changed
+
+
+def test_from_format_to_format(play: Player, furnished: Host, name: str, web: Web) -> None:
+    """One disk goes through all formats, each made of the one before; the first comes packed from a server."""
+    size = 5 * MIB + 512
+    disk = b"\x01" + os.urandom(MIB) + bytes(size - MIB - 5) + b"last"
+    (furnished.folder / f"{name}.raw").write_bytes(disk)
+    packed = web.serve("disk.xz", lzma.compress(disk))
+    formats = ("vmdk", "vdi", "vpc", "vhdx", "parallels", "qcow2", "raw")
+    places = [str(furnished.folder / f"{name}.to.{format}") for format in formats]
+    tasks = [
+        task(format, "image", path=place, format=format, source=source)
+        for format, place, source in zip(formats, places, [packed, *places], strict=False)
+    ]
+    results = play([*tasks, task("again", "image", path=places[2], format="vpc", size=str(size) + "B", source=places[1])])
+    for format, place, result in zip(formats, places, results, strict=False):
+        assert (result["image"]["format"], result["image"]["virtual_bytes"]) == (format, size)
+        compared = ["qemu-img", "compare", "-f", "raw", "-F", format, f"{furnished.folder}/{name}.raw", place]
+        subprocess.run(compared, check=True, capture_output=True)
+    assert Path(places[-1]).read_bytes() == disk
+    assert not results.named("again").changed
 
 
 def test_a_file_that_is_the_source_already(play: Player, furnished: Host, pool: Path, name: str) -> None:

@@ -127,3 +127,22 @@ def test_bad_input(play: Player, pool_name: str) -> None:
     results = play(tasks, fails=True)
     for result, (_options, words) in zip(results, BAD, strict=True):
         assert result.outcome == "failed" and words in result.msg
+
+
+def test_a_source_of_the_network(play: Player, pool_name: str) -> None:
+    """Not started: there is no such server. What libvirt has no driver for is named with its package."""
+    wish = {"name": pool_name, "type": "netfs", "path": str(folder_of(play.host, pool_name)), "state": "inactive",
+            "source_hosts": ["nas.invalid"], "source_path": "/export", "source_version": "4.2"}  # fmt: skip
+    rbd = {"type": "rbd", "source_name": "vms", "source_hosts": ["mon.invalid"], "state": "inactive"}
+    tasks = [
+        *idiom("pool", "define", **wish),
+        {**task("another", "pool", **{**wish, "source_path": "/other"}), "ignore_errors": True},
+        {**task("rbd", "pool", name=f"{pool_name}-rbd", **rbd), "ignore_errors": True},
+        *idiom("pool", "remove", name=pool_name, state="absent"),
+    ]
+    results = play(tasks, fails=True)
+    made = assert_idiom(results, "define")["pool"]
+    assert {**made, **wish, "source_format": "auto"} == made
+    assert "it would be another pool" in results.named("another").msg
+    assert "libvirt-daemon-driver-storage-rbd" in results.named("rbd").msg
+    assert_idiom(results, "remove")

@@ -38,6 +38,23 @@ def image_info(host: Host, name: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+def test_a_copy(play: Player, furnished: Host, volume_name: str) -> None:
+    top, consent = f"top-{volume_name}", {"confirm_data_loss": [volume_name, f"top-{volume_name}"]}
+    play([task("make", "volume", name=volume_name, size="8MiB")])
+    path = Path(furnished.folder) / "pool" / volume_name
+    subprocess.run(["qemu-io", "-c", "write -P 7 1M 1M", str(path)], check=True, capture_output=True)
+    results = play([
+        *idiom("volume", "copy", name=top, clone=volume_name, size="16MiB", format="raw"),
+        *idiom("volume", "wipe", name=volume_name, state="absent", wipe=True, **consent),
+    ])
+    assert assert_idiom(results, "copy")["volume"]["capacity_bytes"] == 16 * MIB
+    assert_idiom(results, "wipe")
+    copy = path.with_name(top).read_bytes()
+    assert (copy[MIB : 2 * MIB], len(copy)) == (bytes([7]) * MIB, 16 * MIB)
+    assert not copy[:MIB].strip(b"\0") and not copy[2 * MIB :].strip(b"\0")
+    play([task("remove", "volume", name=top, state="absent", **consent)])
+
+
 def test_from_nothing_to_nothing(play: Player, volume_name: str) -> None:
     top = f"top-{volume_name}"
     consent = {"confirm_data_loss": [volume_name, f"default/{top}"]}

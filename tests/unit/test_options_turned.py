@@ -644,20 +644,45 @@ NETWORK: dict[str, Turn] = {
 # pools
 
 POOL: dict[str, Any] = {"name": "more", "path": "/data/more"}
+NFS: dict[str, Any] = {
+    "type": "netfs", "path": "/srv/nfs", "source_hosts": ["nas"], "source_path": "/export", "state": "inactive"
+}
 
 
 def pool(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
     return Turn({**POOL, **(off or {})}, {**POOL, **(off or {}), **on}, **more)
 
 
-def _logical(house: House) -> None:
-    house.fake.define_pool("<pool type='logical'><name>vg</name><target><path>/dev/vg</path></target></pool>")
+def pool_of(kind: str, **said: Any) -> Turn:
+    """Turn the last of a pool's options, which a pool of this type has."""
+    option = list(said)[-1]
+    whole = {"name": "more", "type": kind, "state": "inactive", **said}
+    other = {
+        "source_hosts": ["other.example.com"], "source_devices": ["/dev/other"], "source_path": "/other",
+        "source_initiator": "iqn.2026-01.com.example:other",
+    }.get(option, "other")  # fmt: skip
+    return Turn({**whole, option: other}, whole)
 
 
 POOLS: dict[str, Turn] = {
     "name": pool({"name": "other"}),
     "state": pool({"state": "inactive"}),
-    "type": Turn({"name": "vg"}, {"name": "vg", "type": "dir"}, prepare=_logical, look=result),
+    "type": Turn({"name": "vg", "path": "/dev/vg"}, {"name": "vg", "path": "/dev/vg", "type": "mpath"}, look=result),
+    "source_hosts": pool_of("netfs", path="/srv/nfs", source_path="/export", source_hosts=["nas.example.com:2049"]),
+    "source_path": pool_of("netfs", path="/srv/nfs", source_hosts=["nas.example.com"], source_path="/export"),
+    "source_devices": pool_of("fs", path="/srv/fs", source_devices=["/dev/vdb1"]),
+    "source_name": pool_of("logical", source_name="vg0"),
+    "source_adapter": pool_of("scsi", path="/dev/disk/by-path", source_adapter="scsi_host1"),
+    "source_format": pool_of("fs", path="/srv/fs", source_devices=["/dev/vdb1"], source_format="ext4"),
+    "source_version": Turn(
+        {"name": "more", **NFS, "source_version": "4.2"}, {"name": "more", **NFS, "source_version": "4.1"}
+    ),
+    "source_initiator": pool_of(
+        "iscsi-direct", source_hosts=["san"], source_devices=["iqn.2026-01.com.example:disks"],
+        source_initiator="iqn.2026-01.com.example:hv1",
+    ),
+    "auth_username": pool_of("rbd", source_name="vms", source_hosts=["mon"], auth_secret="ceph", auth_username="vms"),
+    "auth_secret": pool_of("rbd", source_name="vms", source_hosts=["mon"], auth_username="vms", auth_secret="ceph"),
     "path": pool({"path": "/data/other"}),
     "mode": pool({"mode": "0750"}),
     "owner": pool({"owner": "1"}),
@@ -688,6 +713,10 @@ VOLUMES: dict[str, Turn] = {
     "size": volume({"size": "6GiB"}),
     "backing": volume({"backing": "debian-12"}),
     "source": Turn({"name": "a", "size": "8GiB"}, {"name": "a", "size": "8GiB", "source": "/data/old.qcow2"}, look=asked),
+    "clone": volume({"clone": "debian-12.qcow2"}, look=asked),
+    "wipe": volume(
+        {"wipe": True}, {"state": "absent", "confirm_data_loss": ["data.qcow2"]}, before=(("volume", VOLUME),), look=asked
+    ),
     "confirm_data_loss": volume(
         {"confirm_data_loss": ["data.qcow2"]}, {"state": "absent"}, before=(("volume", VOLUME),), look=result
     ),
@@ -939,6 +968,7 @@ BOOTSTRAP: dict[str, Turn] = {
 
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
+_SIGNATURES = "tests/unit/plugins/module_utils/test_signature.py::"
 _KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
 _XEN_HOST = "tests/unit/plugins/module_utils/xen_host/"
 _BRIDGES = "tests/unit/plugins/module_utils/bridge/test_"
@@ -961,6 +991,8 @@ ELSEWHERE: dict[str, str] = {
     "image.size": _IMAGES + "test_blank",
     "image.source": _IMAGES + "test_import_from_a_file",
     "image.checksum": _IMAGES + "test_import_from_a_file",
+    "image.checksum_signature": _SIGNATURES + "test_a_good_signature",
+    "image.checksum_keys": _SIGNATURES + "test_a_good_signature",
     "image.backing": _IMAGES + "test_overlay",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{

@@ -197,6 +197,9 @@ class _Planner:
             needs: list[Key] = [("pool", spec.pool)]
             for action in made.actions:
                 bases = {change.after for change in action.changes if change.path == ("backing",)}
+                origin = self.snap.volumes.get(spec.clone) if spec.clone is not None else None
+                if origin is not None:
+                    bases.add(origin.path)
                 needs += [self.made_by[base] for base in bases if base in self.made_by]
                 yield replace(action, needs=(*action.needs, *needs))
             if facts is not None:

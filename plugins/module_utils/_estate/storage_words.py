@@ -14,10 +14,11 @@ from .._errors import VirtError
 from .._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._image.plan import plan as plan_image
 from .._image.spec import DEFAULT_FORMAT, image_file_name, read_spec
+from .._storage.kinds import KINDS, missing
 from .._storage.options import POOL_OPTIONS
 from .._storage.plan import plan
-from .._storage.spec import TYPES, parse
-from .._storage.table import PERMISSIONS, POOL
+from .._storage.spec import parse
+from .._storage.table import POOL
 from .._table import capture, observe, show_spec
 from .words import HIDDEN_WHY, Left, Said, ordered, sentence, unsettled
 
@@ -30,12 +31,17 @@ def say_pool(facts: PoolFacts, snap: Snapshot) -> Said:
     """Return the pool's entry, whose plan on this host is empty, and what it leaves."""
     root = _xml.parse(facts.xml)
     whole = Left(_KIND, facts.name, "", _xml.to_text(root), "")
-    if facts.type not in TYPES:
-        why = f"the module pool makes directory pools only, and this is one of type {facts.type}; left alone"
+    if facts.type not in KINDS:
+        why = f"the module pool makes no pools of type {facts.type}; left alone"
         return Said(None, (_because(whole, why),))
+    kind = KINDS[facts.type]
     shown = show_spec(POOL, observe(POOL, root))
-    entry = {"name": facts.name, "path": shown.get("path")}
-    entry.update({option: shown[option] for option in PERMISSIONS if option in shown})
+    entry: dict[str, Any] = {"name": facts.name, **({} if facts.type == "dir" else {"type": facts.type})}
+    entry.update({option: shown[option] for option in (*kind.needs, *kind.takes) if option in shown})
+    lost = missing(facts.type, entry)
+    if lost:
+        why = f"no option says its {', '.join(lost)}, without which one of type {facts.type} cannot be made anew; left alone"
+        return Said(None, (_because(whole, why),))
     if not facts.active:
         entry["state"] = "inactive"
     # One that is made active starts with its host unless it is said.
@@ -49,9 +55,9 @@ def say_pool(facts: PoolFacts, snap: Snapshot) -> Said:
         return Said(None, (_because(whole, reason),))
     for tag in _MEASURED:
         _xml.remove(root, tag)
-    source = root.find("source")
-    if source is not None and not len(source):
-        root.remove(source)
+    for empty in (root.find("source"), root.find("target")):
+        if empty is not None and not len(empty):
+            root.remove(empty)
     left = [Left(_KIND, facts.name, piece.at, piece.xml, _ALONE_WHY) for piece in capture(POOL, root, {})[1]]
     return Said(ordered(entry, list(POOL_OPTIONS)), tuple(left))
 

@@ -29,7 +29,10 @@ def resolve(files: Files, spec: ImageSpec, machine: str) -> ImageSpec:
         return replace(spec, bootstrap=for_host(spec.bootstrap, machine, digests))
     if spec.checksum is None or spec.source is None or spec.state == "absent":
         return spec
-    return replace(spec, checksum=files.resolve_checksum(spec.checksum, spec.source))
+    return replace(
+        spec,
+        checksum=files.resolve_checksum(spec.checksum, spec.source, spec.checksum_signature, spec.checksum_keys),
+    )
 
 
 def local_files(hypervisor: Hypervisor, files: Files | None, what: str) -> Files:

@@ -20,6 +20,9 @@ IMAGE_WORDS: dict[str, Any] = {
     "size": {"type": "str"},
     "source": {"type": "str"},
     "checksum": {"type": "str"},
+    "checksum_signature": {"type": "str"},
+    # Public keys, of which nothing is secret.
+    "checksum_keys": {"type": "str", "no_log": False},
     "backing": {"type": "str"},
     "bootstrap": {"type": "dict", "options": BOOTSTRAP_OPTIONS},
 }

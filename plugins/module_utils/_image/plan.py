@@ -14,7 +14,7 @@ from .._facts import ImageFacts, Snapshot
 from .._units import show_size
 from .bootstrap import Bootstrap, differing, form, form_key
 from .place import Place, find_place
-from .spec import BOOTSTRAP_BYTES, DEFAULT_FORMAT, FORMATS, ImageSpec, is_remote, show_source, split_checksum
+from .spec import BOOTSTRAP_BYTES, DEFAULT_FORMAT, FORMATS, GROWING, ImageSpec, is_remote, show_source, split_checksum
 
 KIND = "image"
 LIVE = Effect.LIVE
@@ -69,7 +69,11 @@ def differences(spec: ImageSpec, snapshot: Snapshot) -> tuple[Change, ...]:
     if spec.bootstrap is not None:
         changes += _bootstrap_changes(spec.bootstrap, facts)
     if spec.size_bytes is not None and spec.size_bytes > facts.virtual_bytes:
-        changes.append(Change(("size",), facts.virtual_bytes, spec.size_bytes, LIVE))
+        if facts.format in FORMATS and facts.format not in GROWING:
+            why = f"an image of format {facts.format} cannot be grown; it is made anew"
+            changes.append(_loss("size", facts.virtual_bytes, spec.size_bytes, why))
+        else:
+            changes.append(Change(("size",), facts.virtual_bytes, spec.size_bytes, LIVE))
     elif spec.size_bytes is not None and spec.size_bytes < facts.virtual_bytes:
         why = "an image cannot be shrunk; it is made anew"
         changes.append(_loss("size", facts.virtual_bytes, spec.size_bytes, why))

@@ -18,18 +18,35 @@ from .._units import parse_size, round_up, show_size
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
 
-FORMATS = ("qcow2", "raw")
+FORMATS = ("qcow2", "raw", "vmdk", "vdi", "vpc", "vhdx", "parallels")
+# What grows, and what volumes are made of.
+GROWING = ("qcow2", "raw")
 DEFAULT_FORMAT = "qcow2"
 DEFAULT_POOL = "default"
 STATES = ("present", "absent")
 
-# Both formats hold whole sectors; qemu-img rounds up to them.
+# All formats hold whole sectors; qemu-img rounds up to them.
 SECTOR = 512
 # Of an image that is made of packages.
 BOOTSTRAP_BYTES = 4 << 30
 
 _DIGITS = {"sha256": 64, "sha512": 128}
-_SUFFIXES = (".qcow2", ".raw", ".img", ".iso")
+# An image's ending → its format, or None where the ending does not tell.
+_ENDINGS = {
+    ".qcow2": "qcow2",
+    ".raw": "raw",
+    ".iso": "raw",
+    ".img": None,
+    ".vmdk": "vmdk",
+    ".vdi": "vdi",
+    ".vhd": "vpc",
+    ".vpc": "vpc",
+    ".vhdx": "vhdx",
+    ".hds": "parallels",
+    ".hdd": "parallels",
+    ".parallels": "parallels",
+}
+KEY_BLOCK = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
@@ -48,6 +65,8 @@ class ImageSpec:
     size_bytes: int | None = None
     source: str | None = None
     checksum: str | None = None
+    checksum_signature: str | None = None
+    checksum_keys: str | None = None
     backing: str | None = None
     bootstrap: Bootstrap | None = None
     state: str = "present"
@@ -68,9 +87,9 @@ class ImageSpec:
 def image_file_name(name: str, format: str | None = None) -> str:
     """Return the file that an image of this name has in its pool: ``debian-12`` is ``debian-12.qcow2``.
 
-    A name that already ends like an image's file (.qcow2, .raw, .img, .iso) is that file's name.
+    A name that already ends like an image's file (.qcow2, .raw, .img, .iso, .vmdk, ...) is that file's name.
     """
-    if name.endswith(_SUFFIXES):
+    if name.endswith(tuple(_ENDINGS)):
         return name
     return f"{name}.{format or DEFAULT_FORMAT}"
 
@@ -101,6 +120,7 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         problems += _source_problems(source)
     if checksum is not None:
         problems += _checksum_problems(checksum, source)
+    problems += _signature_problems(checksum, given.get("checksum_signature"), given.get("checksum_keys"))
     if backing is not None:
         problems += _backing_problems(backing, source, given.get("format"))
     bootstrap = None
@@ -130,6 +150,8 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         size_bytes=size,
         source=source,
         checksum=checksum,
+        checksum_signature=given.get("checksum_signature"),
+        checksum_keys=given.get("checksum_keys"),
         backing=backing,
         bootstrap=bootstrap,
         state=given.get("state", "present"),
@@ -183,9 +205,7 @@ def _parts(source: str) -> SplitResult:
 
 
 def _format_of(name: str) -> str | None:
-    if name.endswith(".qcow2"):
-        return "qcow2"
-    return "raw" if name.endswith((".raw", ".iso")) else None
+    return next((format for ending, format in _ENDINGS.items() if name.endswith(ending)), None)
 
 
 def _size(value: Any, problems: list[str]) -> int | None:
@@ -236,6 +256,20 @@ def _checksum_problems(checksum: str, source: str | None) -> list[str]:
     except SpecError as error:
         return list(error.problems)
     return []
+
+
+def _signature_problems(checksum: str | None, signature: str | None, keys: str | None) -> list[str]:
+    problems = []
+    if signature is not None:
+        problems += [problem.replace("source", "checksum_signature") for problem in _source_problems(signature)]
+        if keys is None:
+            problems.append("checksum_signature: it says nothing without checksum_keys, the keys that are trusted")
+    if keys is not None:
+        if not keys.startswith("/") and KEY_BLOCK not in keys:
+            problems.append("checksum_keys: it is neither the absolute path of a keyring nor the text of a public key block")
+        if checksum is None or "/" not in checksum:
+            problems.append("checksum_keys: they are for a checksum file, and checksum names none")
+    return problems
 
 
 def _backing_problems(backing: str, source: str | None, format: str | None) -> list[str]:

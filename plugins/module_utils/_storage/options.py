@@ -10,14 +10,26 @@ from typing import Any
 from .. import _xml
 from .._facts import PoolFacts, VolumeFacts
 from .._table import observe, show_spec
-from .spec import STATES, TYPES
-from .table import PERMISSIONS, POOL
+from .kinds import PERMISSIONS, TYPES
+from .spec import STATES
+from .table import POOL, SOURCE
 
 POOL_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
     "type": {"type": "str", "choices": list(TYPES)},
     "path": {"type": "str"},
+    "source_hosts": {"type": "list", "elements": "str"},
+    "source_path": {"type": "str"},
+    "source_devices": {"type": "list", "elements": "str"},
+    "source_name": {"type": "str"},
+    "source_adapter": {"type": "str"},
+    "source_format": {"type": "str"},
+    "source_version": {"type": "str"},
+    "source_initiator": {"type": "str"},
+    "auth_username": {"type": "str"},
+    # The name of a secret of libvirt, not what it holds.
+    "auth_secret": {"type": "str", "no_log": False},
     "mode": {"type": "raw"},
     "owner": {"type": "str"},
     "group": {"type": "str"},
@@ -36,7 +48,7 @@ def shown(facts: PoolFacts) -> dict[str, Any]:
         "path": facts.path,
         "state": "active" if facts.active else "inactive",
         "autostart": facts.autostart,
-        **{name: options[name] for name in PERMISSIONS if name in options},
+        **{name: options[name] for name in (*(row.name for row in SOURCE), *PERMISSIONS) if name in options},
         "capacity_bytes": facts.capacity_bytes,
         "allocation_bytes": facts.allocation_bytes,
         "available_bytes": facts.available_bytes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from .. import _xml
 from .._change import Action, Change, Effect, Plan, Step, worst
@@ -15,8 +16,9 @@ from .._facts import GuestFacts, PoolFacts, Snapshot
 from .._network.expand import made_here, owned, uuid_for
 from .._table import Context, compare, observe, patch
 from .._xml import Element, SubElement
+from .kinds import KINDS, OWN_DIRECTORY, PERMISSIONS, foreign, missing
 from .spec import PoolSpec
-from .table import PERMISSIONS, POOL
+from .table import POOL, SOURCE
 
 KIND = "pool"
 
@@ -37,7 +39,9 @@ def plan(spec: PoolSpec, snap: Snapshot) -> Plan:
 
 
 def _directory_is_free(spec: PoolSpec, snap: Snapshot) -> None:
-    path = spec.values.get("path")
+    path, facts = spec.values.get("path"), snap.pools.get(spec.name)
+    if (spec.values.get("type") or (facts.type if facts is not None else "dir")) not in OWN_DIRECTORY:
+        return
     for other in snap.pools.values():
         if path is not None and other.name != spec.name and other.path == path:
             raise Conflict(
@@ -49,22 +53,32 @@ def _directory_is_free(spec: PoolSpec, snap: Snapshot) -> None:
 # creation
 
 
-def _skeleton(snap: Snapshot, name: str, estate: str | None) -> Element:
-    root = Element("pool", {"type": "dir"})
-    SubElement(root, "name").text = name
-    SubElement(root, "uuid").text = uuid_for(snap.host, KIND, name, estate)
+def _skeleton(spec: PoolSpec, snap: Snapshot, kind: str) -> Element:
+    root = Element("pool", {"type": kind})
+    SubElement(root, "name").text = spec.name
+    SubElement(root, "uuid").text = uuid_for(snap.host, KIND, spec.name, spec.estate)
+    if kind == "logical":
+        # libvirt's schema wants it, though it is never another.
+        _xml.write(root, "target/path", f"/dev/{spec.values.get('source_name', spec.name)}")
     return root
 
 
 def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
-    if "path" not in spec.values:
+    kind = spec.values.get("type", "dir")
+    problems = foreign(kind, spec.values)
+    if problems:
+        raise SpecError([f"pool {spec.name}: {problem}" for problem in problems])
+    lost = missing(kind, spec.values)
+    if lost == ["path"] and kind == "dir":
         raise SpecError(
             f"pool {spec.name}: path: is missing; a new pool needs a directory, such as /var/lib/virtfleet/images"
         )
+    if lost:
+        raise SpecError([f"pool {spec.name}: {option}: is missing; a new pool of type {kind} needs it" for option in lost])
     changes = compare(POOL, spec.values, {}, Context(snap.host.driver, spec.name))
-    tree = patch(POOL, _skeleton(snap, spec.name, spec.estate), changes)
+    tree = patch(POOL, _skeleton(spec, snap, kind), changes)
     changes = [Change(change.path, None, change.after, Effect.LIVE) for change in changes]
-    steps = [_define(spec.name, tree), _build(spec.name)]
+    steps = [_define(spec.name, tree), *_build(spec.name, kind)]
     state = "inactive" if spec.state == "inactive" else "active"
     changes.append(Change(("state",), "absent", state, Effect.LIVE))
     if state == "active":
@@ -79,13 +93,19 @@ def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
 
 
 def _removal(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
-    users = used_by(facts, snap.guests)
+    own = {volume.path: volume.name for volume in snap.volumes.values() if volume.pool == spec.name}
+    users = used_by(facts, snap.guests, own)
     if users:
         raise Conflict(
             f"could not remove pool {spec.name}: it holds disks of guests ({_listed(users)}); remove the guests or "
             "their disks first"
         )
-    names = sorted(volume.name for volume in snap.volumes.values() if volume.pool == spec.name)
+    if spec.remove_directory and facts.type != "dir":
+        raise Conflict(
+            f"could not remove the directory of pool {spec.name}: it is a pool of type {facts.type}, and only that of a "
+            "directory pool is removed; leave remove_directory out: the pool then goes, and what it holds stays"
+        )
+    names = sorted(own.values())
     if spec.remove_directory and names:
         raise Conflict(
             f"could not remove the directory {facts.path} of pool {spec.name}: it still holds {_some(names)}; remove "
@@ -100,26 +120,34 @@ def _removal(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
     change = Change(("state",), _state(facts), "absent", Effect.RECREATE)
     warnings: tuple[str, ...] = ()
     if names:
-        warnings = (f"pool {spec.name}: its files stay in {facts.path}: {_some(names)}",)
+        what, where = ("files", facts.path) if facts.type in OWN_DIRECTORY else ("volumes", "its source")
+        warnings = (f"pool {spec.name}: its {what} stay in {where}: {_some(names)}",)
     return Plan((Action(KIND, spec.name, "delete", Effect.RECREATE, (change,), tuple(steps)),), warnings=warnings)
 
 
-def used_by(facts: PoolFacts, guests: Mapping[str, GuestFacts]) -> dict[str, tuple[str, ...]]:
-    """Return the disks of each guest that lie in the pool, by the names of their volumes."""
+def used_by(
+    facts: PoolFacts, guests: Mapping[str, GuestFacts], volumes: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the disks of each guest that lie in the pool, by the names of their volumes.
+
+    ``volumes``: the names of the pool's volumes by their paths, as far as they are known.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for guest in guests.values():
         trees = [_xml.parse(text) for text in (guest.xml, guest.live_xml) if text is not None]
-        names = sorted({name for tree in trees for name in _volumes_in(facts, tree)})
+        names = sorted({name for tree in trees for name in _volumes_in(facts, tree, volumes)})
         if names:
             found[guest.name] = tuple(names)
     return found
 
 
-def _volumes_in(facts: PoolFacts, root: Element) -> Iterable[str]:
+def _volumes_in(facts: PoolFacts, root: Element, volumes: Mapping[str, str]) -> Iterable[str]:
     for source in _xml.find_all(root, "devices/disk/source"):
         if source.get("pool") == facts.name:
             yield source.get("volume") or ""
         path = source.get("file")
+        if source.get("dev") in volumes:
+            yield volumes[source.get("dev") or ""]
         if path is not None and facts.path is not None and posixpath.dirname(path) == facts.path:
             yield posixpath.basename(path)
 
@@ -138,7 +166,7 @@ def _some(names: list[str]) -> str:
 def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
     base = _xml.parse(facts.xml)
     have = observe(POOL, base)
-    _same_pool(spec, facts)
+    _same_pool(spec, facts, have)
     changes = compare(POOL, spec.values, have, Context(snap.host.driver, spec.name))
     steps: list[Step] = []
     active = facts.active
@@ -148,13 +176,13 @@ def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
         if active:
             steps.append(_stop(spec.name))
             active = False
-        steps += [_define(spec.name, patch(POOL, base, changes)), _build(spec.name)]
+        steps += [_define(spec.name, patch(POOL, base, changes)), *_build(spec.name, facts.type)]
     unfinished = _unfinished(spec, snap, facts)
     wanted = _wanted_state(spec, facts, unfinished)
     if wanted != _state(facts):
         changes.append(Change(("state",), _state(facts), wanted, Effect.LIVE))
     if unfinished and not steps:
-        steps.append(_build(spec.name))
+        steps += _build(spec.name, facts.type)
     if wanted == "active" and not active:
         steps.append(_start(spec.name))
     elif wanted == "inactive" and active:
@@ -172,18 +200,30 @@ def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
     return Plan((Action(KIND, spec.name, "update", effect, tuple(changes), tuple(steps)),))
 
 
-def _same_pool(spec: PoolSpec, facts: PoolFacts) -> None:
-    if facts.type != "dir" and spec.values:
+def _same_pool(spec: PoolSpec, facts: PoolFacts, have: Mapping[str, Any]) -> None:
+    kind = spec.values.get("type", facts.type)
+    if kind != facts.type or (spec.values and facts.type not in KINDS):
         raise Conflict(
             f"pool {spec.name}: it is a pool of type {facts.type}, of which only state and autostart can be changed; "
             "leave the other options out, or take another name"
         )
+    problems = foreign(kind, spec.values) if spec.values else []
+    if problems:
+        raise SpecError([f"pool {spec.name}: {problem}" for problem in problems])
     path = spec.values.get("path")
     if path is not None and path != facts.path:
         raise Conflict(
             f"pool {spec.name}: path: it is at {facts.path}, and at {path} it would leave its volumes behind; take "
             "another name for the new one, or remove the pool first (state: absent leaves its files where they are)"
         )
+    for row in SOURCE:
+        want, now = spec.values.get(row.name), have.get(row.name)
+        if want is not None and (now is None or not row.type.same(want, now)):
+            shown = "nothing" if now is None else row.type.show(now)
+            raise Conflict(
+                f"pool {spec.name}: {row.name}: it has {shown}, and with {row.type.show(want)} it would be another pool; take "
+                "another name for that one, or remove this one first (state: absent leaves what it holds as it is)"
+            )
 
 
 def _wanted_state(spec: PoolSpec, facts: PoolFacts, unfinished: bool) -> str:
@@ -210,8 +250,10 @@ def _define(name: str, tree: Element) -> Step:
     return Step("define_pool", {"xml": _xml.to_text(tree)}, f"define pool {name}")
 
 
-def _build(name: str) -> Step:
-    return Step("build_pool", {"name": name}, f"make the directory of pool {name}")
+def _build(name: str, kind: str) -> list[Step]:
+    """Return what makes the directory of a pool that has one; of others a build would write over what there is."""
+    builds = kind in KINDS and KINDS[kind].builds
+    return [Step("build_pool", {"name": name}, f"make the directory of pool {name}")] if builds else []
 
 
 def _start(name: str) -> Step:

@@ -12,10 +12,10 @@ from typing import Any
 from .._errors import SpecError
 from .._network.spec import check_name, choose, take
 from .._table import Field, Spec
+from .kinds import TYPES, foreign
 from .table import POOL
 
 STATES = ("present", "active", "inactive", "absent")
-TYPES = ("dir",)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def parse(options: Mapping[str, Any]) -> PoolSpec:
         if row.name in given and isinstance(row, Field):
             values[row.name] = take(problems, row.name, given[row.name], row.type.parse)
     if "type" in values:
-        take(problems, "type", values["type"], lambda value: choose(value, TYPES))
+        kind = take(problems, "type", values["type"], lambda value: choose(value, TYPES))
+        problems += foreign(kind, {option: value for option, value in values.items() if value is not None}) if kind else []
     remove = bool(given.get("remove_directory"))
     if remove and state != "absent":
         problems.append("remove_directory: goes with state: absent only")

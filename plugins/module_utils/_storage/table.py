@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of a storage pool that is a directory.
+"""The table of a storage pool.
 
-Path and type are what a pool is: another one is another pool. Owner and mode are those of the directory, which libvirt
-sets when it builds the pool.
+Path, type and source are what a pool is: another one is another pool. Owner and mode are those of a directory, which
+libvirt sets when it builds the pool. Which row goes with which type is in ``kinds``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import re
 from typing import Any
 
 from .. import _xml
-from .._change import Step
+from .._change import UNSET, Step
 from .._errors import SpecError
 from .._table import LIVE, RECREATE, Context, Field, Table
-from .._types import LINE, PATH, Type, read_text, write_text
-from .._xml import Element
+from .._types import LINE, PATH, Type, pattern, read_text, write_text
+from .._xml import Element, SubElement
 
 
 def _parse_path(value: Any) -> str:
@@ -78,12 +78,114 @@ def _define(context: Context, root: Element) -> Step:
     return Step("define_pool", {"xml": _xml.to_text(root)}, f"define pool {context.name}")
 
 
-PERMISSIONS = ("mode", "owner", "group")
+# sources
+
+_HOST = re.compile(r"^(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/]+)(:(?P<port>[0-9]{1,5}))?$")
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise SpecError(f"{value!r} is not a list with something in it")
+    found = tuple(str(LINE.parse(word)) for word in value)
+    if len(set(found)) != len(found) or "" in found:
+        raise SpecError(f"{value!r} has an entry that is empty, or one twice")
+    return found
+
+
+def _parse_hosts(value: Any) -> tuple[str, ...]:
+    found = _strings(value)
+    for word in found:
+        match = _HOST.match(word)
+        if match is None or not 0 < int(match["port"] or 1) < 65536:
+            raise SpecError(f"{word!r} is not a host: write NAME, NAME:PORT or [IPv6]:PORT")
+    return found
+
+
+def _get_hosts(root: Element) -> Any:
+    found = []
+    for node in _xml.find_all(root, "source/host"):
+        name, port = node.get("name", ""), node.get("port")
+        shown = f"[{name}]" if ":" in name else name
+        # 0 is libvirt's word for the usual one.
+        found.append(shown if port in (None, "0") else f"{shown}:{port}")
+    return tuple(found) or UNSET
+
+
+def _set_hosts(root: Element, value: tuple[str, ...]) -> None:
+    _xml.remove(root, "source/host")
+    source = _xml.ensure(root, "source")
+    for word in value:
+        match = _HOST.match(word)
+        assert match is not None
+        node = SubElement(source, "host", {"name": match["name"].strip("[]")})
+        if match["port"]:
+            node.set("port", match["port"])
+
+
+def _get_devices(root: Element) -> Any:
+    return tuple(node.get("path", "") for node in _xml.find_all(root, "source/device")) or UNSET
+
+
+def _set_devices(root: Element, value: tuple[str, ...]) -> None:
+    _xml.remove(root, "source/device")
+    source = _xml.ensure(root, "source")
+    for path in value:
+        SubElement(source, "device", {"path": path})
+
+
+def _same_devices(want: tuple[str, ...], have: tuple[str, ...]) -> bool:
+    return sorted(want) == sorted(have)
+
+
+HOSTS = Type(_parse_hosts, read_text, write_text, show=list)
+DEVICES = Type(_strings, read_text, write_text, show=list, same=_same_devices)
+
+
+def _set_adapter(root: Element, value: str) -> None:
+    _xml.write(root, "source/adapter/@type", "scsi_host")
+    _xml.write(root, "source/adapter/@name", value)
+
+
+def _set_username(root: Element, value: str) -> None:
+    _xml.write(root, "source/auth/@type", "ceph" if root.get("type") == "rbd" else "chap")
+    _xml.write(root, "source/auth/@username", value)
+
+
+_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
+
+def _get_secret(root: Element) -> Any:
+    return _xml.read(root, "source/auth/secret/@uuid") or _xml.read(root, "source/auth/secret/@usage") or UNSET
+
+
+def _set_secret(root: Element, value: str) -> None:
+    _xml.remove(root, "source/auth/secret")
+    _xml.write(root, f"source/auth/secret/@{'uuid' if _UUID.match(value) else 'usage'}", value)
+
+
+NAME = pattern(r"[^\s/][^\s]*", "the name of a source: no blank, no / in front")
+WORD = pattern(r"[A-Za-z0-9_.+-]+", "one word")
+VERSION = pattern(r"[0-9]+(\.[0-9]+)?", "a version of NFS, such as '4.2'")
+IQN = pattern(r"(iqn|eui|naa)\.\S+", "the name of an initiator, such as iqn.2026-01.com.example:host1")
+
+SOURCE = (
+    Field("source_hosts", ("source/host",), HOSTS, RECREATE, getter=_get_hosts, setter=_set_hosts),
+    Field("source_path", ("source/dir/@path",), PATH, RECREATE),
+    Field("source_devices", ("source/device",), DEVICES, RECREATE, getter=_get_devices, setter=_set_devices),
+    Field("source_name", ("source/name",), NAME, RECREATE),
+    Field("source_adapter", ("source/adapter/@name",), WORD, RECREATE, setter=_set_adapter),
+    Field("source_format", ("source/format/@type",), WORD, RECREATE),
+    Field("source_version", ("source/protocol/@ver",), VERSION, RECREATE),
+    Field("source_initiator", ("source/initiator/iqn/@name",), IQN, RECREATE),
+    Field("auth_username", ("source/auth/@username",), LINE, RECREATE, setter=_set_username),
+    Field("auth_secret", ("source/auth/secret",), LINE, RECREATE, getter=_get_secret, setter=_set_secret),
+)
 
 POOL = Table(
     (
         Field("type", ("@type",), LINE, RECREATE),
         Field("path", ("target/path",), DIRECTORY, RECREATE),
+        *SOURCE,
         Field("mode", ("target/permissions/mode",), MODE, LIVE),
         Field("owner", ("target/permissions/owner",), ID, LIVE),
         Field("group", ("target/permissions/group",), ID, LIVE),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .._facts import ImageFacts, PathFacts, Snapshot
+from .._facts import ImageFacts, PathFacts, Snapshot, VolumeFacts
 from .._image.gather import all_volumes, find_users
 from .._image.place import DIRECTORY_POOLS
 from .._ports import Files, Hypervisor
@@ -25,15 +25,22 @@ def gather(hypervisor: Hypervisor, files: Files, spec: VolumeSpec) -> Snapshot:
     pool = snap.pools.get(spec.pool)
     if pool is None or not pool.active or pool.type not in DIRECTORY_POOLS:
         return snap
-    elsewhere = snap.host.remote and (spec.backing or "").startswith("/")
+    elsewhere = (snap.host.remote and (spec.backing or "").startswith("/")) or spec.clone is not None
     snap = replace(snap, volumes=all_volumes(hypervisor, snap.pools.values() if elsewhere else [pool]))
     if not snap.host.remote:
         snap = with_files(files, spec, snap)
     if present(spec, snap, pool) is None:
-        return snap
+        origin = origin_of(spec, snap)
+        # Who writes to what is to be copied.
+        return snap if origin is None else with_users(hypervisor, files, snap, origin.path)
     if spec.state == "present" and not half_made(spec, snap) and not differences(spec, snap):
         return snap
     return with_users(hypervisor, files, snap, path_of(spec, pool))
+
+
+def origin_of(spec: VolumeSpec, snap: Snapshot) -> VolumeFacts | None:
+    """Return the volume that the spec's is to be a copy of."""
+    return snap.volumes.get(spec.clone) if spec.clone is not None and spec.state == "present" else None
 
 
 def wanted_paths(spec: VolumeSpec, snap: Snapshot) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._facts import VolumeFacts
 from .._guest.expand import DEFAULT_POOL
-from .._image.spec import FORMATS
+from .._image.spec import GROWING
 from .._storage.options import shown_volume
 from .._units import show_size
 from .spec import STATES
@@ -18,10 +18,12 @@ VOLUME_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "pool": {"type": "str", "default": DEFAULT_POOL},
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
-    "format": {"type": "str", "choices": list(FORMATS)},
+    "format": {"type": "str", "choices": list(GROWING)},
     "size": {"type": "str"},
     "backing": {"type": "str"},
     "source": {"type": "str"},
+    "clone": {"type": "str"},
+    "wipe": {"type": "bool", "default": False},
 }
 # What one run is allowed to do; no word about the volume itself.
 RUN_OPTIONS: dict[str, Any] = {"confirm_data_loss": {"type": "list", "elements": "str", "default": []}}

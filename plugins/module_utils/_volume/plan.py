@@ -20,7 +20,7 @@ from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import image_names
 from .._guest.volumes import delete_step
 from .._image.place import DIRECTORY_POOLS, Users, disk_paths
-from .._image.spec import FORMATS, SECTOR
+from .._image.spec import GROWING, SECTOR
 from .._storage.volume import VolumeWant, volume_xml
 from .._units import show_size
 from .._words import close
@@ -166,6 +166,8 @@ def _creation(spec: VolumeSpec, snap: Snapshot) -> Plan:
 def _making(spec: VolumeSpec, snap: Snapshot) -> tuple[list[Change], list[Step]]:
     if spec.source is not None:
         return _uploading(spec, snap, spec.source)
+    if spec.clone is not None:
+        return _cloning(spec, snap, spec.clone)
     base = None if spec.backing is None else _base(spec, snap)
     size = spec.size_bytes
     if base is not None:
@@ -178,7 +180,7 @@ def _making(spec: VolumeSpec, snap: Snapshot) -> tuple[list[Change], list[Step]]
     later = base is not None and not _size_of(base)
     if size is None:
         raise SpecError(
-            f"volume {spec.key}: size: is missing; a volume that does not exist needs a size, a backing or a source"
+            f"volume {spec.key}: size: is missing; a volume that does not exist needs a size, a backing, a source or a clone"
         )
     made = "qcow2" if base is not None else spec.made_format
     shown = UNKNOWN if later and spec.size_bytes is None else show_size(size)
@@ -225,6 +227,70 @@ def _uploading(spec: VolumeSpec, snap: Snapshot, source: str) -> tuple[list[Chan
     return changes, steps
 
 
+def _cloning(spec: VolumeSpec, snap: Snapshot, clone: tuple[str, str]) -> tuple[list[Change], list[Step]]:
+    """Return how a volume is made a copy of another one. The second volume is there as for an upload."""
+    pool, name = clone
+    origin = snap.volumes.get(clone)
+    if origin is None:
+        names = [other for where, other in snap.volumes if where == pool]
+        raise NotFound(
+            f"volume {spec.key}: clone: there is no volume {name} in the pool {pool}{close(name, names)}; make it first, and "
+            "see that the pool is active"
+        )
+    if (pool, name + UPLOADING) in snap.volumes:
+        raise Conflict(f"volume {spec.key}: clone: {pool}/{name} holds a part only, since an upload to it was cut short")
+    writers = _writers(snap, origin)
+    if writers:
+        raise Conflict(
+            f"volume {spec.key}: clone: guest {writers[0]} writes to {pool}/{name} at this time, and a copy would be of no "
+            "one moment; stop that guest first"
+        )
+    size = origin.capacity_bytes
+    whole = size if spec.size_bytes is None else spec.size_bytes
+    if whole < size:
+        raise SpecError(
+            f"volume {spec.key}: size: {show_size(whole)} is less than {pool}/{name} has ({show_size(size)}), of which it is "
+            "a copy"
+        )
+    want = VolumeWant(spec.pool, spec.name, "", spec.made_format, size)
+    arguments = {"pool": spec.pool, "xml": volume_xml(want, size), "source_pool": pool, "source": name}
+    steps = [
+        _create(VolumeWant(spec.pool, spec.name + UPLOADING, "", "raw", SECTOR), SECTOR),
+        Step("clone_volume", arguments, f"copy volume {pool}/{name} to {spec.key}"),
+    ]
+    if whole > size:
+        steps.append(_grow(spec, whole))
+    steps.append(delete_step(spec.pool, spec.name + UPLOADING))
+    changes = [
+        Change(("format",), None, want.format, Effect.LIVE),
+        Change(("size",), None, show_size(whole) if whole else UNKNOWN, Effect.LIVE),
+        Change(("clone",), None, f"{pool}/{name}", Effect.LIVE),
+    ]
+    return changes, steps
+
+
+def _writers(snap: Snapshot, facts: VolumeFacts) -> list[str]:
+    """Return the guests that run, or will go on from where they were saved, with the volume as a disk to write to."""
+    found = []
+    for guest in snap.guests.values():
+        text = guest.live_xml or guest.xml
+        if (guest.active or guest.state == "saved") and text is not None and _writes(_xml.parse(text), facts):
+            found.append(guest.name)
+    return sorted(found)
+
+
+def _writes(root: _xml.Element, facts: VolumeFacts) -> bool:
+    for disk in root.iterfind("devices/disk"):
+        source = disk.find("source")
+        if source is None or disk.find("readonly") is not None:
+            continue
+        if facts.path in (source.get("file"), source.get("dev")):
+            return True
+        if (source.get("pool"), source.get("volume")) == (facts.pool, facts.name):
+            return True
+    return False
+
+
 def _source(spec: VolumeSpec, snap: Snapshot, source: str) -> ImageFacts:
     image = snap.images.get(source)
     if image is None:
@@ -234,7 +300,7 @@ def _source(spec: VolumeSpec, snap: Snapshot, source: str) -> ImageFacts:
             f"volume {spec.key}: source: {source} is only a part of a disk and needs the file {image.others[0]}; join "
             "them by `qemu-img convert` on a host that you trust it on"
         )
-    wanted = FORMATS if spec.format is None else (spec.format,)
+    wanted = GROWING if spec.format is None else (spec.format,)
     if image.format not in wanted:
         raise SpecError(
             f"volume {spec.key}: source: {source} is {image.format}, not {' or '.join(wanted)}, and its bytes are taken as "
@@ -244,9 +310,9 @@ def _source(spec: VolumeSpec, snap: Snapshot, source: str) -> ImageFacts:
 
 
 def _finish(spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts) -> Plan:
-    if spec.source is None:
+    if spec.source is None and spec.clone is None:
         raise Conflict(
-            f"volume {spec.key}: an upload to it was cut short, and it holds a part only; give its source again, or "
+            f"volume {spec.key}: an upload to it was cut short, and it holds a part only; give its source or clone again, or "
             "remove it (state: absent)"
         )
     _refuse_used(spec, snap, facts, "made anew")
@@ -262,7 +328,7 @@ def _removal(spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts, consent: Coll
     _refuse_used(spec, snap, facts, "removed")
     _need_consent(spec, facts, consent, "would be removed with all that is in it")
     steps = [] if (spec.pool, spec.name) in snap.volumes else [_refresh(spec)]
-    steps.append(delete_step(spec.pool, spec.name))
+    steps += _delete(spec)
     if half_made(spec, snap):
         steps.append(delete_step(spec.pool, spec.name + UPLOADING))
     return _plan(spec, "delete", [Change(("state",), "present", "absent", Effect.DATA_LOSS)], steps)
@@ -276,7 +342,7 @@ def _replacement(
     _need_consent(spec, facts, consent, f"would be made anew, and what it holds would be lost ({differing})")
     _changes, steps = _making(spec, snap)
     first = [] if (spec.pool, spec.name) in snap.volumes else [_refresh(spec)]
-    return _plan(spec, "replace", list(changes), [*first, delete_step(spec.pool, spec.name), *steps])
+    return _plan(spec, "replace", list(changes), [*first, *_delete(spec), *steps])
 
 
 def _refuse_used(spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts, verb: str) -> None:
@@ -368,6 +434,11 @@ def _create(want: VolumeWant, size_bytes: int) -> Step:
 def _grow(spec: VolumeSpec, size_bytes: int) -> Step:
     arguments = {"pool": spec.pool, "name": spec.name, "size_bytes": size_bytes}
     return Step("resize_volume", arguments, f"grow volume {spec.key}")
+
+
+def _delete(spec: VolumeSpec) -> list[Step]:
+    wipe = Step("wipe_volume", {"pool": spec.pool, "name": spec.name}, f"write zeros over volume {spec.key}")
+    return [*([wipe] if spec.wipe else []), delete_step(spec.pool, spec.name)]
 
 
 def _refresh(spec: VolumeSpec) -> Step:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .._errors import SpecError
 from .._guest.expand import DEFAULT_POOL
-from .._image.spec import DEFAULT_FORMAT, FORMATS, SECTOR
+from .._image.spec import DEFAULT_FORMAT, GROWING, SECTOR
 from .._network.spec import check_name, choose, take
 from .._types import PATH, SIZE
 from .._units import round_up
@@ -27,7 +27,8 @@ class VolumeSpec:
     """One volume as wanted; None is what was left out.
 
     ``backing`` is an absolute path, or the name of a volume of the pool with or without its ending. ``source`` is a
-    file of the host whose bytes a new volume begins with.
+    file of the host whose bytes a new volume begins with, ``clone`` the pool and the name of a volume whose disk it
+    begins with. ``wipe``: what it holds is written over before it is removed or made anew.
     """
 
     name: str
@@ -37,6 +38,8 @@ class VolumeSpec:
     size_bytes: int | None = None
     backing: str | None = None
     source: str | None = None
+    clone: tuple[str, str] | None = None
+    wipe: bool = False
 
     @property
     def key(self) -> str:
@@ -57,15 +60,26 @@ def parse(options: Mapping[str, Any]) -> VolumeSpec:
         return take(problems, option, given[option], check) if option in given else None
 
     name = take(problems, "name", given.get("name"), _volume_name)
+    pool = taken("pool", check_name) or DEFAULT_POOL
     spec = VolumeSpec(
         name,
-        taken("pool", check_name) or DEFAULT_POOL,
+        pool,
         taken("state", lambda value: choose(value, STATES)) or "present",
-        taken("format", lambda value: choose(value, FORMATS)),
+        taken("format", lambda value: choose(value, GROWING)),
         taken("size", _size),
         taken("backing", _backing),
         taken("source", PATH.parse),
+        _clone(taken("clone", _clone_name), pool),
+        bool(given.get("wipe")),
     )
+    if spec.clone is not None:
+        problems += [
+            f"clone: a volume either begins as a copy of another one or has a {other}, not both"
+            for other in ("backing", "source")
+            if other in given
+        ]
+        if spec.clone == (spec.pool, spec.name):
+            problems.append("clone: a volume cannot be a copy of itself")
     if spec.backing is not None:
         if spec.source is not None:
             problems.append("backing: a volume either stands on another one or begins with a source, not both")
@@ -82,6 +96,15 @@ def _volume_name(value: Any) -> str:
     if kept is not None:
         raise SpecError(f"{name!r} ends in {kept}, which is kept for what is being made")
     return name
+
+
+def _clone_name(value: Any) -> tuple[str | None, str]:
+    pool, _slash, name = str(value).rpartition("/")
+    return (check_name(pool) if pool else None), check_name(name)
+
+
+def _clone(found: tuple[str | None, str] | None, pool: str) -> tuple[str, str] | None:
+    return None if found is None else (found[0] or pool, found[1])
 
 
 def _size(value: Any) -> int:

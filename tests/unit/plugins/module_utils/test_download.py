@@ -26,7 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtfleet.core.plugins.module_utils import _files, _qemu_img
+from ansible_collections.virtfleet.core.plugins.module_utils import _files, _qemu_img, _web
 from ansible_collections.virtfleet.core.plugins.module_utils._download import Fetch, find_checksum
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import HostError, NotFound, Timeout, VirtError
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
@@ -110,6 +110,60 @@ def test_a_truncated_chunked_body(server: WebServer, target: Path) -> None:
 
     server.routes["/short"] = route
     assert_refused(target, HostError, "could not download", server.url + "/short")
+
+
+def breaks(handler: Handler, body: bytes, tag: str, cut: int = 300_000, **headers: str) -> None:
+    """Answer as a server that continues downloads, and break off after some bytes."""
+    wanted = handler.headers.get("Range")
+    start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and handler.headers["If-Range"] == tag else 0
+    if start:
+        headers["Content_Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+    handler.answer(body[start : start + cut], 206 if start else 200, len(body) - start, **headers)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_web, "PAUSES", (0.0, 0.0))
+
+
+LAST_WEEK = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(("header", "tag"), [("ETag", '"one"'), ("Last_Modified", LAST_WEEK)])
+def test_a_download_goes_on_where_it_broke_off(server: WebServer, target: Path, header: str, tag: str) -> None:
+    server.routes["/disk.raw"] = lambda handler: breaks(handler, BODY, tag, **{header: tag})
+    fetch(target, server.url + "/disk.raw", f"sha256:{SHA256}", headers={"X-Token": "x"})
+    assert target.read_bytes() == BODY
+    asked = [(headers.get("Range"), headers.get("If-Range"), headers["X-Token"]) for _path, headers in server.seen]
+    assert asked == [
+        (None, None, "x"), *((f"bytes={start}-", tag, "x") for start in range(300_000, len(BODY), 300_000))
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("hurried")
+def test_two_versions_are_never_mixed(server: WebServer, target: Path) -> None:
+    tags = iter(('"one"', '"two"', '"two"'))
+    server.routes["/disk.raw"] = lambda handler: breaks(handler, BODY, tag := next(tags), ETag=tag)
+    said = rf"broke off after 300000 of {len(BODY)} bytes, and the server does not go on with the same version"
+    assert_refused(target, HostError, said, server.url + "/disk.raw")
+    assert len(server.seen) == 2
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"one"'}, {"Last_Modified": "never"}])
+def test_what_has_no_mark_is_not_continued(server: WebServer, target: Path, headers: dict[str, str]) -> None:
+    server.routes["/disk.raw"] = lambda handler: breaks(handler, BODY, "", **headers)
+    assert_refused(target, HostError, f"it ended after 300000 of {len(BODY)} bytes", server.url + "/disk.raw")
+    assert len(server.seen) == 1
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_server_that_gives_nothing_more_is_given_up(server: WebServer, target: Path) -> None:
+    cuts = iter((300_000, 0, 0, 0))
+    server.routes["/disk.raw"] = lambda handler: breaks(handler, BODY, '"one"', next(cuts), ETag='"one"')
+    assert_refused(target, HostError, f"it ended after 300000 of {len(BODY)} bytes", server.url + "/disk.raw")
+    assert len(server.seen) == 3
 
 
 def test_a_wrong_checksum(server: WebServer, target: Path) -> None:

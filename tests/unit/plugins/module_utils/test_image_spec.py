@@ -67,7 +67,7 @@ def test_the_file_of_a_name(name: str, format: str | None, file: str, made: str)
         ({"path": "/a/b", "pool": "p"}, "either a pool or a path"),
         ({"name": "x", "size": "20"}, "size: '20' is not a size: write a number with its unit"),
         ({"name": "x", "size": "0GiB"}, "of no use"),
-        ({"name": "x", "format": "vmdk"}, "format: 'vmdk' is not one of qcow2, raw"),
+        ({"name": "x", "format": "qed"}, "format: 'qed' is not one of qcow2, raw, vmdk, vdi, vpc, vhdx, parallels"),
         ({"name": "x", "state": "gone"}, "state: 'gone' is not one of"),
         ({"name": "x", "source": "ftp://host/x"}, "no absolute path and no file, http or https URL"),
         ({"name": "x", "source": "images/x"}, "no absolute path"),

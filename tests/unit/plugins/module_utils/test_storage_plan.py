@@ -119,12 +119,12 @@ def test_another_place_is_refused() -> None:
         planned(pool(), path="/srv/other")
     with pytest.raises(Conflict, match="directory of pool images already"):
         plan(parse({"name": "second", "path": "/srv/images"}), Snapshot(HOST, pools={"images": pool()}))
-    logical = pool(FOREIGN.replace("type='dir'", "type='logical'"))
-    with pytest.raises(Conflict, match="of type logical"):
-        planned(logical, path="/srv/images")
-    with pytest.raises(Conflict, match="of type logical"):
-        planned(logical, type="dir")
-    assert ops(planned(logical, autostart=False)) == ["set_pool_autostart"]
+    other = pool(FOREIGN.replace("type='dir'", "type='vstorage'"))
+    with pytest.raises(Conflict, match="of type vstorage"):
+        planned(other, path="/srv/images")
+    with pytest.raises(Conflict, match="of type vstorage"):
+        planned(other, type="dir")
+    assert ops(planned(other, autostart=False)) == ["set_pool_autostart"]
 
 
 def test_absent() -> None:
@@ -158,7 +158,7 @@ def test_disks_elsewhere_do_not_count(source: str) -> None:
         ({"path": "/srv/x", "mode": 457}, "in quotes"),
         ({"path": "/srv/x", "mode": "0999"}, "octal"),
         ({"path": "/srv/x", "owner": "-1"}, "owner:"),
-        ({"path": "/srv/x", "type": "logical"}, "type:"),
+        ({"path": "/srv/x", "type": "vstorage"}, "type:"),
         ({"path": "/srv/x", "remove_directory": True}, "remove_directory:"),
         ({"name": "a/b"}, "name:"),
     ],
@@ -185,3 +185,72 @@ def test_patched_is_satisfied(mode: int, owner: int, group: int) -> None:
         root = _xml.parse(text)
         done = patch(POOL, root, compare(POOL, want.values, observe(POOL, root), Context()))
         assert compare(POOL, want.values, observe(POOL, _xml.parse(_xml.to_text(done))), Context()) == []
+
+
+NETFS = {"type": "netfs", "path": "/srv/nfs", "source_hosts": ["nas"], "source_path": "/export"}
+
+
+def defined(made: Plan) -> str:
+    return next(str(step.args["xml"]) for step in made.actions[0].steps if step.op == "define_pool")
+
+
+def test_only_a_directory_is_ever_built() -> None:
+    assert ops(planned(**NETFS)) == ["define_pool", "build_pool", "start_pool", "set_pool_autostart"]
+    for options in (
+        {"type": "logical", "source_name": "vg0"},
+        {"type": "disk", "path": "/dev", "source_devices": ["/dev/vdb"]},
+        {"type": "zfs", "source_name": "tank"},
+    ):
+        new = planned(**options)
+        assert ops(new) == ["define_pool", "start_pool", "set_pool_autostart"]
+        half = pool(defined(new), active=False, autostart=False)
+        assert ops(planned(half, **options)) == ["start_pool", "set_pool_autostart"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"type": "netfs", "path": "/srv/x"}, "source_hosts: is missing; a new pool of type netfs needs it"),
+        ({"path": "/srv/x", "source_name": "vg0"}, "source_name: a pool of type dir has none; it has path, mode"),
+        ({"type": "logical", "mode": "0711"}, "mode: a pool of type logical has none"),
+        ({**NETFS, "source_hosts": ["a", "b"]}, "source_hosts: a pool of type netfs has exactly one"),
+        ({**NETFS, "source_hosts": ["a b"]}, "is not a host"),
+        ({**NETFS, "source_hosts": ["a:70000"]}, "is not a host"),
+        ({**NETFS, "source_hosts": []}, "not a list with something in it"),
+        ({**NETFS, "source_version": "four"}, "a version of NFS"),
+        ({"type": "logical", "source_devices": ["/dev/vdb", "/dev/vdb"]}, "one twice"),
+        ({"type": "rbd", "source_name": "vms", "source_hosts": ["a"], "auth_username": "me"}, "auth_secret: is missing"),
+        ({"type": "iscsi-direct", "source_initiator": "me"}, "the name of an initiator"),
+    ],
+)
+def test_sources_that_cannot_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        planned(**options)
+
+
+def test_another_source_is_another_pool() -> None:
+    there = pool(defined(planned(**NETFS)))
+    assert planned(there, **NETFS).actions == ()
+    assert planned(there, source_hosts=["nas"]).actions == ()
+    for option, other in (("source_hosts", ["b"]), ("source_path", "/b"), ("source_version", "4.2")):
+        with pytest.raises(Conflict, match=f"{option}: it has .* it would be another pool"):
+            planned(there, **{**NETFS, option: other})
+    with pytest.raises(SpecError, match="mode: a pool of type netfs has none"):
+        planned(there, mode="0711")
+    # Many pools look into the same folder below /dev; no two have one directory.
+    scsi = {"type": "scsi", "path": "/dev/disk/by-path", "source_adapter": "scsi_host1"}
+    first = pool(defined(planned(**scsi)))
+    assert planned(replace(first, name="first"), **{**scsi, "source_adapter": "scsi_host2"}).actions
+    with pytest.raises(Conflict, match="directory of pool other already"):
+        planned(replace(there, name="other"), **NETFS)
+
+
+def test_a_pool_of_devices_goes_and_leaves_them() -> None:
+    there = replace(pool(defined(planned(type="logical", source_name="vg0"))), path="/dev/vg0")
+    with pytest.raises(Conflict, match="only that of a directory pool is removed"):
+        planned(there, state="absent", remove_directory=True)
+    gone = planned(there, state="absent", volumes=("root",))
+    assert ops(gone) == ["stop_pool", "undefine_pool"]
+    assert "its volumes stay in its source: root" in gone.warnings[0]
+    with pytest.raises(Conflict, match="web1: root"):
+        planned(there, state="absent", volumes=("root",), guests=(guest("dev='/srv/images/root'"),))

@@ -365,3 +365,63 @@ def test_a_source_keeps_its_length_for_the_volume() -> None:
     made = VOLUME.plan(house, name=NAME, source=SOURCE)
     sizes = [_xml.read(_xml.parse(step.args["xml"]), "capacity") for step in made.actions[0].steps[:2]]
     assert sizes == ["512", "1000"]
+
+
+def test_a_copy_of_another_volume() -> None:
+    house = House()
+    made = VOLUME.twice(house, name="copy.raw", pool="fast", clone="default/debian-12.qcow2", size="30GiB")
+    assert ops(made) == ["create_volume", "clone_volume", "resize_volume", "delete_volume"]
+    assert shown(made)["clone"] == (None, "default/debian-12.qcow2", "live")
+    found = house.fake.file_at(f"{FAST}/copy.raw")
+    assert found is not None and (found.format, found.capacity, found.backing) == ("raw", 30 * GIB, None)
+    assert ops(VOLUME.plan(house, name="same.qcow2", clone="debian-12.qcow2"))[-1] == "delete_volume"
+    assert house.fake.file_at(f"{FAST}/copy.raw.uploading") is None
+
+
+def test_a_copy_that_was_cut_short_is_made_again() -> None:
+    house = House()
+    options = {"name": "copy.qcow2", "clone": "debian-12.qcow2"}
+    house.fake.create_volume("default", "<volume><name>copy.qcow2.uploading</name><capacity>512</capacity></volume>")
+    house.fake.create_volume("default", "<volume><name>copy.qcow2</name><capacity>512</capacity></volume>")
+    assert ops(VOLUME.plan(house, **options)) == ["delete_volume", "create_volume", "clone_volume", "delete_volume"]
+    with pytest.raises(Conflict, match="holds a part only"):
+        VOLUME.plan(house, name="third.qcow2", clone="copy.qcow2")
+    VOLUME.twice(house, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"clone": "none.qcow2"}, "there is no volume none.qcow2 in the pool default"),
+        ({"clone": "nopool/debian-12.qcow2"}, "in the pool nopool"),
+        ({"clone": "debian-12.qcow2", "size": "1MiB"}, "of which it is a copy"),
+        ({"clone": NAME}, "a copy of itself"),
+        ({"clone": "a/b/c"}, "clone: "),
+        ({"clone": "debian-12.qcow2", "backing": "debian-12"}, "or has a backing, not both"),
+        ({"clone": "debian-12.qcow2", "source": "/x"}, "or has a source, not both"),
+    ],
+)
+def test_copies_that_cannot_be(options: dict[str, str], words: str) -> None:
+    with pytest.raises((NotFound, SpecError), match=words):
+        VOLUME.plan(House(), name=NAME, **options)
+
+
+def test_nothing_is_copied_while_a_guest_writes_to_it() -> None:
+    house = House()
+    VOLUME.twice(house, name=NAME, size="1GiB")
+    defined(house, disk(f"file='{IMAGES}/{NAME}'"))
+    assert VOLUME.plan(house, name="copy.qcow2", clone=NAME).actions
+    house.fake.start_guest("web1")
+    with pytest.raises(Conflict, match="guest web1 writes to default/data.qcow2"):
+        VOLUME.plan(house, name="copy.qcow2", clone=NAME)
+
+
+def test_zeros_are_written_before_a_volume_goes() -> None:
+    house = House()
+    VOLUME.twice(house, name=NAME, size="1GiB")
+    with pytest.raises(Conflict, match="confirm_data_loss"):
+        VOLUME.plan(house, name=NAME, state="absent", wipe=True)
+    assert VOLUME.plan(house, name=NAME, wipe=True).actions == (), "nothing that stays is wiped"
+    options = {"name": NAME, "wipe": True, "confirm_data_loss": [NAME]}
+    assert ops(VOLUME.plan(house, **options, size="1MiB")) == ["wipe_volume", "delete_volume", "create_volume"]
+    assert ops(VOLUME.twice(house, **options, state="absent")) == ["wipe_volume", "delete_volume"]

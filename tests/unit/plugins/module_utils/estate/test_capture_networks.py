@@ -242,16 +242,85 @@ POOLS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         {"path": "/srv/p", "mode": "0711", "owner": 0, "group": 0},
         ["<target><permissions><label>virt_t</label></permissions></target>"],
     ),
-    "fs": (_pool_xml("fs", "<device path='/dev/sdb1'/><format type='ext4'/>"), None, []),
-    "netfs": (_pool_xml("netfs", "<host name='nfs1'/><dir path='/x'/><format type='nfs'/>"), None, []),
-    "logical": (_pool_xml("logical", "<name>vg0</name><format type='lvm2'/>", "<path>/dev/vg0</path>"), None, []),
-    "disk": (_pool_xml("disk", "<device path='/dev/sdc'/>", "<path>/dev</path>"), None, []),
-    "iscsi": (_pool_xml("iscsi", "<host name='i'/><device path='iqn.x'/>", "<path>/dev/disk/by-path</path>"), None, []),
-    "scsi": (_pool_xml("scsi", "<adapter type='scsi_host' name='host0'/>", "<path>/dev/disk/by-path</path>"), None, []),
-    "mpath": (_pool_xml("mpath", "", "<path>/dev/mapper</path>"), None, []),
-    "gluster": (_pool_xml("gluster", "<host name='g'/><name>vol</name><dir path='/'/>", ""), None, []),
-    "rbd": (_pool_xml("rbd", "<host name='ceph1'/><name>rbd</name>", ""), None, []),
-    "zfs": (_pool_xml("zfs", "<name>tank</name>", "<path>/dev/zvol/tank</path>"), None, []),
+    "fs": (
+        _pool_xml("fs", "<device path='/dev/sdb1'/><format type='ext4'/>"),
+        {"path": "/var/lib/virtfleet/images", "source_devices": ["/dev/sdb1"], "source_format": "ext4"},
+        [],
+    ),
+    "netfs": (
+        _pool_xml("netfs", "<host name='nfs1'/><dir path='/x'/><format type='nfs'/><protocol ver='4.2'/>"),
+        {
+            "path": "/var/lib/virtfleet/images",
+            "source_hosts": ["nfs1"],
+            "source_path": "/x",
+            "source_format": "nfs",
+            "source_version": "4.2",
+        },
+        [],
+    ),
+    "logical": (
+        _pool_xml("logical", "<name>vg0</name><format type='lvm2'/>", "<path>/dev/vg0</path>"),
+        {"source_name": "vg0", "source_format": "lvm2"},
+        [],
+    ),
+    "disk": (
+        _pool_xml("disk", "<device path='/dev/sdc'><freeExtent start='0' end='9'/></device>", "<path>/dev</path>"),
+        {"path": "/dev", "source_devices": ["/dev/sdc"]},
+        ['<source><device><freeExtent start="0" end="9" /></device></source>'],
+    ),
+    "iscsi": (
+        _pool_xml(
+            "iscsi",
+            "<host name='::1' port='3261'/><device path='iqn.x'/><auth type='chap' username='me'><secret usage='s'/></auth>",
+            "<path>/dev/disk/by-path</path>",
+        ),
+        {
+            "path": "/dev/disk/by-path",
+            "source_hosts": ["[::1]:3261"],
+            "source_devices": ["iqn.x"],
+            "auth_username": "me",
+            "auth_secret": "s",
+        },
+        [],
+    ),
+    "iscsi-direct": (
+        _pool_xml("iscsi-direct", "<host name='i'/><device path='iqn.x'/><initiator><iqn name='iqn.me'/></initiator>", ""),
+        {"source_hosts": ["i"], "source_devices": ["iqn.x"], "source_initiator": "iqn.me"},
+        [],
+    ),
+    "scsi": (
+        _pool_xml("scsi", "<adapter type='scsi_host' name='host0'/>", "<path>/dev/disk/by-path</path>"),
+        {"path": "/dev/disk/by-path", "source_adapter": "host0"},
+        [],
+    ),
+    # By the names of a Fibre Channel, for which there is no word.
+    "scsi-adapter": (
+        _pool_xml("scsi", "<adapter type='fc_host' wwnn='20000000c9831b4b' wwpn='10000000c9831b4b'/>", "<path>/dev</path>"),
+        None,
+        [],
+    ),
+    "mpath": (_pool_xml("mpath", "", "<path>/dev/mapper</path>"), {"path": "/dev/mapper"}, []),
+    "gluster": (
+        _pool_xml("gluster", "<host name='g'/><name>vol</name><dir path='/'/>", ""),
+        {"source_name": "vol", "source_hosts": ["g"], "source_path": "/"},
+        [],
+    ),
+    "rbd": (
+        _pool_xml(
+            "rbd",
+            "<host name='a'/><host name='b' port='6789'/><name>rbd</name><auth type='ceph' username='me'>"
+            "<secret uuid='2ec115d7-3a88-3ceb-bc12-0ac909a6fd87'/></auth>",
+            "",
+        ),
+        {
+            "source_name": "rbd",
+            "source_hosts": ["a", "b:6789"],
+            "auth_username": "me",
+            "auth_secret": "2ec115d7-3a88-3ceb-bc12-0ac909a6fd87",
+        },
+        [],
+    ),
+    "zfs": (_pool_xml("zfs", "<name>tank</name>", "<path>/dev/zvol/tank</path>"), {"source_name": "tank"}, []),
     "vstorage": (_pool_xml("vstorage", "<name>c</name>", "<path>/mnt/c</path>"), None, []),
 }
 
@@ -267,7 +336,8 @@ def test_a_pool_of_each_kind(name: str) -> None:
         (whole,) = said.left
         assert whole.at == "" and name.partition("-")[0] in whole.why
         return
-    assert said.entry == {"name": name, **entry}
+    kind = {} if facts.type == "dir" else {"type": facts.type}
+    assert said.entry == {"name": name, **kind, **entry}
     assert plan_pool(parse_pool(said.entry), snap).actions == ()
     assert [piece.xml for piece in said.left] == left
 

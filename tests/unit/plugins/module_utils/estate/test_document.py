@@ -149,7 +149,10 @@ WRONG: list[tuple[Any, list[str]]] = [
         ["networks[0].reservations[0].mac: '1' is not a MAC address"],
     ),
     ({"version": 1, "pools": [{"name": "x", "path": "relative"}]}, ["pools[0].path: 'relative'"]),
-    ({"version": 1, "images": [{"name": "x", "format": "vmdk"}]}, ["images[0].format: 'vmdk' is not one of qcow2, raw"]),
+    (
+        {"version": 1, "images": [{"name": "x", "format": "qed"}]},
+        ["images[0].format: 'qed' is not one of qcow2, raw, vmdk, vdi, vpc, vhdx, parallels"],
+    ),
     ({"version": 1, "images": [{"name": "x", "bootstrap": {"suite": "nowhere"}}]}, ["images[0].bootstrap.suite: "]),
     ({"version": 1, "overcommit": {"memory": "much"}}, ["overcommit.memory: 'much' is not a ratio"]),
     ({"version": 1, "overcommit": {"disks": 1}}, ["overcommit.disks: no such option"]),

@@ -152,7 +152,9 @@ class Files:
         self.fake.put_file(path, format, size_bytes, data=repr(parts).encode())
         self.records[path] = record
 
-    def resolve_checksum(self, checksum: str, source: str) -> str:
+    def resolve_checksum(
+        self, checksum: str, source: str, signature: str | None = None, keys: str | None = None
+    ) -> str:
         return checksum
 
     def import_image(
