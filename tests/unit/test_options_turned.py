@@ -228,6 +228,7 @@ GUEST: dict[str, Turn] = {
     "title": guest({"title": "Web"}),
     "description": guest({"description": "A web server"}),
     "tags": guest({"tags": ["web"]}),
+    "os": guest({"os": "win10"}),
     "accel": guest({"accel": "tcg"}),
     "arch": guest({"arch": "i686"}),
     "type": guest({"type": "pv"}, how=XEN),
@@ -766,6 +767,7 @@ QUERIES = {
     "guest_info": look({"query": "[].name"}, before=TWO),
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
+    "os_info": look({"query": "[].name"}),
     "nwfilter_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
     "secret_info": look({"query": "[].usage_id"}),
@@ -776,6 +778,7 @@ INFO: dict[str, dict[str, Turn]] = {
     "accelerator_info": {
         "fresh": Turn({}, {"fresh": True}, (("accelerator_info", {}),), look=lambda house, found: house.files.looks)
     },
+    "os_info": {"name": look({"name": ["debian-12"]}), "family": look({"family": ["winnt"]})},
     "capture": {
         "guests": look({"guests": ["*2"]}, before=TWO),
         "networks": look({"networks": ["dm?"]}),
@@ -1034,7 +1037,8 @@ TURNS: dict[str, Turn] = {
 }
 CONVERGED = ("estate", "guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
-CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info", "xen_host_info")]
+LOCAL = ("accelerator_info", "host_bridge", "kvm_host_info", "os_info", "xen_host_info")
+CONNECTED = [name for name in MODULES if name not in LOCAL]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
 
