@@ -52,8 +52,8 @@ class Qemu:
     def defaults(self, host: HostFacts, want: Spec) -> Spec:
         chosen: Spec = {"vcpus": 1, "console": True, "agent": True, **boot_order_of_kinds(want)}
         arch = want.get("arch", host.arch)
-        if arch == "aarch64" or (arch == "armv7l" and not want.get("kernel")):
-            # Their boards have no other firmware that looks for a disk to boot.
+        if arch in ("aarch64", "armv7l") and not want.get("kernel"):
+            # Their boards have no other firmware that looks for a disk to boot; a kernel that is given starts without any.
             chosen["firmware"] = "efi"
         return {name: value for name, value in chosen.items() if name not in want}
 
