@@ -287,6 +287,47 @@ class Accelerator:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What an operating system needs; None where nobody says."""
+
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class SystemFacts:
+    """An operating system as osinfo-db knows it, with what it has of those that it derives from.
+
+    ``id`` is libosinfo's, a URL. ``devices`` are ids of libosinfo too. ``minimum`` and ``recommended`` are by architecture,
+    ``all`` among them; ``firmware`` are the kinds (``bios``, ``efi``) that it is said to start from by architecture, and
+    ``unsupported`` those that it does not start from. Dates are as in 2024-04-25, empty where there is none.
+    """
+
+    id: str
+    short_ids: tuple[str, ...] = ()
+    name: str = ""
+    version: str = ""
+    vendor: str = ""
+    family: str = ""
+    distro: str = ""
+    codename: str = ""
+    status: str = "released"
+    released: str = ""
+    eol: str = ""
+    architectures: tuple[str, ...] = ()
+    minimum: Mapping[str, Resources] = field(default_factory=dict)
+    recommended: Mapping[str, Resources] = field(default_factory=dict)
+    devices: frozenset[str] = frozenset()
+    firmware: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unsupported: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def needs(self, arch: str) -> Resources:
+        """Return the least that it needs on an architecture."""
+        return self.minimum.get(arch) or self.minimum.get("all") or Resources()
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that one plan needs to know of a host, read in bulk. Volumes are keyed by (pool, name), secrets by
     ``usage/usage_id``.
@@ -294,7 +335,8 @@ class Snapshot:
     ``networks`` and ``pools`` may be some of those that there are; ``network_names`` and ``pool_names`` are the names of
     all, for messages, where one of those that were asked for is missing. ``accelerator`` is None where libvirt's word
     counts, or nobody has to decide. ``image_paths`` are the paths of images by the names that a document gives them,
-    ``macs`` the MACs that no new nic may get. ``whole``: ``guests`` are all that the host has.
+    ``macs`` the MACs that no new nic may get. ``whole``: ``guests`` are all that the host has. ``systems`` are the operating
+    systems that guests are said to have, by the word that was said, or a sentence why nothing is known of one.
     """
 
     host: HostFacts
@@ -313,6 +355,12 @@ class Snapshot:
     whole: bool = False
     secrets: Mapping[str, SecretFacts] = field(default_factory=dict)
     nwfilters: Mapping[str, NwfilterFacts] = field(default_factory=dict)
+    systems: Mapping[str, SystemFacts | str] = field(default_factory=dict)
+
+    def system(self, word: str | None) -> SystemFacts | None:
+        """Return the operating system that a word stands for; None without a word, or where nothing is known of it."""
+        found = self.systems.get(word or "")
+        return found if isinstance(found, SystemFacts) else None
 
     def runs(self, name: str) -> bool:
         """Say whether there is a guest of this name that runs or is paused."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
-from ._facts import Accelerator, ImageFacts, PathFacts
+from ._facts import Accelerator, ImageFacts, PathFacts, SystemFacts
 from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
@@ -74,6 +74,18 @@ class LocalFiles:
         from ._accelerator import probe
 
         return probe.known(self._programs.find)
+
+    def systems(self, words: Collection[str]) -> Mapping[str, SystemFacts | str]:
+        """Return the operating systems that words stand for, or for each that is not known a sentence why."""
+        from ._osinfo import Database, look_up
+
+        return look_up(Database(), words)
+
+    def all_systems(self) -> Sequence[SystemFacts]:
+        """Return every operating system that the host's osinfo-db knows; raise Unsupported where there is none."""
+        from ._osinfo import Database
+
+        return Database().systems()
 
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""

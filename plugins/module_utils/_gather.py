@@ -60,6 +60,9 @@ def gather_estate(
         if any(_needs_accelerator(spec, snap) for spec in estate.guests):
             snap = replace(snap, accelerator=files.accelerator())
         snap = _with_paths(snap, files, sorted(wanted.paths))
+        words = {str(spec.values["os"]) for spec in estate.guests if "os" in spec.values and spec.state != "absent"}
+        if words:
+            snap = replace(snap, systems=files.systems(sorted(words)))
     if losing or prune or estate.images or estate.volumes or estate.secrets:
         # Most tasks are about guests alone, and each reads and compiles what it imports.
         from . import _gather_storage as storage

@@ -18,6 +18,7 @@ from ._facts import METADATA_PREFIX, METADATA_URI, GuestFacts, GuestSummary
 from ._libvirt_base import Base
 from ._libvirt_calls import Late, code_of, gone, side_by_side, unavailable, unsupported, within
 from ._units import KIB, round_up
+from ._xml import NAMESPACES
 
 # Up to so many names are looked up one by one; above, the lists of all guests are cheaper.
 _FEW = 4
@@ -331,7 +332,9 @@ class Guests(Base):
     def set_metadata(self, name: str, xml: str) -> None:
         text = read.plain_metadata(xml) if xml else None
         element = self._lib.VIR_DOMAIN_METADATA_ELEMENT
-        self._set_metadata(name, "metadata", element, text, METADATA_PREFIX, METADATA_URI)
+        uri = read.namespace_of(xml) if xml else METADATA_URI
+        prefix = next((prefix for prefix, known in NAMESPACES.items() if known == uri), METADATA_PREFIX)
+        self._set_metadata(name, "metadata", element, text, prefix, uri)
 
     def _converted(self, doing: str, function: str, text: str) -> str:
         """Convert between a definition and a configuration, which libvirt refuses to connections that only read."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from ._facts import GUEST_TYPES, METADATA_URI, DiskSummary, GuestSummary, InterfaceSummary, PoolFacts, VolumeFacts
+from ._words import system_word
 
 _OSINFO, _OWN = "{http://libosinfo.org/xmlns/libvirt/domain/1.0}", f"{{{METADATA_URI}}}"
 _LIBOSINFO, _OSINFO_OS = f"{_OSINFO}libosinfo", f"{_OSINFO}os"
@@ -189,7 +190,7 @@ def guest_summary(xml: str, state: str, with_xml: bool = False) -> GuestSummary:
         agent=agent,
         kind=root.get("type") or "",
         # As in http://debian.org/debian/12.
-        os="-".join((system.get("id") or "").split("/")[-2:]) if system is not None else "",
+        os=system_word(system.get("id") or "") if system is not None else "",
         disks=tuple(disks),
         xml=xml if with_xml else "",
     )
@@ -348,8 +349,13 @@ def has_alias(live_xml: str, alias: str) -> bool:
     return any(node.get("name") == alias for node in root.iterfind("devices/*/alias"))
 
 
+def namespace_of(xml: str) -> str:
+    """Return the namespace of an element."""
+    return ElementTree.fromstring(xml).tag.rpartition("}")[0].lstrip("{")
+
+
 def plain_metadata(xml: str) -> str:
-    """Return the collection's metadata element without its namespace.
+    """Return a metadata element without its namespace.
 
     libvirt puts the namespace on every node itself, and refuses an element that declares it already
     ("failed to create a new XML namespace").

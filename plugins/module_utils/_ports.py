@@ -26,6 +26,7 @@ from ._facts import (
     PathFacts,
     PoolFacts,
     SecretFacts,
+    SystemFacts,
     VolumeFacts,
 )
 
@@ -213,7 +214,7 @@ class Hypervisor(Protocol):
         """Set a running guest's live description; empty removes it."""
 
     def set_metadata(self, name: str, xml: str) -> None:
-        """Set the collection's metadata element in a running guest's live definition."""
+        """Set a metadata element in a running guest's live definition: the collection's, or that of its namespace."""
 
     # networks
 
@@ -316,6 +317,12 @@ class Files(Protocol):
 
     def kept_accelerator(self) -> Accelerator | None:
         """Return the verdict that is kept, without a look; None where there is none."""
+
+    def systems(self, words: Collection[str]) -> Mapping[str, SystemFacts | str]:
+        """Return the operating systems that words stand for, or for each that is not known a sentence why."""
+
+    def all_systems(self) -> Sequence[SystemFacts]:
+        """Return every operating system that the host's osinfo-db knows; raise Unsupported where there is none."""
 
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         """Return xl's configurations by path, each with whether its guest starts with the host (/etc/xen/auto)."""

@@ -13,3 +13,13 @@ def close(word: str, known: Iterable[str]) -> str:
     """Return ``, did you mean 'x'?`` with the known word that is nearest, or nothing."""
     found = difflib.get_close_matches(word, list(known), 1)
     return f", did you mean {found[0]!r}?" if found else ""
+
+
+def system_word(system: str) -> str:
+    """Return an operating system in one word by its id of libosinfo: ``debian-12`` for ``http://debian.org/debian/12``."""
+    return "-".join(system.split("://", 1)[1].split("/")[1:]) if "://" in system else system
+
+
+def system_key(word: str) -> str:
+    """Return what all names of an operating system have in common: its id, its short id, and these with dashes."""
+    return system_word(word).replace("-", "").lower()

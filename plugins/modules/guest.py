@@ -53,6 +53,19 @@ options:
     description: Words by which the inventory groups guests.
     type: list
     elements: str
+  os:
+    description:
+      - The operating system that the guest has or will get, as osinfo-db knows it - its short id (V(ubuntu22.04), V(win11)),
+        the same with a dash (V(ubuntu-22.04)), or its id, a URL. M(virtfleet.core.os_info) lists them.
+      - A new guest gets what that system wants wherever nothing was said - the board, the firmware, the clock, the TPM, the
+        screen, and for each disk and nic the bus and model. That is decided when the guest, or the disk or nic, is made, and
+        never again, so that a newer osinfo-db changes no guest. The guide on guests has the rules.
+      - A warning tells what is less than the makers of the system ask for.
+      - It is kept in the guest's metadata where C(virt-install) and C(virt-manager) keep it too. Saying or changing it on a
+        guest that is there changes that and nothing else.
+      - Needs the package C(osinfo-db) on the host. Over a remote O(uri) only a system that the guest has already can be said.
+      - On Xen it is kept and its needs are checked; the devices are Xen's own for all systems.
+    type: str
   accel:
     description:
       - V(kvm) uses the processor's virtualization, V(tcg) emulates it. V(auto), which is what a guest without a word has,

@@ -137,6 +137,168 @@ options:
   domain:
     description: The DNS domain of the network's guests. An empty one removes it.
     type: str
+  domain_local:
+    description: Whether names of O(domain) that the network does not know are asked for nowhere else.
+    type: bool
+  zone:
+    description:
+      - The zone of firewalld that the bridge is put into; an empty one means libvirt's. The network starts only on a host
+        where firewalld runs.
+    type: str
+  ipv6:
+    description:
+      - The network's own IPv6 address, which guests learn by router advertisements, and what DHCPv6 gives out. An empty
+        mapping takes IPv6 away. What is given is the whole.
+    type: dict
+    suboptions:
+      address:
+        description: The host's own address with its prefix, such as V(fd00:20::1/64).
+        type: str
+      start:
+        description: The first address that DHCPv6 gives out. Without it guests make their own addresses (SLAAC).
+        type: str
+      end:
+        description: The last one.
+        type: str
+  routes:
+    description:
+      - Networks that the host reaches through guests of this one. The list is the whole; an empty one takes all away.
+    type: list
+    elements: dict
+    suboptions:
+      to:
+        description: The network that is reached, such as V(10.99.0.0/16).
+        type: str
+        required: true
+      via:
+        description: The address of the guest through which it is reached.
+        type: str
+        required: true
+      metric:
+        description: The less, the sooner the route is taken.
+        type: int
+  tftp_root:
+    description: A directory of the host whose files guests get by TFTP. An empty one turns that off.
+    type: str
+  bootp:
+    description: What guests boot from the network. An empty mapping is nothing. What is given is the whole.
+    type: dict
+    suboptions:
+      file:
+        description: The file that is booted, such as V(pxelinux.0).
+        type: str
+      server:
+        description: The address of the TFTP server. Without it, the network's own.
+        type: str
+  dns_srv:
+    description:
+      - Where services are (SRV records). The list is the whole; an empty one takes all away.
+    type: list
+    elements: dict
+    suboptions:
+      service:
+        description: The name of the service, such as V(ldap).
+        type: str
+        required: true
+      protocol:
+        description: Its protocol, such as V(tcp).
+        type: str
+        required: true
+      domain:
+        description: The domain that it serves. Without it, that of the network.
+        type: str
+      target:
+        description: The name of the machine that has it. Without it, the service is said not to be there.
+        type: str
+      port:
+        description: Its port.
+        type: int
+      priority:
+        description: The least is tried first.
+        type: int
+      weight:
+        description: How often it is taken among those of its priority.
+        type: int
+  dns_txt:
+    description:
+      - Texts by names (TXT records). The list is the whole; an empty one takes all away.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name.
+        type: str
+        required: true
+      value:
+        description: What it stands for.
+        type: str
+        required: true
+  bandwidth:
+    description:
+      - What all guests of the network together may send and get in a second. What is given is the whole; an empty mapping
+        means no limit.
+    type: dict
+    suboptions:
+      in:
+        description: What they get on average, such as V(10MiB).
+        type: str
+      in_peak:
+        description: What they get at most.
+        type: str
+      in_burst:
+        description: How much of it comes at the peak at once.
+        type: str
+      out:
+        description: What they send on average.
+        type: str
+      out_peak:
+        description: What they send at most.
+        type: str
+      out_burst:
+        description: How much of it goes at the peak at once.
+        type: str
+  portgroups:
+    description:
+      - Groups that nics of guests can be put in by their option C(portgroup). The list is the whole; an empty one takes all
+        away.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name of the group.
+        type: str
+        required: true
+      default:
+        description: Whether nics are in it that name none.
+        type: bool
+      bandwidth:
+        description: What each nic of the group may send and get in a second, as O(bandwidth).
+        type: dict
+        suboptions:
+          in:
+            description: What it gets on average.
+            type: str
+          in_peak:
+            description: What it gets at most.
+            type: str
+          in_burst:
+            description: How much of it comes at the peak at once.
+            type: str
+          out:
+            description: What it sends on average.
+            type: str
+          out_peak:
+            description: What it sends at most.
+            type: str
+          out_burst:
+            description: How much of it goes at the peak at once.
+            type: str
+  dnsmasq_options:
+    description:
+      - Lines of C(dnsmasq.conf) for what has no option here, such as V(dhcp-option=42,10.20.0.1). The list is the whole.
+        libvirt looks at none of them; a wrong one keeps the network from starting.
+    type: list
+    elements: str
   autostart:
     description:
       - Whether it starts with the host. A new network does, unless it is made with O(state=inactive).

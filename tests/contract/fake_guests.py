@@ -425,11 +425,13 @@ class FakeGuests(FakeBase):
         metadata = root.find("metadata")
         if metadata is None:
             metadata = SubElement(root, "metadata")
+        element = parse(xml, "set the metadata of", "guest") if xml else None
+        namespace = element.tag.rpartition("}")[0] if element is not None else f"{{{METADATA_URI}"
         for node in list(metadata):
-            if node.tag.startswith(f"{{{METADATA_URI}}}"):
+            if node.tag.startswith(f"{namespace}}}"):
                 metadata.remove(node)
-        if xml:
-            metadata.append(parse(xml, "set the metadata of", "guest"))
+        if element is not None:
+            metadata.append(element)
         tidy(root)
 
     # helpers

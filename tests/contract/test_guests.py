@@ -206,7 +206,13 @@ def test_words_of_a_running_guest(place: Place, hypervisor: Hypervisor) -> None:
     hypervisor.set_title(name, "One <title>")
     hypervisor.set_description(name, "Some\nlines")
     hypervisor.set_metadata(name, metadata("new", estate="here"))
+    system = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
+    for version in (11, 12):
+        text = f'<l:libosinfo xmlns:l="{system}"><l:os id="http://debian.org/debian/{version}"/></l:libosinfo>'
+        hypervisor.set_metadata(name, text)
     found = hypervisor.guests()[name]
+    said = [node.get("id") for node in tree(found.live_xml).iterfind(f"metadata/{{{system}}}libosinfo/{{{system}}}os")]
+    assert said == ["http://debian.org/debian/12"]
     live = tree(found.live_xml)
     assert live.findtext("title") == "One <title>"
     assert live.findtext("description") == "Some\nlines"

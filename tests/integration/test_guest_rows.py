@@ -214,3 +214,29 @@ def test_what_this_host_cannot_start_is_defined_as_written(play: Player, guest_n
     )
     assert set(gone.changes("guest", guest_name)) == set(back) - {"features"}
     assert not again.changed, again["plan"]
+
+
+def test_a_system_is_looked_up_where_the_guest_is_made(play: Player, guest_name: str) -> None:
+    listed = play([task("all", "os_info", family=["winnt"]), task("one", "os_info", name=["debian-11"], query="[0].id")])
+    assert "win-11" in [system["os"] for system in listed[0]["systems"]]
+    assert listed[1]["result"] == "http://debian.org/debian/11"
+    options = {"name": guest_name, "os": "win11", "memory": "512MiB", "vcpus": 2, "xml_overlay": CHECKED}
+    check, real, again = play(
+        [
+            task("check", "guest", check=True, **options),
+            task("real", "guest", **options),
+            task("again", "guest", **options),
+        ]
+    )
+    assert check["plan"][0]["changes"] == real["plan"][0]["changes"] and not again.changed, again["plan"]
+    assert any("less than Microsoft Windows 11 needs" in warning for warning in real["warnings"])
+    root = look(play.host, guest_name)
+    assert root.find("os").get("firmware") == "efi" and root.find("devices/tpm").get("model") == "tpm-crb"
+    assert root.find("clock").get("offset") == "localtime"
+    linux = {**options, "os": "debian11"}
+    moved, unknown = play([task("moved", "guest", **linux), task("unknown", "guest", **{**options, "os": "debian-11x"})], fails=True)
+    assert set(moved.changes("guest", guest_name)) == {"os"}
+    assert unknown.outcome == "failed" and "did you mean debian11" in unknown.msg
+    document = play([task("capture", "capture", guests=[guest_name])])[0]["document"]
+    (entry,) = document["guests"]
+    assert entry["os"] == "debian-11" and entry["tpm"]["model"] == "tpm-crb"

@@ -49,6 +49,58 @@ def net(furnished: Host) -> Iterator[Net]:
     furnished.exec(["virsh", "net-undefine", made.name], check=False)
 
 
+def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
+    """What this host can run runs; bandwidth, groups with it and zones are defined only: the kernel and firewalld lack."""
+    runs: dict[str, Any] = {
+        "domain": "lab.example",
+        "domain_local": True,
+        "ipv6": {"address": "fd00:78::1/64", "start": "fd00:78::100", "end": "fd00:78::1ff"},
+        "routes": [{"to": "10.99.0.0/16", "via": f"{net.stem}.2"}],
+        "tftp_root": "/srv",
+        "bootp": {"file": "pxelinux.0"},
+        "dns_srv": [{"service": "ldap", "protocol": "tcp", "domain": "lab.example", "target": "one.lab.example", "port": 389}],
+        "dns_txt": [{"name": "lab.example", "value": "hello there"}],
+        "portgroups": [{"name": "plain", "default": True}],
+        "dnsmasq_options": [f"dhcp-option=42,{net.stem}.1"],
+    }
+    defined = {
+        "zone": "libvirt",
+        "bandwidth": {"in": "10MiB", "in_peak": "20MiB", "in_burst": "5MiB", "out": "1MiB"},
+        "portgroups": [{"name": "slow", "default": True, "bandwidth": {"out": "512KiB", "out_peak": "1MiB"}}, {"name": "fast"}],
+    }
+    bare = {option: type(value)() for option, value in runs.items()}
+    results = play(
+        [
+            *idiom("network", "make", **net.options, **runs),
+            task("listed", "network_info", name=[net.name]),
+            task("captured", "capture", networks=[net.name], guests=[], pools=[]),
+        ]
+    )
+    assert_idiom(results, "make")
+    shown = results.named("listed")["networks"][0]
+    assert {option: shown[option] for option in runs} == runs
+    (entry,) = results.named("captured")["document"]["networks"]
+    assert {option: entry.get(option) for option in runs} == runs
+    said = net.host.exec(["cat", f"/var/lib/libvirt/dnsmasq/{net.name}.conf"]).stdout
+    for line in ("dhcp-option=42", "txt-record=lab.example", "srv-host=_ldap._tcp", "dhcp-boot=pxelinux.0", "fd00:78::100"):
+        assert line in said, (line, said)
+    assert "10.99.0.0/16" in net.host.exec(["ip", "route"]).stdout
+    results = play(
+        [
+            *idiom("network", "wait", **net.options, **{**runs, "dns_txt": []}),
+            *idiom("network", "bare", **net.options, **bare, restart=True),
+            *idiom("network", "define", **net.options, **{**bare, **defined}, state="inactive"),
+        ]
+    )
+    assert {row["effect"] for row in assert_idiom(results, "wait").changes("network", net.name).values()} == {"restart"}
+    for name in ("bare", "define"):
+        assert_idiom(results, name)
+    root = net.xml("--inactive")
+    assert root.find("bandwidth/inbound").get("peak") == "20480" and root.find("bridge").get("zone") == "libvirt"
+    assert [group.get("name") for group in root.findall("portgroup")] == ["slow", "fast"]
+    assert root.find("route") is None and len(root.findall("ip")) == 1
+
+
 def test_from_nothing_to_nothing(play: Player, net: Net) -> None:
     """x (check), x, x (again), for making, for each live change, and for removing."""
     reservations = [{"mac": ONE, "address": f"{net.stem}.11", "name": "one"}]

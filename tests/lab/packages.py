@@ -14,8 +14,8 @@ from ._run import LabError, Say, quiet
 
 COMMON = (
     # the host
-    "qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt python3-jmespath "
-    "dnsmasq-base iproute2 iptables ovmf swtpm swtpm-tools "
+    "qemu-system-x86 qemu-system-arm qemu-utils libvirt-daemon-system libvirt-clients python3-libvirt python3-jmespath "
+    "dnsmasq-base iproute2 iptables ovmf swtpm swtpm-tools osinfo-db "
     # the machines
     "systemd-container slirp4netns netcat-openbsd "
     # the guests

@@ -228,6 +228,7 @@ GUEST: dict[str, Turn] = {
     "title": guest({"title": "Web"}),
     "description": guest({"description": "A web server"}),
     "tags": guest({"tags": ["web"]}),
+    "os": guest({"os": "win10"}),
     "accel": guest({"accel": "tcg"}),
     "arch": guest({"arch": "i686"}),
     "type": guest({"type": "pv"}, how=XEN),
@@ -599,6 +600,11 @@ NET: dict[str, Any] = {"name": "net1", "cidr": "10.50.0.0/24"}
 RESERVED = {"mac": MAC, "address": "10.50.0.11"}
 NAMED = {"address": "10.50.0.12", "names": ["door"]}
 
+SIX = {"address": "fd00:50::1/64", "start": "fd00:50::10", "end": "fd00:50::90"}
+ROUTE = {"to": "10.99.0.0/16", "via": "10.50.0.2"}
+SERVICE = {"service": "ldap", "protocol": "tcp", "target": "one.example", "port": 389, "priority": 2, "weight": 3}
+RATES = {"in": "2MiB", "in_peak": "3MiB", "in_burst": "1MiB", "out": "2MiB", "out_peak": "3MiB", "out_burst": "1MiB"}
+
 
 def network(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
     return Turn({**NET, **(off or {})}, {**NET, **(off or {}), **on}, **more)
@@ -631,6 +637,42 @@ NETWORK: dict[str, Turn] = {
     "stp": network({"stp": False}),
     "mtu": network({"mtu": 9000}),
     "domain": network({"domain": "lab.example"}),
+    "domain_local": network({"domain_local": True}, {"domain": "lab.example"}),
+    "zone": network({"zone": "libvirt"}),
+    "ipv6.address": network({"ipv6": {"address": "fd00:50::1/64"}}),
+    "ipv6.start": network({"ipv6": {**SIX, "start": "fd00:50::20"}}, {"ipv6": SIX}),
+    "ipv6.end": network({"ipv6": {**SIX, "end": "fd00:50::30"}}, {"ipv6": SIX}),
+    "routes[].to": network({"routes": [{**ROUTE, "to": "10.98.0.0/16"}]}, {"routes": [ROUTE]}),
+    "routes[].via": network({"routes": [{**ROUTE, "via": "10.50.0.3"}]}, {"routes": [ROUTE]}),
+    "routes[].metric": network({"routes": [{**ROUTE, "metric": 5}]}, {"routes": [ROUTE]}),
+    "tftp_root": network({"tftp_root": "/srv/tftp"}),
+    "bootp.file": network({"bootp": {"file": "pxelinux.0"}}),
+    "bootp.server": network({"bootp": {"file": "a", "server": "10.50.0.9"}}, {"bootp": {"file": "a"}}),
+    **{
+        f"dns_srv[].{word}": network({"dns_srv": [{**SERVICE, word: value}]}, {"dns_srv": [SERVICE]})
+        for word, value in {
+            "service": "sip",
+            "protocol": "udp",
+            "domain": "b.example",
+            "target": "two.example",
+            "port": 390,
+            "priority": 1,
+            "weight": 9,
+        }.items()
+    },
+    "dns_txt[].name": network({"dns_txt": [{"name": "b", "value": "x"}]}, {"dns_txt": [{"name": "a", "value": "x"}]}),
+    "dns_txt[].value": network({"dns_txt": [{"name": "a", "value": "y"}]}, {"dns_txt": [{"name": "a", "value": "x"}]}),
+    **{f"bandwidth.{word}": network({"bandwidth": {**RATES, word: "9MiB"}}, {"bandwidth": RATES}) for word in RATES},
+    "portgroups[].name": network({"portgroups": [{"name": "fast"}]}),
+    "portgroups[].default": network({"portgroups": [{"name": "a", "default": True}]}, {"portgroups": [{"name": "a"}]}),
+    **{
+        f"portgroups[].bandwidth.{word}": network(
+            {"portgroups": [{"name": "a", "bandwidth": {**RATES, word: "9MiB"}}]},
+            {"portgroups": [{"name": "a", "bandwidth": RATES}]},
+        )
+        for word in RATES
+    },
+    "dnsmasq_options": network({"dnsmasq_options": ["dhcp-option=42,10.50.0.1"]}),
     "autostart": network({"autostart": False}),
     "restart": network({"restart": True}, {"bridge": "vfbr8"}, before=(("network", NET),)),
     "disconnect_guests": Turn(
@@ -795,6 +837,7 @@ QUERIES = {
     "guest_info": look({"query": "[].name"}, before=TWO),
     "host_info": look({"query": "cpus"}),
     "network_info": look({"query": "[].name"}),
+    "os_info": look({"query": "[].name"}),
     "nwfilter_info": look({"query": "[].name"}),
     "pool_info": look({"query": "[].name"}),
     "secret_info": look({"query": "[].usage_id"}),
@@ -805,6 +848,7 @@ INFO: dict[str, dict[str, Turn]] = {
     "accelerator_info": {
         "fresh": Turn({}, {"fresh": True}, (("accelerator_info", {}),), look=lambda house, found: house.files.looks)
     },
+    "os_info": {"name": look({"name": ["debian-12"]}), "family": look({"family": ["winnt"]})},
     "capture": {
         "guests": look({"guests": ["*2"]}, before=TWO),
         "networks": look({"networks": ["dm?"]}),
@@ -1066,7 +1110,8 @@ TURNS: dict[str, Turn] = {
 }
 CONVERGED = ("estate", "guest", "network", "pool", "image", "volume", "nwfilter", "secret")
 # These look at the machine itself.
-CONNECTED = [name for name in MODULES if name not in ("accelerator_info", "host_bridge", "kvm_host_info", "xen_host_info")]
+LOCAL = ("accelerator_info", "host_bridge", "kvm_host_info", "os_info", "xen_host_info")
+CONNECTED = [name for name in MODULES if name not in LOCAL]
 URIS = {f"{name}.uri" for name in CONNECTED}
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from .. import _xml
 from .._facts import GuestFacts, ImageFacts, Snapshot
+from .._guest.fields.about import SYSTEM
 from .._guest.platforms import check_driver, platform_of
 from .._image.gather import all_volumes
 from .._network.tree import hosts, read_tree
 from .._ports import Files, Hypervisor
+from .._words import system_word
 from .._xl.found import RUNS_WHY, Found, xl_guests
 from .derived import emulators
 from .guest_words import say_guest
@@ -83,7 +85,8 @@ def survey(hypervisor: Hypervisor, files: Files, choice: Choice) -> tuple[Snapsh
         image = files.image_facts(path) if path not in volumes or path in bases else None
         if image is not None:
             images[path] = image
-    return replace(snap, paths=seen, images=images), of_xl
+    systems = {system_word(_xml.read(_xml.parse(guest.xml), SYSTEM) or "") for guest in chosen} - {""}
+    return replace(snap, paths=seen, images=images, systems=files.systems(sorted(systems)) if systems else {}), of_xl
 
 
 def _paths(guest: GuestFacts) -> set[str]:

@@ -24,7 +24,7 @@ from .._guest.fields.groups import NONE
 from .._guest.fields.nics import SOURCE as NIC_SOURCE
 from .._guest.options import GUEST_OPTIONS
 from .._guest.plan import Options, plan
-from .._guest.platforms import platform_of
+from .._guest.platforms import platform_of, preset
 from .._guest.record import Record
 from .._guest.record import read as read_record
 from .._guest.skeleton import uuid_for
@@ -159,6 +159,9 @@ class _Guest:
             # Asked for by its path, which is not what the word does.
             return None
         if name in ("kernel", "initrd") and value and self._out_of_reach(value):
+            return None
+        if name == "os" and self.snap.system(row.type.show(value)) is None:
+            # Made anew it would be another guest where the preset is known.
             return None
         word = row.type.show(value)
         try:
@@ -414,6 +417,7 @@ class _Guest:
         spec = parse({name: value for name, value in entry.items() if name != "xml_overlay"})
         spec = replace(spec, disks=spec.disks or (), nics=spec.nics or ())
         host, platform = self.snap.host, platform_of(self.snap.host.driver)
+        spec = preset(spec, self.snap)[0]
         root = platform.make(spec, self.snap).root
         have = observe(GUEST, root)
         made = expand(spec, self.snap, have, Record())

@@ -66,7 +66,7 @@ def _entry(facts: NetworkFacts, have: Spec, elsewhere: Collection[str]) -> tuple
     defaults = {"forward": "nat", "forward_dev": "", "stp": True, "domain": "", "dns_forwarders": (), "isolated": False}
     for row in NETWORK.entries:
         value = have.get(row.name, UNSET)
-        if not isinstance(row, Field) or value is UNSET or defaults.get(row.name) == value:
+        if not isinstance(row, Field) or value is UNSET or defaults.get(row.name, row.absent) == value:
             continue
         if row.name == "bridge" and _NAMELESS.match(str(value)):
             continue

@@ -12,11 +12,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._facts import NetworkFacts, PoolFacts, Snapshot, VolumeFacts
+from .._facts import NetworkFacts, PoolFacts, Snapshot, SystemFacts, VolumeFacts
 from .._network.reservations import Reservation
 from .._storage.volume import VolumeWant
 from .._table import Spec
 from .._units import show_size
+from .fields.about import OS
 from .fields.boot import numbered
 from .fields.disks import DISKS, prefix_of
 from .fields.nics import NICS
@@ -27,6 +28,7 @@ from .spec import GuestSpec
 from .table import LISTS
 
 DEFAULT_POOL = "default"
+REMOTE = "the host's osinfo-db cannot be read over this uri; run the task on the host itself, or leave os out"
 SEED = "seed"
 
 
@@ -56,6 +58,7 @@ def expand(
     ``busy`` are the targets of the disks that it runs with, which its definition may have given up already.
     """
     made = Expanded(dict(spec.values), dict(have))
+    _system(spec, snap, made)
     _Disks(spec, snap, record, made, busy).run()
     _Nics(spec, snap, made).run()
     for keyed in LISTS:
@@ -66,6 +69,18 @@ def expand(
                 made.want[keyed.exact] = True
     _order(made)
     return made
+
+
+def _system(spec: GuestSpec, snap: Snapshot, made: Expanded) -> None:
+    """Say the operating system by its id of libosinfo; what it is called in the guest already needs no look at it."""
+    word, present = spec.values.get("os"), made.have.get("os")
+    if word is None:
+        return
+    known = snap.systems.get(word)
+    if isinstance(known, SystemFacts):
+        made.want["os"] = known.id
+    elif present is None or not OS.same(word, present):
+        made.problems.append(f"os: {known or REMOTE}")
 
 
 def _order(made: Expanded) -> None:
@@ -265,7 +280,7 @@ class _Disks:
         """Complete a disk that the guest does not have yet."""
         device = entry.setdefault("device", "lun" if entry.get("lun") else "disk")
         if "bus" not in entry:
-            entry["bus"] = self.platform.bus(device, self.made.have)
+            entry["bus"] = self.platform.bus(device, self.made.have, self.snap.system(self.spec.values.get("os")))
         if "target" not in entry:
             entry["target"] = self.platform.target(entry["bus"], taken)
         taken.add(entry["target"])
@@ -351,7 +366,8 @@ class _Nics:
         for position, (entry, other) in enumerate(pairs):
             self._check_network(f"nics[{position}]", entry)
             if other is None:
-                entry.setdefault("model", platform_of(self.snap.host.driver).nic_model)
+                system = self.snap.system(self.spec.values.get("os"))
+                entry.setdefault("model", platform_of(self.snap.host.driver).nic(system))
                 salt = 0
                 while "mac" not in entry:
                     mac = mac_for(self.snap.host, self.spec.name, entry["name"], salt)

@@ -136,6 +136,7 @@ GUEST_OPTIONS: dict[str, Any] = {
     "title": {"type": "str"},
     "description": {"type": "str"},
     "tags": {"type": "list", "elements": "str"},
+    "os": {"type": "str"},
     "accel": {"type": "str", "choices": ["auto", "kvm", "tcg"]},
     "arch": {"type": "str"},
     "type": {"type": "str", "choices": list(TYPES)},

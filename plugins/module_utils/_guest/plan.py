@@ -46,7 +46,7 @@ from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
 from .fields.size import ceilings
-from .platforms import platform_of
+from .platforms import platform_of, preset
 from .record import Device, Record
 from .seen import Seen, seen
 from .slots import fit
@@ -121,6 +121,9 @@ class _Convergence:
         self.live: Element | None = None
         if facts is not None and facts.live_xml is not None:
             self.live = _xml.parse(facts.live_xml)
+        if facts is None:
+            self.spec, found = preset(spec, snap)
+            self.warnings += found
 
     def plan(self) -> tuple[Plan, Wishes]:
         look = self._look()

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from .._errors import SpecError, Unsupported
+from .._facts import Snapshot
+from . import systems
 from .platform import Platform
 from .qemu import Qemu
+from .spec import GuestSpec
 from .xen import Xen
 
 # libvirt's test driver takes what QEMU's does.
@@ -32,3 +36,14 @@ def check_waits(driver: str, goals: Collection[str | None]) -> None:
 def platform_of(driver: str) -> Platform:
     """Return what decides of new guests under a driver."""
     return _PLATFORMS.get(driver, _USUAL)
+
+
+def preset(spec: GuestSpec, snap: Snapshot) -> tuple[GuestSpec, list[str]]:
+    """Return a new guest's spec with what its operating system wants where nobody said anything, and warnings."""
+    system = snap.system(spec.values.get("os"))
+    if system is None:
+        return spec, []
+    wanted = platform_of(snap.host.driver).preset(spec, snap, system)
+    arch = str(spec.values.get("arch", snap.host.arch))
+    small = [f"guest {spec.name}: {sentence}" for sentence in systems.too_small(system, spec, arch)]
+    return replace(spec, values=systems.below(spec.values, wanted)), small

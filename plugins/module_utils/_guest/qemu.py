@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 from .. import _xml
-from .._facts import HostFacts, Snapshot
+from .._facts import HostFacts, Snapshot, SystemFacts
 from .._table import Spec
+from . import systems
 from .fields.disks import free_target
 from .platform import Made
-from .skeleton import accel_for, boot_order_of_kinds, machine_for, offers_kvm, skeleton
+from .skeleton import X86, accel_for, boot_order_of_kinds, machine_for, offers_kvm, skeleton
 from .spec import GuestSpec
 
 
 class Qemu:
     """See ``platform.Platform``."""
 
-    nic_model = "virtio"
     blank_format = "qcow2"
     agent = True
     xl = False
@@ -36,31 +36,41 @@ class Qemu:
             complaints.append(
                 f"accel: the host cannot run {arch} guests by {accel}; it has {', '.join(host.domain_types[arch])}"
             )
-        machine = spec.values.get("machine") or machine_for(host, arch, accel)
+        system = snap.system(spec.values.get("os"))
+        machine = spec.values.get("machine") or machine_for(host, arch, accel, system)
         plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.cloud_init is not None)
         plugged += sum(len(entries) for entries in spec.lists.values())
-        root = skeleton(host, spec.name, arch, accel, machine, plugged)
+        root = skeleton(host, spec.name, arch, accel, machine, plugged, systems.usb(system, machine))
         if spec.uuid is not None:
             _xml.write(root, "uuid", spec.uuid)
         return Made(root, tuple(complaints), warnings)
 
+    def preset(self, spec: GuestSpec, snap: Snapshot, system: SystemFacts) -> Spec:
+        arch = str(spec.values.get("arch", snap.host.arch))
+        return systems.values(system, arch, _accel(spec, snap, arch)[0], arch in X86)
+
     def defaults(self, host: HostFacts, want: Spec) -> Spec:
         chosen: Spec = {"vcpus": 1, "console": True, "agent": True, **boot_order_of_kinds(want)}
         arch = want.get("arch", host.arch)
-        if arch == "aarch64" or (arch == "armv7l" and not want.get("kernel")):
-            # Their boards have no other firmware that looks for a disk to boot.
+        if arch in ("aarch64", "armv7l") and not want.get("kernel"):
+            # Their boards have no other firmware that looks for a disk to boot; a kernel that is given starts without any.
             chosen["firmware"] = "efi"
         return {name: value for name, value in chosen.items() if name not in want}
 
-    def bus(self, device: str, have: Spec) -> str:
+    def bus(self, device: str, have: Spec, system: SystemFacts | None = None) -> str:
         machine = have.get("machine")
-        if device == "disk":
-            return "virtio"
         if device == "lun":
             return "scsi"
         if machine and machine.startswith(("pc-i440fx", "pc")) and "q35" not in machine:
-            return "ide"
-        return "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"
+            old = "ide"
+        else:
+            old = "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"
+        if device == "disk":
+            return (systems.bus(system, device, old) if system is not None else None) or "virtio"
+        return old
+
+    def nic(self, system: SystemFacts | None = None) -> str:
+        return systems.nic(system) if system is not None else "virtio"
 
     def target(self, bus: str, taken: set[str]) -> str:
         return free_target(bus, taken)

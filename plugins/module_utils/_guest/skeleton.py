@@ -9,9 +9,10 @@ import hashlib
 import uuid
 
 from .. import _xml
-from .._facts import Accelerator, HostFacts
+from .._facts import Accelerator, HostFacts, SystemFacts
 from .._table import Spec
 from .._xml import Element, SubElement
+from . import systems
 from .fields.boot import numbered
 
 X86 = ("x86_64", "i686")
@@ -44,11 +45,15 @@ def accel_for(host: HostFacts, arch: str, accelerator: Accelerator | None = None
     return "kvm" if offers_kvm(host, arch) and works else "tcg"
 
 
-def machine_for(host: HostFacts, arch: str, accel: str) -> str | None:
-    """Return the modern board of an architecture if the host has it, else None (libvirt's own choice)."""
+def machine_for(host: HostFacts, arch: str, accel: str, system: SystemFacts | None = None) -> str | None:
+    """Return the modern board of an architecture if the host has it, else None (libvirt's own choice).
+
+    An operating system that is known not to get along with a PC's gets the one before it.
+    """
     known = host.machines.get((arch, "kvm" if accel == "kvm" else "qemu"), ())
     machine = MACHINES.get(arch)
-    return machine if machine in known else None
+    found = machine if machine in known else None
+    return systems.board(system, found, known) if system is not None and arch in X86 else found
 
 
 def uuid_for(host: HostFacts, name: str) -> str:
@@ -67,10 +72,13 @@ def mac_for(host: HostFacts, guest: str, nic: str, salt: int = 0) -> str:
     return ":".join(f"{byte:02x}" for byte in (*prefix, *digest[: 6 - len(prefix)]))
 
 
-def skeleton(host: HostFacts, name: str, arch: str, accel: str, machine: str | None, plugged: int = 0) -> Element:
+def skeleton(
+    host: HostFacts, name: str, arch: str, accel: str, machine: str | None, plugged: int = 0, usb: str = "qemu-xhci"
+) -> Element:
     """Return a definition without memory, disks and nics, with the devices that every guest is better off with.
 
-    ``plugged`` is the number of disks and nics that it will get, so that ports are left when they are in.
+    ``plugged`` is the number of disks and nics that it will get, so that ports are left when they are in; ``usb`` the model
+    of its USB controller.
     """
     root = Element("domain", {"type": "kvm" if accel == "kvm" else "qemu"})
     SubElement(root, "name").text = name
@@ -87,7 +95,7 @@ def skeleton(host: HostFacts, name: str, arch: str, accel: str, machine: str | N
         _xml.write(root, "cpu/@mode", "host-model" if accel == "kvm" else "maximum")
     _clock(root, arch)
     write_events(root)
-    _devices(SubElement(root, "devices"), arch, machine, plugged)
+    _devices(SubElement(root, "devices"), arch, machine, plugged, usb)
     return root
 
 
@@ -114,9 +122,11 @@ def _clock(root: Element, arch: str) -> None:
         SubElement(clock, "timer", {"name": "hpet", "present": "no"})
 
 
-def _devices(devices: Element, arch: str, machine: str | None, plugged: int) -> None:
+def _devices(devices: Element, arch: str, machine: str | None, plugged: int, usb: str) -> None:
     if arch != "s390x":
-        SubElement(devices, "controller", {"type": "usb", "model": "qemu-xhci", "ports": "15"})
+        controller = SubElement(devices, "controller", {"type": "usb", "model": usb})
+        if usb.endswith("xhci"):
+            controller.set("ports", "15")
     if machine and machine.startswith(("q35", "pc-q35", "virt")):
         SubElement(devices, "controller", {"type": "pci", "index": "0", "model": "pcie-root"})
         for _port in range(OWN_PORTS + plugged + SPARE_PORTS):

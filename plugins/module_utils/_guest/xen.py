@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _xml
-from .._facts import HostFacts, Snapshot
+from .._facts import HostFacts, Snapshot, SystemFacts
 from .._table import Spec
 from .._xml import Element, SubElement
 from .fields.boot import set_type
@@ -24,7 +24,6 @@ BOOTLOADER = "pygrub"
 class Xen:
     """See ``platform.Platform``."""
 
-    nic_model = "netfront"
     # The kernel of dom0 serves raw disks by itself; any other format takes a QEMU for each guest.
     blank_format = "raw"
     agent = False
@@ -47,6 +46,10 @@ class Xen:
         kind = str(spec.values.get("type") or type_for(spec, host.guest_types.get(arch, ())))
         return Made(_skeleton(host, spec, arch, kind), tuple(complaints))
 
+    def preset(self, spec: GuestSpec, snap: Snapshot, system: SystemFacts) -> Spec:
+        # Xen's own devices are the same for all of them.
+        return {}
+
     def defaults(self, host: HostFacts, want: Spec) -> Spec:
         chosen: Spec = {"vcpus": 1, "console": True}
         if want.get("type") == "hvm":
@@ -55,8 +58,11 @@ class Xen:
             chosen["bootloader"] = BOOTLOADER
         return {name: value for name, value in chosen.items() if name not in want}
 
-    def bus(self, device: str, have: Spec) -> str:
+    def bus(self, device: str, have: Spec, system: SystemFacts | None = None) -> str:
         return "ide" if device != "disk" and have.get("type") == "hvm" else "xen"
+
+    def nic(self, system: SystemFacts | None = None) -> str:
+        return "netfront"
 
     def target(self, bus: str, taken: set[str]) -> str:
         # An HVM guest sees its first four Xen disks as IDE disks too: hda and xvda are one place.

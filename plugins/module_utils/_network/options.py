@@ -4,13 +4,24 @@
 """The module options of a network as an argument spec, and what a network looks like in results."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .._facts import NetworkFacts
 from .._table import observe, show_spec
+from .more import RATES
 from .spec import STATES
 from .table import FORWARDS, NETWORK
 from .tree import read_tree
+
+_BANDWIDTH: dict[str, Any] = {"type": "dict", "options": {word: {"type": "str"} for word in RATES}}
+
+
+def _entries(needed: Sequence[str] = (), **words: str) -> dict[str, Any]:
+    """Return the argument of a list of mappings, the words with their types."""
+    options = {word: {"type": kind, **({"required": True} if word in needed else {})} for word, kind in words.items()}
+    return {"type": "list", "elements": "dict", "options": options}
+
 
 NETWORK_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -45,6 +56,34 @@ NETWORK_OPTIONS: dict[str, Any] = {
     "stp": {"type": "bool"},
     "mtu": {"type": "int"},
     "domain": {"type": "str"},
+    "domain_local": {"type": "bool"},
+    "zone": {"type": "str"},
+    "ipv6": {"type": "dict", "options": {word: {"type": "str"} for word in ("address", "start", "end")}},
+    "routes": _entries(("to", "via"), to="str", via="str", metric="int"),
+    "tftp_root": {"type": "str"},
+    "bootp": {"type": "dict", "options": {"file": {"type": "str"}, "server": {"type": "str"}}},
+    "dns_srv": _entries(
+        ("service", "protocol"),
+        service="str",
+        protocol="str",
+        domain="str",
+        target="str",
+        port="int",
+        priority="int",
+        weight="int",
+    ),
+    "dns_txt": _entries(("name", "value"), name="str", value="str"),
+    "bandwidth": _BANDWIDTH,
+    "portgroups": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "default": {"type": "bool"},
+            "bandwidth": _BANDWIDTH,
+        },
+    },
+    "dnsmasq_options": {"type": "list", "elements": "str"},
     "autostart": {"type": "bool"},
     "restart": {"type": "bool", "default": False},
     "disconnect_guests": {"type": "bool", "default": False},

@@ -20,6 +20,7 @@ from .._guest.fields.nics import parse_mac
 from .._table import LIVE, Context, Field, Keyed, Spec, Table
 from .._types import LINE, PRESENCE, Type, read_text, write_text
 from .._xml import Element, SubElement
+from . import more
 from .addresses import (
     ADDRESS,
     ANY_ADDRESS,
@@ -345,7 +346,15 @@ NETWORK = Table(
             setter=_set_forwarders,
         ),
         Field("isolated", ("port/@isolated",), ISOLATED, absent=False),
+        *more.ROWS,
     ),
-    (nat_has_addresses, a_device_to_go_out_by, addresses_fit, reservations_need_dhcp, entries_are_single),
+    (
+        nat_has_addresses,
+        a_device_to_go_out_by,
+        addresses_fit,
+        reservations_need_dhcp,
+        entries_are_single,
+        *more.RULES,
+    ),
     _define,
 )

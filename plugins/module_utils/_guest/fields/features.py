@@ -36,6 +36,15 @@ ENLIGHTENMENTS = (
 # What virt-install and Windows itself count on, and every host with KVM since Linux 4.19 has.
 RECOMMENDED = ("relaxed", "vapic", "spinlocks", "vpindex", "runtime", "synic", "stimer", "frequencies", "tlbflush", "ipi")
 _OF_KVM = ("vpindex", "synic", "stimer")
+# What a guest is merely told, and QEMU need not do anything for.
+_EMULATED = ("relaxed", "vapic", "spinlocks")
+
+
+def of_emulation(words: Sequence[str]) -> tuple[str, ...]:
+    """Return those that an emulated guest can have too."""
+    return tuple(word for word in words if word in _EMULATED)
+
+
 # How often a guest tries for a lock before it tells the hypervisor; Microsoft's number.
 _RETRIES = "8191"
 

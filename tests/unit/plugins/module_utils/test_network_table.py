@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._network.addresses 
     parse_dhcp,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._network.expand import complete
+from ansible_collections.virtfleet.core.plugins.module_utils._network.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._network.table import NETWORK
 from ansible_collections.virtfleet.core.plugins.module_utils._network.tree import main_index, read_tree, to_text
 from ansible_collections.virtfleet.core.plugins.module_utils._table import (
@@ -105,6 +107,17 @@ def test_what_is_observed_in_the_users_words() -> None:
         "dns_hosts": [{"address": "10.20.0.1", "names": ["gate"]}],
         "dns_forwarders": ["8.8.8.8"],
         "isolated": False,
+        "domain_local": True,
+        "zone": "",
+        "ipv6": {"address": "fd00::1/64"},
+        "routes": [{"to": "192.168.9.0/24", "via": "10.20.0.9"}],
+        "tftp_root": "/srv/tftp",
+        "bootp": {"file": "pxelinux.0"},
+        "dns_srv": [],
+        "dns_txt": [{"name": "example", "value": "example value"}],
+        "bandwidth": {"in": "1000KiB", "in_peak": "5000KiB", "in_burst": "5MiB"},
+        "portgroups": [],
+        "dnsmasq_options": ["no-ping"],
     }
 
 
@@ -151,6 +164,97 @@ def test_libvirt_fills_in_without_a_difference() -> None:
         assert compare(NETWORK, want, observe(NETWORK, read_tree(text_of(name))), CONTEXT) == []
     inactive, live = read_tree(text_of("network_made_inactive.xml")), read_tree(text_of("network_made_live.xml"))
     assert pending(NETWORK, inactive, live, Context(name="lab", state="running")) == []
+
+
+MORE: dict[str, Any] = {
+    "domain": "a.example",
+    "domain_local": True,
+    "zone": "libvirt",
+    "ipv6": {"address": "fd00:20::1/64", "start": "fd00:20::100", "end": "fd00:20::1ff"},
+    "routes": [{"to": "10.99.0.0/16", "via": "10.20.0.2", "metric": 3}, {"to": "fd00:99::/64", "via": "fd00:20::2"}],
+    "tftp_root": "/srv/tftp",
+    "bootp": {"file": "pxelinux.0", "server": "10.20.0.9"},
+    "dns_srv": [
+        {"service": "ldap", "protocol": "tcp"},
+        {
+            "service": "sip",
+            "protocol": "udp",
+            "domain": "a.example",
+            "target": "one.a.example",
+            "port": 5060,
+            "priority": 1,
+            "weight": 2,
+        },
+    ],
+    "dns_txt": [{"name": "a.example", "value": "v=spf1 -all"}],
+    "bandwidth": {"in": "10MiB", "in_peak": "20MiB", "in_burst": "5MiB", "out": "1MiB"},
+    "portgroups": [{"name": "slow", "default": True, "bandwidth": {"out": "512KiB"}}, {"name": "fast"}],
+    "dnsmasq_options": ["dhcp-option=42,10.20.0.1", "log-queries"],
+}
+
+
+def test_what_is_given_as_a_whole_is_written_read_and_taken_away() -> None:
+    dhcp = "<dhcp><range start='10.20.0.9' end='10.20.0.99'/></dhcp>"
+    root = read_tree(f"<network><name>lab</name><ip address='10.20.0.1' netmask='255.255.255.0'>{dhcp}</ip></network>")
+    bare = _xml.to_text(root)
+    want = parse({"name": "lab", **MORE}).values
+    assert contradictions(NETWORK, {**observe(NETWORK, root), **want}) == []
+    tree = patch(NETWORK, root, compare(NETWORK, want, observe(NETWORK, root), CONTEXT))
+    again = read_tree(to_text(tree))
+    have = observe(NETWORK, again)
+    assert compare(NETWORK, want, have, CONTEXT) == []
+    assert {option: show_spec(NETWORK, have)[option] for option in MORE} == MORE
+    empty = parse({"name": "lab", **{option: type(value)() for option, value in MORE.items()}}).values
+    gone = patch(NETWORK, again, compare(NETWORK, empty, have, CONTEXT))
+    assert _xml.to_text(gone) == bare
+
+
+def test_more_than_one_of_them_in_another_spelling_is_no_difference() -> None:
+    text = (
+        "<network><name>lab</name><route address='10.99.0.0' netmask='255.255.0.0' gateway='10.20.0.2'/>"
+        "<ip family='ipv6' address='FD00:20:0::1' prefix='64'/><ip address='10.20.0.1' prefix='24'/></network>"
+    )
+    want = {"routes": [{"to": "10.99.0.0/16", "via": "10.20.0.2"}], "ipv6": {"address": "fd00:20::1/64"}}
+    assert compare(NETWORK, parse({"name": "lab", **want}).values, observe(NETWORK, read_tree(text)), CONTEXT) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"ipv6": {"start": "fd00::2", "end": "fd00::9"}}, "ipv6.address: is missing"),
+        ({"ipv6": {"address": "fd00::1/64", "start": "fd00::2"}}, "start and end .* go together"),
+        ({"ipv6": {"address": "fd00::1/64", "start": "fd01::2", "end": "fd01::9"}}, "fd01::2 is not inside fd00::/64"),
+        ({"ipv6": {"address": "fd00::1/64", "start": "fd00::9", "end": "fd00::2"}}, "starts at fd00::9, behind"),
+        ({"portgroups": [{"name": "a"}, {"name": "a"}]}, "two groups are called a"),
+        ({"portgroups": [{"name": "a", "default": True}, {"name": "b", "default": True}]}, "a and b are each"),
+        ({"bootp": {"file": "x"}, "dhcp": False, "cidr": "10.0.0.0/24"}, "bootp: is told by DHCP"),
+        ({"bootp": {"server": "10.0.0.9"}, "cidr": "10.0.0.0/24"}, "bootp.file: is missing"),
+        ({"tftp_root": "/srv", "forward": "none"}, "tftp_root: needs a cidr"),
+        ({"domain_local": True}, "domain_local: needs domain"),
+    ],
+)
+def test_what_contradicts_itself(spec: dict[str, Any], sentence: str) -> None:
+    values = parse({"name": "lab", **spec}).values
+    assert any(re.search(sentence, said) for said in contradictions(NETWORK, {"forward": "none", **values}))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"routes": [{"to": "10.99.0.1/16", "via": "10.0.0.1"}]}, r"routes: \[0\]: to: '10.99.0.1/16' is not a network"),
+        ({"routes": [{"to": "10.99.0.0/16"}]}, r"routes: \[0\].via: is missing"),
+        ({"ipv6": {"address": "10.0.0.1/24"}}, "ipv6: address: '10.0.0.1/24' is not an address with its prefix"),
+        ({"ipv6": {"address": "fd00::/64"}}, "is not the address of a host"),
+        ({"dns_srv": [{"service": "a b", "protocol": "tcp"}]}, "is not the name of a service"),
+        ({"dnsmasq_options": ["a\nb"]}, "is not a line of dnsmasq.conf"),
+        ({"tftp_root": "srv"}, "tftp_root: "),
+        ({"zone": "a b"}, "is not the name of a zone"),
+        ({"bandwidth": {"in": 5}}, "bandwidth: in: "),
+    ],
+)
+def test_what_is_refused_as_it_stands(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SpecError, match=sentence):
+        parse({"name": "lab", **options})
 
 
 def test_the_place_of_the_addresses_in_a_live_update() -> None:

@@ -15,11 +15,15 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.derived import cleaned, emulators, without_secrets
 from ansible_collections.virtfleet.core.plugins.module_utils._estate.guest_words import NOT_LAID_WHY, say_guest
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import GuestFacts, Snapshot
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.about import SYSTEM
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
+from ansible_collections.virtfleet.core.plugins.module_utils._osinfo import Database, look_up
 from ansible_collections.virtfleet.core.plugins.module_utils._residue import missing
 from ansible_collections.virtfleet.core.plugins.module_utils._table import located
+from ansible_collections.virtfleet.core.plugins.module_utils._words import system_word
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element, Overlay
 from tests.contract.fake import FakeHypervisor
+from tests.unit.plugins.module_utils.guest.house import SYSTEMS
 from tests.unit.plugins.module_utils.guest.test_virtinst import SEEN, definition
 from tests.unit.plugins.module_utils.guest.world import (
     FOLDER,
@@ -112,3 +116,31 @@ def test_nothing_derived_is_in_a_document(name: str) -> None:
         assert "dynamic" not in text
         assert "geheim" not in text and "secret" not in text.replace("secret type", "")
         assert "\n" not in text
+
+
+def _of_a_system(name: str) -> bool:
+    root, _snap = known(name)
+    return _xml.read(root, SYSTEM) in ("http://debian.org/debian/11", "http://microsoft.com/win/10")
+
+
+@pytest.mark.parametrize("name", [name for name in (*GUESTS, *PAIRS) if _of_a_system(name)])
+def test_a_system_that_the_host_knows_is_a_word_and_what_it_wants_is_none(name: str) -> None:
+    root, snap = known(name)
+    word = system_word(_xml.read(root, SYSTEM) or "")
+    snap = replace(snap, systems=look_up(Database([SYSTEMS]), [word]))
+    said = say_guest(next(iter(snap.guests.values())), snap)
+    assert said.entry is not None and said.entry["os"] == word
+    assert planned(said.entry, snap).actions == ()
+    assert len(lost(root, said.entry, snap)) <= len(lost(root, known_entry(name), snap))
+    made = defined(planned(said.entry, replace(snap, guests={})))
+    for path in ("os/type/@machine", "os/@firmware", "clock/@offset", "devices/video/model/@type", "devices/tpm/@model"):
+        have, new = _xml.read(root, path), _xml.read(made, path)
+        assert have == new or path == "os/type/@machine" or (have, new) == (None, "vga"), path
+
+
+def known_entry(name: str) -> dict[str, Any]:
+    """Return what is said of a guest where nothing is known of its system."""
+    _root, snap = known(name)
+    entry = say_guest(next(iter(snap.guests.values())), snap).entry
+    assert entry is not None and "os" not in entry
+    return entry

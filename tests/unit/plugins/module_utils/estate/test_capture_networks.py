@@ -52,8 +52,9 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
             "stp": False,
             "mtu": 9000,
             "domain": "lab.test",
+            "domain_local": True,
         },
-        ['<domain name="lab.test" localOnly="yes" />'],
+        [],
     ),
     "very-isolated": (BRIDGE, {"forward": "none"}, []),
     "names": (
@@ -64,8 +65,9 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
             "cidr": "10.9.0.0/24",
             "dns_hosts": [{"address": "10.9.0.5", "names": ["one", "two"]}],
             "dns_forwarders": ["9.9.9.9"],
+            "dns_txt": [{"name": "t", "value": "v"}],
         },
-        ['<dns enable="yes" />', '<txt name="t" value="v" />'],
+        ['<dns enable="yes" />'],
     ),
     "two-ranges": (
         f"<forward mode='nat'/>{BRIDGE}"
@@ -84,27 +86,26 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         f"<forward mode='nat'/>{BRIDGE}"
         + LAN.format(f"<dhcp>{RANGE}</dhcp>")
         + "<ip family='ipv6' address='fd00:9::1' prefix='64'><dhcp><range start='fd00:9::10' end='fd00:9::ff'/></dhcp></ip>",
-        {"cidr": "10.9.0.0/24"},
-        [
-            '<ip family="ipv6" address="fd00:9::1" prefix="64"><dhcp><range start="fd00:9::10" end="fd00:9::ff" /></dhcp>'
-            "</ip>"
-        ],
+        {"cidr": "10.9.0.0/24", "ipv6": {"address": "fd00:9::1/64", "start": "fd00:9::10", "end": "fd00:9::ff"}},
+        [],
     ),
     "tftp": (
         f"<forward mode='nat'/>{BRIDGE}"
         + LAN.format(f"<tftp root='/srv/tftp'/><dhcp>{RANGE}<bootp file='pxe.0'/></dhcp>"),
-        {"cidr": "10.9.0.0/24"},
-        ['<ip><tftp root="/srv/tftp" /><dhcp><bootp file="pxe.0" /></dhcp></ip>'],
+        {"cidr": "10.9.0.0/24", "tftp_root": "/srv/tftp", "bootp": {"file": "pxe.0"}},
+        [],
     ),
     "tuned": (
         f"<forward mode='nat'/>{BRIDGE}<bandwidth><inbound average='1000'/></bandwidth><port isolated='yes'/>"
         "<portgroup name='dmz' default='yes'><bandwidth><outbound average='9'/></bandwidth></portgroup>"
         + LAN.format(f"<dhcp>{RANGE}</dhcp>"),
-        {"cidr": "10.9.0.0/24", "isolated": True},
-        [
-            '<bandwidth><inbound average="1000" /></bandwidth>',
-            '<portgroup name="dmz" default="yes"><bandwidth><outbound average="9" /></bandwidth></portgroup>',
-        ],
+        {
+            "cidr": "10.9.0.0/24",
+            "isolated": True,
+            "bandwidth": {"in": "1000KiB"},
+            "portgroups": [{"name": "dmz", "default": True, "bandwidth": {"out": "9KiB"}}],
+        },
+        [],
     ),
     "routed": (
         "<forward mode='route' dev='eth1'><interface dev='eth1'/></forward>" + BRIDGE + LAN.format(f"<dhcp>{RANGE}</dhcp>"),

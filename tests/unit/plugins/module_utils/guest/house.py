@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,12 @@ from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.root imp
 from ansible_collections.virtfleet.core.plugins.module_utils._bootstrap.sources import source_lines
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Outcome, Plan
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
-from ansible_collections.virtfleet.core.plugins.module_utils._facts import Accelerator, ImageFacts, PathFacts
+from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
+    Accelerator,
+    ImageFacts,
+    PathFacts,
+    SystemFacts,
+)
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest_module import TABLES, guest_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap import Bootstrap
@@ -30,11 +35,14 @@ from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap_fi
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._image.layout import lay_out
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
+from ansible_collections.virtfleet.core.plugins.module_utils._osinfo import Database, look_up
 from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
 from tests.contract.fake import FakeHypervisor
 
 GIB = 1 << 30
+# A small database of operating systems.
+SYSTEMS = Path(__file__).resolve().parents[2] / "osinfo"
 WORKS = Accelerator("kvm", "hardware", "QEMU ran a test guest by KVM in 0.3 s.")
 LIES = Accelerator("tcg", "emulation", "KVM is there, but guests do not run by it.", "Ask the provider.")
 IMAGES, FAST = "/var/lib/virtfleet/images", "/data/fast"
@@ -62,6 +70,12 @@ class Files:
 
     def kept_accelerator(self) -> Accelerator | None:
         return self.verdict if self.kept else None
+
+    def systems(self, words: Collection[str]) -> Mapping[str, SystemFacts | str]:
+        return look_up(Database([SYSTEMS]), words)
+
+    def all_systems(self) -> Sequence[SystemFacts]:
+        return Database([SYSTEMS]).systems()
 
     def xl_configs(self, patterns: Collection[str]) -> Mapping[str, tuple[str, bool]]:
         return {path: found for path, found in self.configs.items() if any(fnmatchcase(path, p) for p in patterns)}

@@ -85,8 +85,10 @@ def test_what_each_gets(arch: str, mode: str | None, firmware: str | None, ports
     assert _xml.read(root, "devices/serial/target/@type") is None
 
 
-def test_arm_boots_a_kernel_without_firmware() -> None:
-    assert _xml.read(made("armv7l", kernel="/boot/vmlinuz"), "os/@firmware") is None
+@pytest.mark.parametrize("arch", ["aarch64", "armv7l"])
+def test_arm_boots_a_kernel_without_firmware(arch: str) -> None:
+    assert _xml.read(made(arch, kernel="/boot/vmlinuz"), "os/@firmware") is None
+    assert _xml.read(made(arch, kernel="/boot/vmlinuz", firmware="efi"), "os/@firmware") == "efi"
 
 
 @pytest.mark.parametrize(

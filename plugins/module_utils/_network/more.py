@@ -1,0 +1,415 @@
+# Copyright: (c) 2026, the virtfleet.core contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a network has besides its bridge and IPv4: IPv6, routes, booting by it, DNS records, bandwidth, groups of ports.
+
+Each of these is one value, given as a whole; an empty one takes it away (libvirt, formatnetwork).
+"""
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import _xml
+from .._errors import SpecError
+from .._table import Field, Spec
+from .._types import LINE, PATH, YES_NO, Type, counted, no_control, pattern, read_text, record, write_text
+from .._units import KIB, parse_size, round_up, show_size
+from .._xml import Element, SubElement
+from .tree import MAIN
+
+SIX = "ip[@family='ipv6']"
+_LABELS = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
+
+
+def _read_rate(element: Element, attribute: str | None) -> int:
+    return int(read_text(element, attribute)) * KIB
+
+
+def _write_rate(element: Element, attribute: str | None, size_bytes: int) -> None:
+    write_text(element, attribute, str(round_up(size_bytes, KIB) // KIB))
+
+
+RATE = Type(parse_size, _read_rate, _write_rate, show_size, lambda want, have: bool(round_up(want, KIB) == have))
+
+
+def _address(version: int | None = None) -> Type:
+    def parse(value: Any) -> str:
+        try:
+            found = ipaddress.ip_address(str(value))
+        except ValueError as error:
+            raise SpecError(f"{value!r} is not an address: {error}") from None
+        if version is not None and found.version != version:
+            raise SpecError(f"{value!r} is not an IPv{version} address")
+        return str(found)
+
+    return Type(parse, read_text, write_text)
+
+
+def _parse_target(value: Any) -> str:
+    try:
+        return str(ipaddress.ip_network(str(value)))
+    except ValueError as error:
+        raise SpecError(f"{value!r} is not a network such as 10.99.0.0/16: {error}") from None
+
+
+def _parse_own(value: Any) -> str:
+    try:
+        found = ipaddress.IPv6Interface(str(value))
+    except ValueError as error:
+        raise SpecError(f"{value!r} is not an address with its prefix such as fd00:20::1/64: {error}") from None
+    if found.network.prefixlen > 126 or found.ip == found.network.network_address:
+        raise SpecError(f"{value!r} is not the address of a host in its network; write one such as fd00:20::1/64")
+    return str(found)
+
+
+ANY, V6 = _address(), _address(6)
+TARGET = Type(_parse_target, read_text, write_text)
+OWN = Type(_parse_own, read_text, write_text)
+DNS_NAME = pattern(_LABELS, "a DNS name")
+PORT = counted(1, 65535, "a port")
+NUMBER = counted(0, 65535, "a number of 16 bits")
+
+
+def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
+    """Return the type of a list of mappings."""
+    one = record(words)
+
+    def parse(value: Any) -> tuple[dict[str, Any], ...]:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{value!r} is not a list of mappings of {', '.join(words)}")
+        found, problems = [], []
+        for number, item in enumerate(value):
+            try:
+                entry = one.parse(item)
+            except SpecError as error:
+                problems += [f"[{number}]: {problem}" for problem in error.problems]
+                continue
+            problems += [f"[{number}].{word}: is missing" for word in needed if word not in entry]
+            found.append(entry)
+        if problems:
+            raise SpecError(problems)
+        return tuple(found)
+
+    def same(want: Sequence[Any], have: Sequence[Any]) -> bool:
+        return len(want) == len(have) and all(
+            set(a) == set(b) and all(words[word].same(a[word], b[word]) for word in a) for a, b in zip(want, have)
+        )
+
+    return Type(parse, read_text, write_text, lambda value: [one.show(item) for item in value], same)
+
+
+def _mapping(words: Mapping[str, Type]) -> Type:
+    """Return the type of a mapping that may be empty."""
+    one = record(words)
+
+    def parse(value: Any) -> dict[str, Any]:
+        given = {word: part for word, part in value.items() if part is not None} if isinstance(value, Mapping) else value
+        found: dict[str, Any] = {} if given == {} else one.parse(given)
+        return found
+
+    def same(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
+        return set(want) == set(have) and all(words[word].same(want[word], have[word]) for word in want)
+
+    return Type(parse, read_text, write_text, one.show, same)
+
+
+def _plain(element: Element, words: Mapping[str, Type], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the words of an element's attributes."""
+    found = ((word, names.get(word, word)) for word in words)
+    return {word: words[word].read(element, name) for word, name in found if name in element.attrib}
+
+
+def _listed(
+    name: str,
+    at: str,
+    words: Mapping[str, Type],
+    needed: Sequence[str],
+    read: Callable[[Element], dict[str, Any]],
+    write: Callable[[Element, dict[str, Any]], None],
+) -> Field:
+    """Return the row of a list whose entries are elements at a path."""
+    parent, _slash, tag = at.rpartition("/")
+
+    def getter(root: Element) -> Any:
+        return tuple(read(element) for element in _xml.find_all(root, at))
+
+    def setter(root: Element, value: Sequence[dict[str, Any]]) -> None:
+        _xml.remove(root, at)
+        for entry in value:
+            write(SubElement(_xml.ensure(root, parent) if parent else root, tag), entry)
+        holder = _xml.find(root, parent) if parent else None
+        if holder is not None and not len(holder) and not holder.attrib:
+            _xml.remove(root, parent)
+
+    return Field(name, (at,), _entries(words, needed), absent=(), getter=getter, setter=setter)
+
+
+def _write_plain(element: Element, entry: Mapping[str, Any], words: Mapping[str, Type], names: Mapping[str, str]) -> None:
+    for word, value in entry.items():
+        words[word].write(element, names.get(word, word), value)
+
+
+# bandwidth, of a network and of a group of its ports
+
+_RATES = ("average", "peak", "burst")
+_WAYS = {"in": "inbound", "out": "outbound"}
+RATES: dict[str, tuple[str, str]] = {
+    way if kind == "average" else f"{way}_{kind}": (element, kind) for way, element in _WAYS.items() for kind in _RATES
+}
+BANDWIDTH = _mapping(dict.fromkeys(RATES, RATE))
+
+
+def _get_bandwidth(root: Element) -> dict[str, Any]:
+    found = {}
+    for word, (element, kind) in RATES.items():
+        text = _xml.read(root, f"bandwidth/{element}/@{kind}")
+        if text is not None:
+            found[word] = int(text) * KIB
+    return found
+
+
+def _set_bandwidth(root: Element, value: Mapping[str, int]) -> None:
+    _xml.remove(root, "bandwidth")
+    for word, size_bytes in value.items():
+        element, kind = RATES[word]
+        _xml.write(root, f"bandwidth/{element}/@{kind}", str(round_up(size_bytes, KIB) // KIB))
+
+
+# routes
+
+_ROUTE = {"to": TARGET, "via": ANY, "metric": counted(1, 2**31 - 1, "a metric")}
+
+
+def _read_route(element: Element) -> dict[str, Any]:
+    mask = element.get("prefix") or element.get("netmask")
+    address = element.get("address", "")
+    target = f"{address}/{mask}" if mask else address
+    found: dict[str, Any] = {"to": str(ipaddress.ip_network(target, strict=False)), "via": element.get("gateway", "")}
+    if "metric" in element.attrib:
+        found["metric"] = int(element.attrib["metric"])
+    return found
+
+
+def _write_route(element: Element, entry: dict[str, Any]) -> None:
+    target = ipaddress.ip_network(entry["to"])
+    element.attrib.update(
+        family=f"ipv{target.version}",
+        address=str(target.network_address),
+        prefix=str(target.prefixlen),
+        gateway=entry["via"],
+    )
+    if "metric" in entry:
+        element.set("metric", str(entry["metric"]))
+
+
+# ipv6
+
+_SIX = {"address": OWN, "start": V6, "end": V6}
+
+
+def _get_six(root: Element) -> dict[str, Any]:
+    element = _xml.find(root, SIX)
+    if element is None:
+        return {}
+    found = {"address": str(ipaddress.IPv6Interface(f"{element.get('address')}/{element.get('prefix', '64')}"))}
+    for end in ("start", "end"):
+        text = _xml.read(element, f"dhcp/range/@{end}")
+        if text is not None:
+            found[end] = str(ipaddress.ip_address(text))
+    return found
+
+
+def _set_six(root: Element, value: Mapping[str, str]) -> None:
+    """Write the first IPv6 address; reservations in its DHCP stay with it."""
+    element = _xml.find(root, SIX)
+    if not value:
+        if element is not None:
+            root.remove(element)
+        return
+    if element is None:
+        element = SubElement(root, "ip", {"family": "ipv6"})
+    address, _slash, prefix = value["address"].partition("/")
+    element.attrib.update(address=address, prefix=prefix)
+    _xml.remove(element, "dhcp/range")
+    if "start" in value:
+        SubElement(_xml.ensure(element, "dhcp"), "range", {"start": value["start"], "end": value["end"]})
+    dhcp = element.find("dhcp")
+    if dhcp is not None and not len(dhcp):
+        element.remove(dhcp)
+
+
+def six_is_whole(spec: Spec) -> list[str]:
+    six = spec.get("ipv6") or {}
+    if not six:
+        return []
+    if "address" not in six:
+        return ["ipv6.address: is missing; write the network's own, such as fd00:20::1/64"]
+    if ("start" in six) != ("end" in six):
+        return ["ipv6: start and end of what DHCP gives out go together; give both, or neither"]
+    network = ipaddress.IPv6Interface(six["address"]).network
+    outside = [six[end] for end in ("start", "end") if end in six and ipaddress.ip_address(six[end]) not in network]
+    if outside:
+        return [f"ipv6: {outside[0]} is not inside {network}"]
+    if "start" in six and ipaddress.ip_address(six["start"]) > ipaddress.ip_address(six["end"]):
+        return [f"ipv6: the range starts at {six['start']}, behind its end {six['end']}"]
+    return []
+
+
+# DNS records
+
+_SRV: dict[str, Type] = {
+    "service": pattern(r"[A-Za-z0-9-]{1,63}", "the name of a service such as ldap"),
+    "protocol": pattern(r"[A-Za-z0-9-]{1,63}", "a protocol such as tcp"),
+    "domain": DNS_NAME,
+    "target": DNS_NAME,
+    "port": PORT,
+    "priority": NUMBER,
+    "weight": NUMBER,
+}
+_TXT: dict[str, Type] = {"name": DNS_NAME, "value": LINE}
+
+# groups of ports
+
+_GROUP: dict[str, Type] = {"name": LINE, "default": YES_NO, "bandwidth": BANDWIDTH}
+
+
+def _read_group(element: Element) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": element.get("name", "")}
+    if element.get("default") == "yes":
+        found["default"] = True
+    rates = _get_bandwidth(element)
+    if rates:
+        found["bandwidth"] = rates
+    return found
+
+
+def _write_group(element: Element, entry: dict[str, Any]) -> None:
+    element.set("name", entry["name"])
+    if entry.get("default"):
+        element.set("default", "yes")
+    _set_bandwidth(element, entry.get("bandwidth") or {})
+
+
+def groups_are_single(spec: Spec) -> list[str]:
+    groups = spec.get("portgroups") or ()
+    names = [group["name"] for group in groups]
+    found = [f"portgroups: two groups are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    defaults = [group["name"] for group in groups if group.get("default")]
+    if len(defaults) > 1:
+        found.append(f"portgroups: {' and '.join(defaults)} are each to be the default; only one can be")
+    return found
+
+
+# words for dnsmasq, which has no shell between
+
+
+def _parse_options(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise SpecError(f"{value!r} is not a list of lines of dnsmasq.conf such as dhcp-option=42,10.20.0.1")
+    wrong = [item for item in value if not isinstance(item, str) or not item.strip() or not no_control(item)]
+    if wrong:
+        raise SpecError(f"{wrong[0]!r} is not a line of dnsmasq.conf such as dhcp-option=42,10.20.0.1")
+    return tuple(item.strip() for item in value)
+
+
+def _get_options(root: Element) -> tuple[str, ...]:
+    return tuple(option.get("value", "") for option in _xml.find_all(root, "dnsmasq:options/dnsmasq:option"))
+
+
+def _set_options(root: Element, value: Sequence[str]) -> None:
+    _xml.remove(root, "dnsmasq:options")
+    for text in value:
+        holder = _xml.ensure(root, "dnsmasq:options")
+        SubElement(holder, f"{{{_xml.NAMESPACES['dnsmasq']}}}option").set("value", text)
+
+
+# booting by the network
+
+_BOOTP: dict[str, Type] = {"file": LINE, "server": ANY}
+
+
+def _get_bootp(root: Element) -> dict[str, Any]:
+    element = _xml.find(root, f"{MAIN}/dhcp/bootp")
+    return {} if element is None else _plain(element, _BOOTP, {})
+
+
+def _set_bootp(root: Element, value: Mapping[str, str]) -> None:
+    _xml.remove(root, f"{MAIN}/dhcp/bootp")
+    if value:
+        element = SubElement(_xml.ensure(root, f"{MAIN}/dhcp"), "bootp")
+        for word, text in value.items():
+            element.set(word, text)
+
+
+def boot_needs_dhcp(spec: Spec) -> list[str]:
+    bootp = spec.get("bootp") or {}
+    if bootp and spec.get("dhcp") is False:
+        return ["bootp: is told by DHCP, which dhcp: false turns off; leave one out"]
+    if bootp and "file" not in bootp:
+        return ["bootp.file: is missing; write the file that is booted, such as pxelinux.0"]
+    if (bootp or spec.get("tftp_root")) and "cidr" not in spec:
+        return [f"{'bootp' if bootp else 'tftp_root'}: needs a cidr"]
+    return []
+
+
+def a_local_domain_has_a_name(spec: Spec) -> list[str]:
+    if spec.get("domain_local") and not spec.get("domain"):
+        return ["domain_local: needs domain, whose names are not asked for elsewhere"]
+    return []
+
+
+def _parse_root(value: Any) -> str:
+    return "" if value == "" else str(PATH.parse(value))
+
+
+def _set_zone(root: Element, value: str) -> None:
+    if value:
+        _xml.write(root, "bridge/@zone", value)
+        return
+    _xml.remove(root, "bridge/@zone")
+    element = root.find("bridge")
+    if element is not None and not element.attrib:
+        root.remove(element)
+
+
+def _parse_zone(value: Any) -> str:
+    return "" if value == "" else str(pattern(r"[A-Za-z0-9_-]{1,17}", "the name of a zone of firewalld").parse(value))
+
+
+ROWS = (
+    Field("zone", ("bridge/@zone",), Type(_parse_zone, read_text, write_text), absent="", setter=_set_zone),
+    Field("domain_local", ("domain/@localOnly",), YES_NO, absent=False),
+    Field("ipv6", (SIX,), _mapping(_SIX), absent={}, getter=_get_six, setter=_set_six),
+    _listed("routes", "route", _ROUTE, ("to", "via"), _read_route, _write_route),
+    Field("tftp_root", (f"{MAIN}/tftp/@root",), Type(_parse_root, read_text, write_text), absent=""),
+    Field("bootp", (f"{MAIN}/dhcp/bootp",), _mapping(_BOOTP), absent={}, getter=_get_bootp, setter=_set_bootp),
+    _listed(
+        "dns_srv",
+        "dns/srv",
+        _SRV,
+        ("service", "protocol"),
+        lambda element: _plain(element, _SRV, {}),
+        lambda element, entry: _write_plain(element, entry, _SRV, {}),
+    ),
+    _listed(
+        "dns_txt",
+        "dns/txt",
+        _TXT,
+        ("name", "value"),
+        lambda element: _plain(element, _TXT, {}),
+        lambda element, entry: _write_plain(element, entry, _TXT, {}),
+    ),
+    Field("bandwidth", ("bandwidth",), BANDWIDTH, absent={}, getter=_get_bandwidth, setter=_set_bandwidth),
+    _listed("portgroups", "portgroup", _GROUP, ("name",), _read_group, _write_group),
+    Field(
+        "dnsmasq_options",
+        ("dnsmasq:options",),
+        Type(_parse_options, read_text, write_text, show=list),
+        absent=(),
+        getter=_get_options,
+        setter=_set_options,
+    ),
+)
+RULES = (six_is_whole, groups_are_single, boot_needs_dhcp, a_local_domain_has_a_name)
