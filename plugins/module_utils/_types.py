@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._errors import SpecError
-from ._units import KIB, parse_size, round_up, show_size
+from ._units import KIB, LOOKS_LIKE_SIZE, parse_size, round_up, show_size
 from ._words import close
 from ._xml import Element, SubElement
 
@@ -47,6 +47,8 @@ class Type:
     ``parse``: the user's word → internal, raising SpecError; ``read`` and ``write``: node ↔ internal;
     ``show``: internal → a word that ``parse`` takes back; ``same(want, have)``: equal as far as libvirt can tell.
     ``argument``: what Ansible is told of the user's word, for the options whose argument spec is made of their rows.
+    ``schema``: what an editor is told of it beside that, as keywords of JSON Schema; a ``pattern`` is of the whole text.
+    ``inner``: the types of the words of a mapping, or the one type of all its values.
     """
 
     parse: Callable[[Any], Any]
@@ -55,6 +57,8 @@ class Type:
     show: Callable[[Any], Any] = _asis
     same: Callable[[Any, Any], bool] = _equal
     argument: Mapping[str, Any] = field(default_factory=lambda: {"type": "str"})
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    inner: Mapping[str, Type] | Type | None = None
 
 
 # sizes
@@ -87,7 +91,10 @@ def _parse_some(value: Any) -> int:
     return size_bytes
 
 
-MEMORY = Type(_parse_some, _read_size, _write_size, show_size, _same_memory)
+# A bare number is no size, though Ansible would make a text of it.
+SIZE_WORD = {"type": "string", "pattern": LOOKS_LIKE_SIZE}
+
+MEMORY = Type(_parse_some, _read_size, _write_size, show_size, _same_memory, schema=SIZE_WORD)
 
 
 def _unreadable(element: Element, attribute: str | None) -> Any:
@@ -98,7 +105,7 @@ def _unwritable(element: Element, attribute: str | None, value: Any) -> None:
     raise AssertionError("this type has no node in XML")
 
 
-SIZE = Type(_parse_some, _unreadable, _unwritable, show_size)
+SIZE = Type(_parse_some, _unreadable, _unwritable, show_size, schema=SIZE_WORD)
 
 
 # counts, texts, choices
@@ -120,7 +127,7 @@ def _write_count(element: Element, attribute: str | None, value: int) -> None:
     write_text(element, attribute, str(value))
 
 
-COUNT = Type(_parse_count, _read_count, _write_count, argument={"type": "int"})
+COUNT = Type(_parse_count, _read_count, _write_count, argument={"type": "int"}, schema={"minimum": 1})
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -154,7 +161,7 @@ def _parse_absolute(value: Any) -> str:
     return text
 
 
-PATH = Type(_parse_absolute, read_text, write_text)
+PATH = Type(_parse_absolute, read_text, write_text, schema={"type": "string", "pattern": "/.*"})
 
 
 def _parse_flag(value: Any) -> bool:
@@ -200,7 +207,7 @@ def pattern(expression: str, what: str, same: Callable[[Any, Any], bool] = _equa
             raise SpecError(f"{value!r} is not {what}")
         return text
 
-    return Type(parse, read_text, write_text, same=same)
+    return Type(parse, read_text, write_text, same=same, schema={"pattern": expression})
 
 
 def counted(least: int, most: int, what: str) -> Type:
@@ -212,7 +219,8 @@ def counted(least: int, most: int, what: str) -> Type:
             raise SpecError(f"{value!r} is not {what}: write a whole number from {least} to {most}")
         return int(text)
 
-    return Type(parse, _read_count, _write_count, argument={"type": "int"})
+    limits = {"minimum": least, "maximum": most}
+    return Type(parse, _read_count, _write_count, argument={"type": "int"}, schema=limits)
 
 
 def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
@@ -257,7 +265,7 @@ def words(values: Sequence[str], names: dict[str, str], tag: str, attribute: str
         for word in value:
             SubElement(element, tag, {attribute: names.get(word, word)})
 
-    return Type(parse, read, write, show=list)
+    return Type(parse, read, write, show=list, schema={"uniqueItems": True})
 
 
 def texts(tag: str) -> Type:
@@ -310,7 +318,7 @@ def counts(names: Sequence[str], needed: Sequence[str] = ()) -> Type:
     def same(want: dict[str, int], have: dict[str, int]) -> bool:
         return all(have.get(name, 1) == want.get(name, 1) for name in {*want, *have})
 
-    return Type(parse, read, write, show=dict, same=same)
+    return Type(parse, read, write, show=dict, same=same, inner=dict.fromkeys(names, COUNT))
 
 
 def record(types: Mapping[str, Type], absent: Mapping[str, Any] | None = None) -> Type:
@@ -345,7 +353,7 @@ def record(types: Mapping[str, Type], absent: Mapping[str, Any] | None = None) -
         whole = {**without, **have}
         return all(name in whole and types[name].same(part, whole[name]) for name, part in want.items())
 
-    return Type(parse, _unreadable, _unwritable, show, same)
+    return Type(parse, _unreadable, _unwritable, show, same, {"type": "dict"}, inner=types)
 
 
 def mapping(key: Callable[[Any], Sequence[str]], item: Type) -> Type:
@@ -374,4 +382,4 @@ def mapping(key: Callable[[Any], Sequence[str]], item: Type) -> Type:
     def same(want: Mapping[str, Any], have: Mapping[str, Any]) -> bool:
         return set(want) == set(have) and all(item.same(part, have[name]) for name, part in want.items())
 
-    return Type(parse, _unreadable, _unwritable, show, same)
+    return Type(parse, _unreadable, _unwritable, show, same, {"type": "dict"}, inner=item)

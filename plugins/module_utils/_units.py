@@ -25,6 +25,8 @@ _BINARY = ("EiB", "PiB", "TiB", "GiB", "MiB", "KiB", "B")
 _DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _SIZE = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
+# What a size looks like, for an editor.
+LOOKS_LIKE_SIZE = r"[0-9]+(\.[0-9]+)?\s*([KMGTPE]i?)?B"
 _DURATION = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z])\s*$")
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,15 @@ def test_the_guide_has_the_place_and_not_the_table() -> None:
     assert "| `memory` |" not in text and OTHER_MARK not in text
     made = guest_options.filled(text, ROOT)
     assert "| `memory` | `currentMemory` |" in made and guest_options.MARK not in made
+
+
+def test_what_is_counted_beside_virt_install_adds_up() -> None:
+    text = (ROOT / "docs" / "guide_options.md").read_text()
+    rows_of = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| `--")]
+    (total,) = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| all |")]
+    theirs, ours = (sum(int(row[column]) for row in rows_of) for column in (1, 2))
+    assert total[1:4] == [str(theirs), str(ours), f"{round(100 * ours / theirs)} %"]
+    # What is named as an option is one.
+    named = {word for row in rows_of for word in re.findall(r"`([a-z_]+)`", row[3])}
+    assert named <= {*GUEST_OPTIONS, "user_data"}, named - set(GUEST_OPTIONS)
+    assert all(int(row[2]) <= int(row[1]) for row in rows_of)

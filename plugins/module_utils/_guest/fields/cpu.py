@@ -107,7 +107,7 @@ def _unused(*_arguments: Any) -> Any:
     raise AssertionError("read and written by its row")
 
 
-CELLS = Type(_parse_cells, _unused, _unused, _show_cells, _same_cells)
+CELLS = Type(_parse_cells, _unused, _unused, _show_cells, _same_cells, inner=_CELL)
 
 
 def _get_cells(root: Element) -> Any:

@@ -64,7 +64,10 @@ def _parse_hyperv(value: Any) -> tuple[str, ...]:
     return tuple(sorted(set(value)))
 
 
-HYPERV = Type(_parse_hyperv, read_text, write_text, show=list)
+_SOME = {"type": "array", "items": {"enum": list(ENLIGHTENMENTS)}}
+HYPERV = Type(
+    _parse_hyperv, read_text, write_text, show=list, argument={"type": "raw"}, schema={"anyOf": [{"type": "boolean"}, _SOME]}
+)
 
 
 def _get_hyperv(root: Element) -> Any:

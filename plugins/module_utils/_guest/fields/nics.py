@@ -26,7 +26,9 @@ def parse_mac(value: Any) -> str:
     """Return a unicast MAC address in lower case, as libvirt keeps it."""
     text = str(value).strip().lower().replace("-", ":")
     if not _MAC.match(text):
-        raise SpecError(f"{value!r} is not a MAC address such as 52:54:00:12:34:56")
+        # 52:54:00:12:34:56 is a number of base 60 to YAML 1.1, which Ansible reads.
+        quoted = "; put it in quotes, or YAML takes it for a number" if text.isdigit() else ""
+        raise SpecError(f"{value!r} is not a MAC address such as 52:54:00:12:34:56{quoted}")
     if int(text[:2], 16) & 1:
         raise SpecError(f"{value!r} is a multicast address; the first byte of a guest's MAC must be even")
     return text
@@ -173,7 +175,7 @@ def _write_vlans(element: Element, attribute: str | None, value: Sequence[int]) 
         SubElement(element, "tag", {"id": str(number_of)})
 
 
-VLANS = Type(_parse_vlans, _read_vlans, _write_vlans, list, argument={"type": "list", "elements": "int"})
+VLANS = Type(_parse_vlans, _read_vlans, _write_vlans, list, argument={"type": "list", "elements": "int"}, inner=_TAG)
 
 
 def _set_ip(nic: Element, value: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import Field
-from ..._types import LINE, ON_OFF, PATH, YES_NO, Type, counted, pattern, read_text, write_text
+from ..._types import LINE, ON_OFF, PATH, SIZE_WORD, YES_NO, Type, counted, pattern, read_text, write_text
 from ..._units import KIB, parse_size, round_up, show_size
 from ..._xml import Element
 
@@ -26,7 +26,9 @@ def rate(grain: int) -> Type:
     def write(element: Element, attribute: str | None, size_bytes: int) -> None:
         write_text(element, attribute, str(round_up(size_bytes, grain) // grain))
 
-    return Type(parse_size, read, write, show_size, lambda want, have: bool(round_up(want, grain) == have))
+    return Type(
+        parse_size, read, write, show_size, lambda want, have: bool(round_up(want, grain) == have), schema=SIZE_WORD
+    )
 
 
 BYTES = rate(1)
@@ -79,7 +81,7 @@ def group(rows: Sequence[Field], needed: Sequence[str] = ()) -> Type:
         return all(other is not UNSET and known[name].type.same(part, other) for name, part, other in pairs)
 
     argument = {"type": "dict", "options": {name: row.type.argument for name, row in known.items()}}
-    return Type(parse, read, write, show, same, argument)
+    return Type(parse, read, write, show, same, argument, inner={name: row.type for name, row in known.items()})
 
 
 # The read-only memory of a card, from which firmware may boot.

@@ -72,7 +72,9 @@ def _parse_port(value: Any) -> int | str:
     return int(text)
 
 
-PORT = Type(_parse_port, read_text, write_text)
+PORT = Type(
+    _parse_port, read_text, write_text, schema={"pattern": "auto|[0-9]+", "minimum": 1, "maximum": 65535}
+)
 
 
 def _get_port(root: Element) -> Any:

@@ -12,7 +12,7 @@ from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import QEMU, Field, Spec
 from ..._types import PATH, Type, choice, read_text, write_text
-from ..._units import parse_size, show_size
+from ..._units import LOOKS_LIKE_SIZE, parse_size, show_size
 from ..._xml import Element
 from .groups import NONE, device, plug, plugged, word
 
@@ -57,7 +57,13 @@ def _parse_rate(value: Any) -> int:
     return found
 
 
-RATE = Type(_parse_rate, read_text, write_text, lambda rate: show_size(rate) if rate else "0")
+RATE = Type(
+    _parse_rate,
+    read_text,
+    write_text,
+    lambda rate: show_size(rate) if rate else "0",
+    schema={"pattern": f"0|{LOOKS_LIKE_SIZE}", "minimum": 0, "maximum": 0},
+)
 
 
 def _get_rate(root: Element) -> Any:
@@ -102,7 +108,7 @@ def _parse_cid(value: Any) -> str:
     return str(int(text))
 
 
-CID = Type(_parse_cid, read_text, write_text)
+CID = Type(_parse_cid, read_text, write_text, schema={"pattern": "auto|none|[0-9]+", "minimum": 3})
 
 
 def _get_cid(root: Element) -> Any:

@@ -133,7 +133,7 @@ def parse_cpuset(value: Any) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
-CPUSET = Type(parse_cpuset, read_text, write_text)
+CPUSET = Type(parse_cpuset, read_text, write_text, schema={"pattern": "[0-9^, -]*"})
 
 TOPOLOGY = counts(("sockets", "dies", "cores", "threads"), needed=("sockets", "cores", "threads"))
 

@@ -14,7 +14,7 @@ from ..._change import Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import LIVE, QEMU, Context, EffectOf, Field, Op, Spec
 from ..._types import Type, choice, counted, mapping, read_text, write_text
-from ..._units import KIB, parse_size, round_up, show_size
+from ..._units import KIB, LOOKS_LIKE_SIZE, parse_size, round_up, show_size
 from ..._xml import Element
 from .groups import group
 from .size import CPUSET, parse_cpuset
@@ -159,7 +159,12 @@ def _write_number(element: Element, attribute: str | None, value: int) -> None:
     write_text(element, attribute, str(value))
 
 
-PERIOD = Type(_parse_time(1000, 1_000_000), _read_number, _write_number, _show_time)
+# What a time looks like, for an editor.
+_TIME_WORD = r"[0-9]+(\.[0-9]+)?\s*(us|ms|s)"
+
+PERIOD = Type(
+    _parse_time(1000, 1_000_000), _read_number, _write_number, _show_time, schema={"type": "string", "pattern": _TIME_WORD}
+)
 
 
 def _parse_quota(value: Any) -> int:
@@ -174,7 +179,14 @@ def _same_quota(want: int, have: int) -> bool:
     return want == have or (want < 0 and have < 0)
 
 
-QUOTA = Type(_parse_quota, _read_number, _write_number, _show_quota, _same_quota)
+QUOTA = Type(
+    _parse_quota,
+    _read_number,
+    _write_number,
+    _show_quota,
+    _same_quota,
+    schema={"type": "string", "pattern": f"{UNLIMITED}|{_TIME_WORD}"},
+)
 # As libvirt's scheduler calls them (virDomainSetSchedulerParametersFlags).
 _SCHEDULER = {"shares": "cpu_shares", "period": "vcpu_period", "quota": "vcpu_quota"}
 LIMITS = tuple(
@@ -217,7 +229,14 @@ def _same_limit(want: int, have: int) -> bool:
     return want == have or (want > 0 and round_up(want, KIB) == have)
 
 
-LIMIT = Type(_parse_limit, _read_limit, _write_limit, _show_limit, _same_limit)
+LIMIT = Type(
+    _parse_limit,
+    _read_limit,
+    _write_limit,
+    _show_limit,
+    _same_limit,
+    schema={"type": "string", "pattern": f"{UNLIMITED}|{LOOKS_LIKE_SIZE}"},
+)
 
 
 def _limit_memory(context: Context, change: Change, live: Element | None, new: Element | None) -> Step:
