@@ -16,7 +16,7 @@ from ._image.gather import all_volumes, find_users, gather, local_files, resolve
 from ._image.options import IMAGE_OPTIONS
 from ._image.place import DIRECTORY_POOLS, Users, find_place
 from ._image.plan import KIND, plan
-from ._image.spec import DEFAULT_POOL, image_file_name, read_spec
+from ._image.spec import DEFAULT_POOL, FORMATS, image_file_name, read_spec
 from ._module import Subject
 from ._table import Field, Table
 from ._types import SIZE
@@ -110,7 +110,7 @@ def _of_pool(
         raise NotFound(f"there is no pool {name!r} (pools here: {', '.join(sorted(pools)) or 'none'})")
     if not pools[name].active:
         raise NotFound(f"pool {name} is not active, so libvirt lists no images of it; start it by virtfleet.core.pool")
-    wanted = {alias for given in names for alias in (given, image_file_name(given), image_file_name(given, "raw"))}
+    wanted = {alias for given in names for alias in (given, *(image_file_name(given, form) for form in FORMATS))}
     return [
         ImageFacts(
             volume.path, volume.format, volume.capacity_bytes, volume.allocation_bytes, volume.backing,

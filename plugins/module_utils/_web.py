@@ -121,7 +121,7 @@ class _Continued:
                 continue
             rest = f"bytes {self._done}-{self._size - 1}/{self._size}"
             # 206 is Partial Content. A server that has another version by now answers 200, with all of that one.
-            if (response.getcode(), response.headers.get("Content-Range"), _validator(response)) != (206, rest, self._mark):
+            if (response.status, response.headers.get("Content-Range"), _validator(response)) != (206, rest, self._mark):
                 response.close()
                 raise HostError(
                     f"could not download {self._shown}: it broke off after {self._done} of {self._size} bytes, and the server "
