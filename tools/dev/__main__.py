@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Be called by make: `tools/run test`, `python`, `apt`, `docs`, `schema`, `bench`, `summary`, `clean`."""
+"""Be called by make: `tools/run test`, `python`, `apt`, `docs`, `bench`, `summary`, `clean`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.dev import apt, docs, results, schema, stages, tree, venvs
+from tools.dev import apt, docs, results, stages, tree, venvs
 from tools.dev.errors import ToolError
 from tools.dev.runner import Runner, interrupted
 
@@ -34,7 +34,6 @@ def main(argv: list[str]) -> int:
     packages = verbs.add_parser("apt", help="install packages without starting a daemon")
     packages.add_argument("packages", nargs="+")
     verbs.add_parser("docs", help="make the site of the guides and the reference")
-    verbs.add_parser("schema", help=f"write {schema.PLACE} anew, after options were added")
     bench = verbs.add_parser("bench", help="run the benchmarks; those that take minutes by name only")
     bench.add_argument("names", nargs="*", help="guests, reservations, clones; linear, images")
     lab = verbs.add_parser("lab", help="start, enter and end a private libvirtd")
@@ -51,8 +50,6 @@ def main(argv: list[str]) -> int:
             apt.ensure(options.packages)
         elif options.verb == "docs":
             docs.make(shop)
-        elif options.verb == "schema":
-            return _in_main(shop, "-m", "tools.dev.schema")
         elif options.verb == "bench":
             return _bench(shop, options.names)
         elif options.verb == "lab":

@@ -14,17 +14,19 @@ a number for a number, ``yes`` for true.
 
 from __future__ import annotations
 
-import importlib
-import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tools.dev import tree
+from ansible.module_utils.common.yaml import yaml_load
 
-PLACE = Path("docs/estate.schema.json")
+from ansible_collections.virtfleet.core.plugins.module_utils._estate.document import DOCUMENT
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import SOURCES
+from ansible_collections.virtfleet.core.plugins.module_utils._table import Keyed, Union
+from ansible_collections.virtfleet.core.plugins.module_utils._types import SIZE
+
 VARIABLE = "estate"
 TEMPLATE = r"\{[{%]"
 # As the reader takes them for true and false.
@@ -45,40 +47,21 @@ _OF_GUESTS = {
 }
 
 Schema = dict[str, Any]
+_UTILS = "ansible_collections.virtfleet.core.plugins.module_utils"
 
 
-def write(root: Path) -> Path:
-    """Write the schema to its place in the collection and return that."""
-    place = root / PLACE
-    place.write_text(text(root), encoding="utf-8")
-    return place
-
-
-def text(root: Path) -> str:
-    """Return the schema as it stands in its file."""
-    return json.dumps(schema(root), indent=1, ensure_ascii=False) + "\n"
-
-
-def schema(root: Path) -> Schema:
+def schema() -> Schema:
     """Return the schema: of a document, or of a file of variables that has it as ``estate``."""
-    return _Maker(root).schema()
+    return _Maker().schema()
 
 
 class _Maker:
     """Makes the parts that several places share once, below ``definitions``."""
 
-    def __init__(self, root: Path) -> None:
-        place = str(tree.collections_path(root))
-        if place not in sys.path:
-            sys.path.insert(0, place)
-        self.base = f"ansible_collections.{tree.NAMESPACE}.{tree.NAME}.plugins.module_utils"
-        self.folder = root / "plugins" / "modules"
-        self.table = self.module("_table")
-        self.document: Mapping[str, Any] = self.module("_estate.document").DOCUMENT
+    def __init__(self) -> None:
+        self.folder = Path(__file__).resolve().parents[1] / "modules"
+        self.document: Mapping[str, Any] = DOCUMENT
         self.definitions: Schema = {}
-
-    def module(self, name: str) -> Any:
-        return importlib.import_module(f"{self.base}.{name}")
 
     def schema(self) -> Schema:
         guests = self.words("guests")
@@ -111,7 +94,7 @@ class _Maker:
         variables = {"properties": {VARIABLE: {"$ref": "#/definitions/document"}}}
         return {
             "$schema": "http://json-schema.org/draft-07/schema#",
-            "$comment": "GPL-3.0-or-later. Made by tools/run schema from the tables and the modules' documentation.",
+            "$comment": "GPL-3.0-or-later. Made by the lookup virtfleet.core.estate_schema.",
             "title": "The document of an estate, for virtfleet.core.estate",
             "type": "object",
             "if": {"required": [VARIABLE]},
@@ -137,16 +120,12 @@ class _Maker:
 
     def types(self, section: str) -> dict[str, Any]:
         """Return the types of a section's words, as far as there are rows of them; of a list its table."""
-        size = self.module("_types").SIZE
         if section in ("images", "volumes"):
-            return {"size": size}
+            return {"size": SIZE}
         place = {"pools": "_storage", "networks": "_network", "secrets": "_secret", "nwfilters": "_nwfilter"}
-        module = self.module(f"{place.get(section, '_guest')}.table")
+        module = import_module(f"{_UTILS}.{place.get(section, '_guest')}.table")
         rows = getattr(module, section[:-1].upper()).entries
-        return {row.name: row if isinstance(row, self.table.Keyed) else row.type for row in rows if not self.is_union(row)}
-
-    def is_union(self, row: Any) -> bool:
-        return isinstance(row, self.table.Union)
+        return {row.name: row if isinstance(row, Keyed) else row.type for row in rows if not isinstance(row, Union)}
 
     def of(self, option: Mapping[str, Any], type_: Any, said: Mapping[str, Any]) -> Schema:
         """Return the schema of an option of an argument spec, whose type and documentation may be known."""
@@ -156,7 +135,7 @@ class _Maker:
 
     def shape(self, option: Mapping[str, Any], type_: Any, said: Mapping[str, Any]) -> Schema:
         kind = option.get("type", "str")
-        if isinstance(type_, self.table.Keyed):
+        if isinstance(type_, Keyed):
             return _list(self.entry(type_, option, said))
         known = dict(type_.schema) if type_ is not None else {}
         inner = type_.inner if type_ is not None else None
@@ -189,14 +168,14 @@ class _Maker:
         types: dict[str, Any] = {}
         made: list[Schema] = []
         for row in keyed.item.entries:
-            if not self.is_union(row):
+            if not isinstance(row, Union):
                 types[row.name] = row.type
                 continue
             arms = {name: arm.row for name, arm in row.arms.items() if arm.row.said}
             types.update({name: arm.type for name, arm in arms.items()})
             forms = [name for name, arm in arms.items() if not arm.bare]
             if keyed.name == "disks":
-                forms = [name for name in option["options"] if name in self.module("_guest.spec").SOURCES]
+                forms = [name for name in option["options"] if name in SOURCES]
                 made.append({"anyOf": [*map(_given, forms), _given("size")]})
             if keyed.name == "nics":
                 made += [_if_type(kind, forms, row.bare) for kind, row in arms.items()]
@@ -298,13 +277,10 @@ def _required(options: Mapping[str, Any]) -> list[str]:
 
 
 def _documentation(file: Path) -> dict[str, Any]:
-    # Not there for the system's Python, by which the other tools are run.
-    import yaml
-
     found = re.search(r'^DOCUMENTATION = r"""\n(.*?)^"""', file.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     if found is None:
         raise ValueError(f"{file} has no documentation")
-    options: dict[str, Any] = yaml.safe_load(found.group(1))["options"]
+    options: dict[str, Any] = yaml_load(found.group(1))["options"]
     return options
 
 
@@ -317,6 +293,3 @@ def _plain(description: str | Sequence[str]) -> str:
 def _name(marked: str) -> str:
     return re.sub(r"^ignore:", "", marked)
 
-
-if __name__ == "__main__":
-    print(write(Path(__file__).resolve().parents[2]))
