@@ -252,7 +252,7 @@ def six_is_whole(spec: Spec) -> list[str]:
     outside = [six[end] for end in ("start", "end") if end in six and ipaddress.ip_address(six[end]) not in network]
     if outside:
         return [f"ipv6: {outside[0]} is not inside {network}"]
-    if "start" in six and ipaddress.ip_address(six["start"]) > ipaddress.ip_address(six["end"]):
+    if "start" in six and ipaddress.IPv6Address(six["start"]) > ipaddress.IPv6Address(six["end"]):
         return [f"ipv6: the range starts at {six['start']}, behind its end {six['end']}"]
     return []
 
