@@ -965,7 +965,8 @@ options:
         description: Whether the guest may choose what its macvtap device receives.
         type: bool
       driver:
-        description: Who moves a virtio nic's frames, the host's kernel or QEMU.
+        description: Who moves a nic's frames, the host's kernel or QEMU. Goes with O(nics[].model=virtio), as the queues and
+          rings do.
         type: str
         choices: [vhost, qemu]
       queues:

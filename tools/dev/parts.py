@@ -91,10 +91,16 @@ PARTS = (
         "width",
         480,
         (
+            "integration/test_architectures",
             "integration/test_guest_devices",
             "integration/test_guest_rows",
             "contract/test_devices",
+            "contract/test_rows_running",
+            "unit/plugins/lookup",
+            "unit/test_examples",
+            "unit/test_options_turned",
             "unit/tools/test_guest_options",
+            *(_UTILS + name for name in ("guest/test_fields_", "guest/test_systems", "test_image_formats", "test_osinfo", "test_signature")),
         ),
     ),
 )
