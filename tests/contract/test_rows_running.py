@@ -42,6 +42,7 @@ Words = dict[str, Any]
 # What is changed at once, one after another; a list is replaced by its words below, each an entry of that name.
 LIVE: list[Words] = [
     {"title": "Another", "description": "Rows", "tags": ["a", "b"]},
+    {"os": "debian11"},
     {"memory": "192MiB"},
     {"vcpus": 2},
     {"vcpu_pins": {"0": "0"}},

@@ -100,7 +100,8 @@ PARTS = (
             "unit/test_examples",
             "unit/test_options_turned",
             "unit/tools/test_guest_options",
-            *(_UTILS + name for name in ("guest/test_fields_", "guest/test_systems", "test_image_formats", "test_osinfo", "test_signature")),
+            *(_UTILS + name for name in ("guest/test_fields_", "guest/test_systems")),
+            *(_UTILS + name for name in ("test_image_formats", "test_osinfo", "test_signature")),
         ),
     ),
 )

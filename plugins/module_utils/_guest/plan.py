@@ -45,6 +45,7 @@ from . import volumes
 from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
+from .fields.nics import only_virtio_has_a_driver
 from .fields.size import ceilings
 from .platforms import platform_of, preset
 from .record import Device, Record
@@ -222,6 +223,7 @@ class _Convergence:
             whole = _merged(_injected(self._overlaid(), made.want), made.want)
             self.complaints += [sentence for sentence in contradictions(GUEST, whole) if sentence not in known]
         self.complaints += unsupported(GUEST, made.want, self.snap.host.driver)
+        self.complaints += only_virtio_has_a_driver(made.want)
         types = self.snap.host.guest_types.get(made.have.get("arch", ""), ())
         if types and made.want.get("type", types[0]) not in types:
             self.complaints.append(

@@ -297,17 +297,19 @@ def peaks_need_a_rate(spec: Spec) -> list[str]:
     ]
 
 
+RULES = (one_nic_a_mac, words_of_a_form, peaks_need_a_rate)
+
 _OF_VIRTIO = ("driver", "queues", "rx_queue_size", "tx_queue_size")
 
 
 def only_virtio_has_a_driver(spec: Spec) -> list[str]:
-    """libvirt forgets the driver of any other card (conf/domain_conf.c), so that it would be wanted again for ever."""
+    """Return what is said that libvirt forgets of any other card (conf/domain_conf.c), and would be wanted for ever.
+
+    What a nic had before it became another card is no contradiction: libvirt drops it.
+    """
     return [
         f"nics.{entry.get('name') or entry.get('mac')}.{option}: goes with model virtio only, not with {entry['model']}"
         for entry in spec.get("nics", ())
         for option in _OF_VIRTIO
         if entry.get(option) and not str(entry.get("model") or "virtio").startswith("virtio")
     ]
-
-
-RULES = (one_nic_a_mac, words_of_a_form, peaks_need_a_rate, only_virtio_has_a_driver)

@@ -169,9 +169,6 @@ FAST = {"name": "a", "target": "t", "driver": "virtiofs"}
         ({"nics": [{**NIC, "portgroup": "a", "source": {"bridge": "b"}}]}, "nics.n.portgroup"),
         ({"nics": [{**NIC, "mode": "bridge"}]}, "nics.n.mode"),
         ({"nics": [{**NIC, "rate_in_burst": 1, "rate": 1}]}, "nics.n.rate_in_burst"),
-        ({"nics": [{**NIC, "queues": 2, "model": "e1000e"}]}, "nics.n.queues"),
-        ({"nics": [{**NIC, "queues": 2, "model": "virtio-transitional"}]}, None),
-        ({"nics": [{**NIC, "queues": 0, "model": "e1000e"}]}, None),
         ({"hostdevs": [{"name": "a", "source": {"usb": "1.4"}}, {"name": "b", "source": {"usb": "1.4"}}]}, "hostdevs"),
         ({"hostdevs": [{"name": "a", "source": {"usb": "0951:1666"}}, {"name": "b", "source": {"usb": "0951:1666"}}]}, None),
         ({"hostdevs": [{"name": "a", "source": {"usb": "1.4"}, "rom": {"bar": True}}]}, "hostdevs.a.rom"),
@@ -184,6 +181,29 @@ FAST = {"name": "a", "target": "t", "driver": "virtiofs"}
 def test_what_does_not_go_together(spec: dict[str, Any], path: str | None) -> None:
     said = contradictions(GUEST, spec)
     assert [sentence.partition(": ")[0] for sentence in said] == ([] if path is None else [path])
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ({"queues": 2, "model": "e1000e"}, True),
+        ({"driver": "qemu", "model": "rtl8139"}, True),
+        ({"queues": 2, "model": "virtio-transitional"}, False),
+        ({"queues": 2}, False),
+        ({"queues": 0, "model": "e1000e"}, False),
+    ],
+)
+def test_only_virtio_has_a_driver(words: dict[str, Any], refused: bool) -> None:
+    """Also where the nic had one as long as it was virtio."""
+    house = House()
+    nic = {"name": "n", "network": "lab"}
+    house.run(memory="512MiB", nics=[{**nic, "queues": 2}])
+    if refused:
+        with pytest.raises(SpecError, match=rf"nics\.n\.{next(iter(words))}: goes with model virtio only"):
+            house.plan(memory="512MiB", nics=[{**nic, **words}])
+    else:
+        house.run(memory="512MiB", nics=[{**nic, **words}])
+        assert house.plan(memory="512MiB", nics=[{**nic, **words}]).actions == ()
 
 
 def test_memory_is_shared_by_a_word_or_by_every_numa_cell() -> None:
