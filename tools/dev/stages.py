@@ -232,7 +232,9 @@ def demo(shop: Workshop) -> list[Step]:
 
 SANITY_PACKAGES = ("git", "shellcheck")
 # The programs that the code under test runs.
-UNIT_PACKAGES = ("dosfstools", "e2fsprogs", "fdisk", "genisoimage", "mtools", "qemu-utils", "xorriso")
+UNIT_PACKAGES = (
+    "dosfstools", "e2fsprogs", "fdisk", "genisoimage", "gnupg", "gpgv", "mtools", "qemu-utils", "xorriso", "zstd",
+)  # fmt: skip
 UNIT, CONTRACT, LAB, INTEGRATION = "tests/unit", "tests/contract", "tests/lab", "tests/integration"
 XEN, XEN_ROLE = "tests/integration/xen", "tests/integration/test_role_xen_host.py"
 BRIDGES = "tests/integration/test_host_bridge_managers.py"
