@@ -115,10 +115,9 @@ def _mapping(words: Mapping[str, Type]) -> Type:
     return Type(parse, read_text, write_text, one.show, same)
 
 
-def _plain(element: Element, words: Mapping[str, Type], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the words of an element's attributes."""
-    found = ((word, names.get(word, word)) for word in words)
-    return {word: words[word].read(element, name) for word, name in found if name in element.attrib}
+def _plain(element: Element, words: Mapping[str, Type]) -> dict[str, Any]:
+    """Return the words of an element's attributes, which are called alike."""
+    return {word: words[word].read(element, word) for word in words if word in element.attrib}
 
 
 def _listed(
@@ -126,29 +125,31 @@ def _listed(
     at: str,
     words: Mapping[str, Type],
     needed: Sequence[str],
-    read: Callable[[Element], dict[str, Any]],
-    write: Callable[[Element, dict[str, Any]], None],
+    read: Callable[[Element], dict[str, Any]] | None = None,
+    write: Callable[[Element, dict[str, Any]], None] | None = None,
 ) -> Field:
-    """Return the row of a list whose entries are elements at a path."""
+    """Return the row of a list whose entries are elements at a path; without ``read`` and ``write``, their attributes."""
     parent, _slash, tag = at.rpartition("/")
 
+    def read_plain(element: Element) -> dict[str, Any]:
+        return _plain(element, words)
+
+    def write_plain(element: Element, entry: dict[str, Any]) -> None:
+        for word, value in entry.items():
+            words[word].write(element, word, value)
+
     def getter(root: Element) -> Any:
-        return tuple(read(element) for element in _xml.find_all(root, at))
+        return tuple((read or read_plain)(element) for element in _xml.find_all(root, at))
 
     def setter(root: Element, value: Sequence[dict[str, Any]]) -> None:
         _xml.remove(root, at)
         for entry in value:
-            write(SubElement(_xml.ensure(root, parent) if parent else root, tag), entry)
+            (write or write_plain)(SubElement(_xml.ensure(root, parent) if parent else root, tag), entry)
         holder = _xml.find(root, parent) if parent else None
         if holder is not None and not len(holder) and not holder.attrib:
             _xml.remove(root, parent)
 
     return Field(name, (at,), _entries(words, needed), absent=(), getter=getter, setter=setter)
-
-
-def _write_plain(element: Element, entry: Mapping[str, Any], words: Mapping[str, Type], names: Mapping[str, str]) -> None:
-    for word, value in entry.items():
-        words[word].write(element, names.get(word, word), value)
 
 
 # bandwidth, of a network and of a group of its ports
@@ -332,7 +333,7 @@ _BOOTP: dict[str, Type] = {"file": LINE, "server": ANY}
 
 def _get_bootp(root: Element) -> dict[str, Any]:
     element = _xml.find(root, f"{MAIN}/dhcp/bootp")
-    return {} if element is None else _plain(element, _BOOTP, {})
+    return {} if element is None else _plain(element, _BOOTP)
 
 
 def _set_bootp(root: Element, value: Mapping[str, str]) -> None:
@@ -385,22 +386,8 @@ ROWS = (
     _listed("routes", "route", _ROUTE, ("to", "via"), _read_route, _write_route),
     Field("tftp_root", (f"{MAIN}/tftp/@root",), Type(_parse_root, read_text, write_text), absent=""),
     Field("bootp", (f"{MAIN}/dhcp/bootp",), _mapping(_BOOTP), absent={}, getter=_get_bootp, setter=_set_bootp),
-    _listed(
-        "dns_srv",
-        "dns/srv",
-        _SRV,
-        ("service", "protocol"),
-        lambda element: _plain(element, _SRV, {}),
-        lambda element, entry: _write_plain(element, entry, _SRV, {}),
-    ),
-    _listed(
-        "dns_txt",
-        "dns/txt",
-        _TXT,
-        ("name", "value"),
-        lambda element: _plain(element, _TXT, {}),
-        lambda element, entry: _write_plain(element, entry, _TXT, {}),
-    ),
+    _listed("dns_srv", "dns/srv", _SRV, ("service", "protocol")),
+    _listed("dns_txt", "dns/txt", _TXT, ("name", "value")),
     Field("bandwidth", ("bandwidth",), BANDWIDTH, absent={}, getter=_get_bandwidth, setter=_set_bandwidth),
     _listed("portgroups", "portgroup", _GROUP, ("name",), _read_group, _write_group),
     Field(
