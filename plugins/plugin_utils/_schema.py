@@ -292,4 +292,3 @@ def _plain(description: str | Sequence[str]) -> str:
 
 def _name(marked: str) -> str:
     return re.sub(r"^ignore:", "", marked)
-

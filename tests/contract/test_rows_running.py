@@ -364,7 +364,7 @@ def _rows(change: Change) -> Iterator[str]:
         for word, value in inner:
             entry = next((item for item in row.item.entries if item.name == word), None)
             if isinstance(entry, Union):
-                yield f"{name}[].{word}: {next(iter(value))}"
+                yield f"{name}[].{word}: {next(iter(value), '')}"
             elif entry is not None:
                 yield f"{name}[].{word}"
     elif isinstance(row, Field) and row.parts and isinstance(change.after, Mapping):

@@ -92,12 +92,18 @@ def _strings(value: Any) -> tuple[str, ...]:
     return found
 
 
+def _host(word: str) -> tuple[str, str]:
+    """Return a host's name or address, and its port, empty for the usual one."""
+    match = _HOST.match(word)
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
+        raise SpecError(f"{word!r} is not a host: write NAME, NAME:PORT or [IPv6]:PORT")
+    return match["name"].strip("[]"), match["port"] or ""
+
+
 def _parse_hosts(value: Any) -> tuple[str, ...]:
     found = _strings(value)
     for word in found:
-        match = _HOST.match(word)
-        if match is None or not 0 < int(match["port"] or 1) < 65536:
-            raise SpecError(f"{word!r} is not a host: write NAME, NAME:PORT or [IPv6]:PORT")
+        _host(word)
     return found
 
 
@@ -115,11 +121,10 @@ def _set_hosts(root: Element, value: tuple[str, ...]) -> None:
     _xml.remove(root, "source/host")
     source = _xml.ensure(root, "source")
     for word in value:
-        match = _HOST.match(word)
-        assert match is not None
-        node = SubElement(source, "host", {"name": match["name"].strip("[]")})
-        if match["port"]:
-            node.set("port", match["port"])
+        name, port = _host(word)
+        node = SubElement(source, "host", {"name": name})
+        if port:
+            node.set("port", port)
 
 
 def _get_devices(root: Element) -> Any:

@@ -68,7 +68,7 @@ def test_each_format_comes_in_and_goes_out(files: LocalFiles, tmp_path: Path, co
     source = made(content, tmp_path / "source", *DISKS[kind])
     own = FORMATS.index(DISKS[kind][0])
     # Raw, its own, and the next one; the other pairs have one of these in the middle.
-    for format in {"raw", FORMATS[own], FORMATS[(own + 1) % len(FORMATS)]}:
+    for format in sorted({"raw", FORMATS[own], FORMATS[(own + 1) % len(FORMATS)]}):
         target = tmp_path / f"target.{format}"
         files.import_image(str(target), str(source), format, None, None, {})
         facts = files.image_facts(str(target))
