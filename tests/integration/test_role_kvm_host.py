@@ -176,6 +176,7 @@ def _have_it_started_by_the_role(host: Host) -> None:
         host.stop_libvirtd()
 
 
+@pytest.mark.slow
 def test_tls_lets_in_who_has_a_certificate_and_is_closed_again(
     host: Host, player: Player, base: list[str], tmp_path: Path
 ) -> None:
