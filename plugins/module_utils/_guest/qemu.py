@@ -65,8 +65,8 @@ class Qemu:
             old = "ide"
         else:
             old = "scsi" if machine and machine.startswith(("virt", "pseries", "s390")) else "sata"
-        if device == "disk":
-            return (systems.bus(system, device, old) if system is not None else None) or "virtio"
+        if device == "disk" and (system is None or systems.knows_virtio_disks(system)):
+            return "virtio"
         return old
 
     def nic(self, system: SystemFacts | None = None) -> str:

@@ -31,7 +31,6 @@ _PCI = "http://pcisig.com/pci/"
 # Of before virtio 1.0, and of since then.
 _VIRTIO_NET = (f"{_PCI}1af4/1000", f"{_PCI}1af4/1041")
 _VIRTIO_BLOCK = (f"{_PCI}1af4/1001", f"{_PCI}1af4/1042")
-_VIRTIO_SCSI = (f"{_PCI}1af4/1004", f"{_PCI}1af4/1048")
 _VIRTIO_RNG = (f"{_PCI}1af4/1005", f"{_PCI}1af4/1044")
 _VIRTIO_GPU = (f"{_PCI}1af4/1050",)
 _USB3 = (f"{_PCI}1b36/0004", f"{_PCI}1033/0194")
@@ -67,11 +66,9 @@ def usb(system: SystemFacts | None, machine: str | None) -> str:
     return "ich9-ehci1" if "q35" in (machine or "") else "piix3-uhci"
 
 
-def bus(system: SystemFacts, device: str, old: str) -> str | None:
-    """Return the bus of a new disk, or None for the usual one; ``old`` is what the board has by itself."""
-    if device == "disk" and not _has(system, _VIRTIO_BLOCK):
-        return old
-    return None
+def knows_virtio_disks(system: SystemFacts) -> bool:
+    """Tell whether a system has a driver for the usual bus of a new disk."""
+    return _has(system, _VIRTIO_BLOCK)
 
 
 def nic(system: SystemFacts) -> str:
