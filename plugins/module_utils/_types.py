@@ -223,6 +223,27 @@ def counted(least: int, most: int, what: str) -> Type:
     return Type(parse, _read_count, _write_count, argument={"type": "int"}, schema=limits)
 
 
+PORT = counted(1, 65535, "a port")
+
+
+def rate(grain: int) -> Type:
+    """Return the type of bytes a second, of which XML counts so many as one; ``0B`` is no limit."""
+
+    def read(element: Element, attribute: str | None) -> int:
+        return int(read_text(element, attribute)) * grain
+
+    def write(element: Element, attribute: str | None, size_bytes: int) -> None:
+        write_text(element, attribute, str(round_up(size_bytes, grain) // grain))
+
+    return Type(
+        parse_size, read, write, show_size, lambda want, have: bool(round_up(want, grain) == have), schema=SIZE_WORD
+    )
+
+
+BYTES = rate(1)
+KIBS = rate(KIB)
+
+
 def choice(*values: str, same: Callable[[Any, Any], bool] = _equal) -> Type:
     """Return the type of one word out of ``values``."""
 

@@ -14,24 +14,12 @@ from typing import Any
 from .. import _xml
 from .._errors import SpecError
 from .._table import Field, Spec
-from .._types import LINE, PATH, YES_NO, Type, counted, no_control, pattern, read_text, record, write_text
-from .._units import KIB, parse_size, round_up, show_size
+from .._types import KIBS, LINE, PATH, PORT, YES_NO, Type, counted, no_control, pattern, read_text, record, write_text
 from .._xml import Element, SubElement
 from .tree import MAIN
 
 SIX = "ip[@family='ipv6']"
 _LABELS = r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?"
-
-
-def _read_rate(element: Element, attribute: str | None) -> int:
-    return int(read_text(element, attribute)) * KIB
-
-
-def _write_rate(element: Element, attribute: str | None, size_bytes: int) -> None:
-    write_text(element, attribute, str(round_up(size_bytes, KIB) // KIB))
-
-
-RATE = Type(parse_size, _read_rate, _write_rate, show_size, lambda want, have: bool(round_up(want, KIB) == have))
 
 
 def _address(version: int | None = None) -> Type:
@@ -68,7 +56,6 @@ ANY, V6 = _address(), _address(6)
 TARGET = Type(_parse_target, read_text, write_text)
 OWN = Type(_parse_own, read_text, write_text)
 DNS_NAME = pattern(_LABELS, "a DNS name")
-PORT = counted(1, 65535, "a port")
 NUMBER = counted(0, 65535, "a number of 16 bits")
 
 
@@ -159,15 +146,15 @@ _WAYS = {"in": "inbound", "out": "outbound"}
 RATES: dict[str, tuple[str, str]] = {
     way if kind == "average" else f"{way}_{kind}": (element, kind) for way, element in _WAYS.items() for kind in _RATES
 }
-BANDWIDTH = _mapping(dict.fromkeys(RATES, RATE))
+BANDWIDTH = _mapping(dict.fromkeys(RATES, KIBS))
 
 
 def _get_bandwidth(root: Element) -> dict[str, Any]:
     found = {}
     for word, (element, kind) in RATES.items():
-        text = _xml.read(root, f"bandwidth/{element}/@{kind}")
-        if text is not None:
-            found[word] = int(text) * KIB
+        node = _xml.find(root, f"bandwidth/{element}")
+        if node is not None and kind in node.attrib:
+            found[word] = KIBS.read(node, kind)
     return found
 
 
@@ -175,7 +162,7 @@ def _set_bandwidth(root: Element, value: Mapping[str, int]) -> None:
     _xml.remove(root, "bandwidth")
     for word, size_bytes in value.items():
         element, kind = RATES[word]
-        _xml.write(root, f"bandwidth/{element}/@{kind}", str(round_up(size_bytes, KIB) // KIB))
+        KIBS.write(_xml.ensure(root, f"bandwidth/{element}"), kind, size_bytes)
 
 
 # routes

@@ -18,11 +18,25 @@ from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import DATA_LOSS, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
-from ..._types import COUNT, LINE, ON_OFF, PATH, PRESENCE, SIZE, Type, choice, counted, pattern, read_text, write_text
+from ..._types import (
+    BYTES,
+    COUNT,
+    LINE,
+    ON_OFF,
+    PATH,
+    PRESENCE,
+    SIZE,
+    Type,
+    choice,
+    counted,
+    pattern,
+    read_text,
+    write_text,
+)
 from ..._xml import Element
 from ..names import GUEST_NAME
 from . import remote
-from .parts import BYTES, USAGE, group
+from .parts import USAGE, group
 from .plugging import plugged
 
 BUSES = ("virtio", "scsi", "sata", "ide", "usb", "fdc", "xen")

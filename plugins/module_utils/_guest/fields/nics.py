@@ -13,10 +13,10 @@ from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import ALL, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
-from ..._types import COUNT, LINE, YES_NO, Type, choice, counted, pattern, read_text, write_text
+from ..._types import COUNT, KIBS, LINE, YES_NO, Type, choice, counted, pattern, read_text, write_text
 from ..._xml import Element, SubElement
 from ..names import GUEST_NAME, IP, PART
-from .parts import KIBS, ROM
+from .parts import ROM
 from .plugging import plugged
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")

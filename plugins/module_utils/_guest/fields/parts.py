@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Types that devices share: bytes a second, hosts and ports, options within an option."""
+"""Types that devices share: hosts, names of secrets, options within an option."""
 
 from __future__ import annotations
 
@@ -12,34 +12,13 @@ from typing import Any
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import Field
-from ..._types import LINE, ON_OFF, PATH, SIZE_WORD, YES_NO, Type, counted, pattern, read_text, write_text
-from ..._units import KIB, parse_size, round_up, show_size
+from ..._types import LINE, ON_OFF, PATH, YES_NO, Type, pattern
 from ..._xml import Element
-
-
-def rate(grain: int) -> Type:
-    """Return the type of bytes a second, of which XML counts so many as one; ``0B`` is no limit."""
-
-    def read(element: Element, attribute: str | None) -> int:
-        return int(read_text(element, attribute)) * grain
-
-    def write(element: Element, attribute: str | None, size_bytes: int) -> None:
-        write_text(element, attribute, str(round_up(size_bytes, grain) // grain))
-
-    return Type(
-        parse_size, read, write, show_size, lambda want, have: bool(round_up(want, grain) == have), schema=SIZE_WORD
-    )
-
-
-BYTES = rate(1)
-KIBS = rate(KIB)
-
 
 # What a secret is known by to libvirt; it is no secret itself.
 USAGE = replace(LINE, argument={"type": "str", "no_log": False})
 
 HOST = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*", "a host's name or address")
-PORT = counted(1, 65535, "a port")
 
 
 def group(rows: Sequence[Field], needed: Sequence[str] = ()) -> Type:

@@ -18,9 +18,9 @@ from ... import _xml
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import ALL, QEMU, XEN, Arm, Field
-from ..._types import LINE, PATH, YES_NO, Type, pattern, read_text, write_text
+from ..._types import LINE, PATH, PORT, YES_NO, Type, pattern, read_text, write_text
 from ..._xml import Element, SubElement
-from .parts import HOST, PORT, USAGE, group
+from .parts import HOST, USAGE, group
 
 _SOURCE = tuple(
     f"source/{part}" for part in ("@protocol", "@name", "@query", "@tls", "host", "auth", "config", "initiator", "identity")
