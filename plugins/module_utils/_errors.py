@@ -17,7 +17,10 @@ Only ``_module`` turns them into a module's failure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+# More complaints than this tell nothing new.
+_MOST = 25
 
 
 class VirtError(Exception):
@@ -53,3 +56,9 @@ class Timeout(VirtError):
 
 class HostError(VirtError):
     """Libvirt, QEMU or a program on the host refused."""
+
+
+def bounded(problems: Sequence[str]) -> list[str]:
+    """Return the first complaints, each once, and how many more there are."""
+    every = list(dict.fromkeys(problems))
+    return every if len(every) <= _MOST else [*every[:_MOST], f"and {len(every) - _MOST} more"]

@@ -20,8 +20,7 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 
 from ._apply import Ports, apply, unfinished
 from ._change import Outcome, Plan
-from ._errors import VirtError
-from ._estate.complaints import bounded
+from ._errors import VirtError, bounded
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt

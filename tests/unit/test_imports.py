@@ -91,6 +91,29 @@ def test_imports_go_one_way() -> None:
     assert not found, "\n".join(found)
 
 
+def carried(start: Path) -> set[str]:
+    """Return the files that Ansible sends along with one, itself among them: it follows every import, wherever it stands."""
+    known = {".".join(path.with_suffix("").parts): path for path in SOURCES}
+    seen: set[str] = set()
+    todo = [".".join(start.with_suffix("").parts)]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        found = (full for _line, full in imported(known[name], (ROOT / known[name]).read_text()))
+        todo += [each for full in found for each in (full, full.rpartition(".")[0]) if each in known]
+    return seen
+
+
+def test_no_module_carries_the_nouns_of_others() -> None:
+    """Ansible packs, sends and compiles all of it for each task of each module, the smallest too."""
+    nouns = {"_guest", "_network", "_estate", "_nwfilter", "_secret", "_volume", "_console", "_bridge", "_xl"}
+    base = carried(Path(UTILS, "_module.py"))
+    assert len(base) > 40
+    assert sorted(name for name in base if room(name) in nouns) == []
+
+
 def test_the_sources_are_read() -> None:
     assert len(SOURCES) > 2
 

@@ -6,12 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from .spec import EstateSpec
 
-# More than this tells nothing new.
-_MOST = 25
 _PATH = re.compile(r"^[a-z_]+(\[\d+\]|\.[\w-]+)*: ")
 
 
@@ -31,9 +28,3 @@ def located(estate: EstateSpec, kind: str, name: str, problem: str) -> str:
         path, _colon, sentence = rest.partition(": ")
         return f"{place}.{path} ({name}): {sentence}"
     return f"{place} ({name}): {rest}"
-
-
-def bounded(problems: Sequence[str]) -> list[str]:
-    """Return the first complaints, each once, and how many more there are."""
-    every = list(dict.fromkeys(problems))
-    return every if len(every) <= _MOST else [*every[:_MOST], f"and {len(every) - _MOST} more"]

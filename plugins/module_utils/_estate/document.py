@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .._errors import SpecError
+from .._errors import SpecError, bounded
 from .._guest.options import GUEST_OPTIONS, RUN_OPTIONS
 from .._guest.spec import GuestSpec
 from .._guest.spec import parse as parse_guest
@@ -28,7 +28,7 @@ from .._volume.options import VOLUME_OPTIONS
 from .._volume.spec import VolumeSpec
 from .._volume.spec import parse as parse_volume
 from . import shape
-from .complaints import bounded, has_path
+from .complaints import has_path
 from .merge import has_number, layered, numbered
 from .spec import EstateSpec, Key, Overcommit
 

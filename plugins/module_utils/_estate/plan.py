@@ -16,14 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from .._change import Action, Change, Drift, Plan
-from .._errors import Conflict, NotFound, SpecError, Unsupported
+from .._errors import Conflict, NotFound, SpecError, Unsupported, bounded
 from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import source_paths
 from .._guest.fields.disks import secrets_of
 from .._guest.plan import Options as GuestOptions
 from .._guest.plan import Wishes, plan_apart
 from .._guest.spec import GuestSpec
-from .complaints import bounded, located
+from .complaints import located
 from .networks import joined
 from .owner import forgotten
 from .parts import (
