@@ -15,18 +15,22 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the collection: what it may add to a run, and the folders and files of its tests.
+    """A part of the collection: what it may add to a run, and the folders and files of its tests and of its sources.
 
-    `tests` are beginnings of paths below `tests/`, without suffix.
+    `tests` are beginnings of paths below `tests/`, without suffix; `sources` those below the root.
     """
 
     name: str
     budget_s: int
     tests: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 _UTILS = "unit/plugins/module_utils/"
-# A test belongs to the first part that names it. What none names, and what is no test of pytest's, is the spine's.
+_ROOMS = "plugins/module_utils/_"
+_MODULES = "plugins/modules/"
+ROOT = Path(__file__).resolve().parents[2]
+# A test or a source belongs to the first part that names it; what none names is the spine's.
 PARTS = (
     Part(
         "hosts",
@@ -40,6 +44,13 @@ PARTS = (
             "integration/test_demo",
             "lab/test_machine",
             *(_UTILS + name for name in ("accelerator", "bridge", "kvm_host", "machine", "test_bootstrap", "test_image_bootstrap")),
+        ),
+        (
+            *(_ROOMS + name for name in ("accelerator", "bootstrap", "bridge", "image/bootstrap", "image/layout")),
+            *(_ROOMS + name for name in ("image/suites", "kvm_host", "machine")),
+            *(_MODULES + name for name in ("accelerator_info", "host_bridge", "kvm_host_info")),
+            "plugins/action/host_bridge",
+            "roles/kvm_host",
         ),
     ),
     Part(
@@ -58,6 +69,13 @@ PARTS = (
             "unit/plugins/filter",
             *(_UTILS + name for name in ("estate", "test_nwfilter_plan", "test_render", "test_secret", "test_volume_plan")),
         ),
+        (
+            *(_ROOMS + name for name in ("capture", "estate", "nwfilter", "libvirt_nwfilters", "libvirt_secrets", "render")),
+            *(_ROOMS + name for name in ("residue", "secret", "volume")),
+            *(_MODULES + name for name in ("capture", "estate", "nwfilter", "secret", "volume")),
+            "plugins/filter",
+            "plugins/plugin_utils/_document_yaml",
+        ),
     ),
     Part(
         "xen",
@@ -67,6 +85,11 @@ PARTS = (
             "integration/xen",
             "lab/test_vm",
             *(_UTILS + name for name in ("xen_host", "xl")),
+        ),
+        (
+            *(_ROOMS + name for name in ("guest/xen", "xen_host", "xl")),
+            *(_MODULES + name for name in ("xen_host_info", "xl_config")),
+            "roles/xen_host",
         ),
     ),
     Part(
@@ -86,6 +109,15 @@ PARTS = (
             "unit/plugins/plugin_utils",
             *(_UTILS + name for name in ("console", "test_agent_view", "test_png")),
         ),
+        (
+            *(_ROOMS + name for name in ("agent_view", "console", "host_module", "libvirt_agent", "libvirt_console", "png")),
+            *(_ROOMS + name for name in ("screenshot_module",)),
+            *(_MODULES + name for name in ("console", "host_facts", "host_info", "screenshot")),
+            "plugins/connection",
+            "plugins/inventory",
+            "plugins/plugin_utils",
+            "extensions",
+        ),
     ),
     Part(
         "width",
@@ -103,6 +135,14 @@ PARTS = (
             *(_UTILS + name for name in ("guest/test_fields_", "guest/test_systems")),
             *(_UTILS + name for name in ("test_image_formats", "test_osinfo", "test_signature")),
         ),
+        (
+            *(f"{_ROOMS}guest/fields/{name}" for name in ("clock", "cpu", "features", "filesystems", "groups", "hostdevs")),
+            *(f"{_ROOMS}guest/fields/{name}" for name in ("remote", "screens", "single", "tuning")),
+            *(_ROOMS + name for name in ("guest/systems", "network/more", "os_info", "signature", "unpack")),
+            _MODULES + "os_info",
+            "plugins/lookup",
+            "plugins/plugin_utils/_schema",
+        ),
     ),
 )
 SPINE = Part("spine", 600)
@@ -115,8 +155,28 @@ def part_of(classname: str) -> str:
     return next((part.name for part in PARTS if path.startswith(part.tests)), SPINE.name)
 
 
-def shares(files: Iterable[Path], seconds: float) -> dict[str, float]:
-    """Return how many of a stage's seconds each part took, by the times of the tests in its JUnit files."""
+def source_files(root: Path) -> list[Path]:
+    """Return the sources of a checkout: what is installed with the collection and is not words alone."""
+    every = (path for folder in ("plugins", "roles", "extensions") for path in (root / folder).rglob("*"))
+    return [path for path in every if path.suffix in {".py", ".yml"}]
+
+
+def source_shares(root: Path) -> dict[str, float]:
+    """Return which share of the sources of a checkout each part has, by lines of code."""
+    lines: defaultdict[str, int] = defaultdict(int)
+    for path in source_files(root):
+        name = path.relative_to(root).as_posix()
+        owner = next((part.name for part in PARTS if name.startswith(part.sources)), SPINE.name)
+        lines[owner] += len(path.read_text(encoding="utf-8").splitlines())
+    total = sum(lines.values())
+    return {name: count / total for name, count in lines.items()}
+
+
+def shares(files: Iterable[Path], seconds: float, root: Path = ROOT) -> dict[str, float]:
+    """Return how many of a stage's seconds each part took, by the times of the tests in its JUnit files.
+
+    A stage without such tests, as lint and sanity are, reads every source: it costs by what there is to read.
+    """
     times: defaultdict[str, float] = defaultdict(float)
     for file in files:
         try:
@@ -126,7 +186,9 @@ def shares(files: Iterable[Path], seconds: float) -> dict[str, float]:
         for case in cases:
             times[part_of(case.get("classname", ""))] += float(case.get("time", 0))
     total = sum(times.values())
-    return {name: seconds * time / total for name, time in times.items()} if total else {SPINE.name: seconds}
+    if total:
+        return {name: seconds * time / total for name, time in times.items()}
+    return {name: seconds * share for name, share in source_shares(root).items()}
 
 
 def table(took: Mapping[str, float], wall_s: float) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,22 @@ def test_a_stage_is_shared_by_the_times_of_its_tests(tmp_path: Path) -> None:
         '<testcase classname="tests.integration.test_guest" time="10"/></testsuite></testsuites>'
     )
     assert parts.shares([junit], 20.0) == {"estate": 15.0, "spine": 5.0}
-    assert parts.shares([], 20.0) == {"spine": 20.0}
-    assert parts.shares([tmp_path / "never written.xml"], 20.0) == {"spine": 20.0}
+
+
+def test_a_stage_without_tests_is_shared_by_the_sources_that_it_reads(tmp_path: Path) -> None:
+    for name, lines in (("plugins/module_utils/_xml.py", 30), ("roles/kvm_host/tasks/main.yml", 10), ("docs/a.py", 5)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.write_text("line\n" * lines)
+    for files in ([], [tmp_path / "never written.xml"]):
+        assert parts.shares(files, 20.0, tmp_path) == {"spine": 15.0, "hosts": 5.0}
+
+
+def test_every_part_has_its_sources() -> None:
+    names = [path.relative_to(parts.ROOT).as_posix() for path in parts.source_files(parts.ROOT)]
+    gone = [source for part in parts.PARTS for source in part.sources if not any(map(str.startswith, names, repeat(source)))]
+    assert not gone, "these were renamed or removed"
+    assert set(parts.source_shares(parts.ROOT)) == {part.name for part in parts.EVERY}
 
 
 def test_side_by_side_the_parts_add_up_to_the_time_that_passed() -> None:
