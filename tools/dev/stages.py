@@ -50,8 +50,12 @@ class Workshop:
         return pairs[name]
 
     def environment(self, venv: Path) -> dict[str, str]:
-        """Return the variables with which a stage runs in an environment: only the repository's own settings."""
-        env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
+        """Return the variables with which a stage runs in an environment: only the repository's own settings.
+
+        What a stage compiles is kept, unlike what the tools do: its processes import the same files thousands of times.
+        """
+        foreign = {"PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"}
+        env = {name: value for name, value in os.environ.items() if name not in foreign}
         return {
             **env,
             "PATH": os.pathsep.join([str(venv / "bin"), env.get("PATH", os.defpath)]),
