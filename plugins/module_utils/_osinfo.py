@@ -35,6 +35,7 @@ class Database:
         self._read: dict[Path, list[Node]] = {}
         self._known: dict[str, Node] = {}
         self._whole = False
+        self._files: dict[str, list[Path]] | None = None
 
     def find(self, word: str) -> SystemFacts | None:
         """Return the system that is called so: by its id, a short id, or the end of its id; None where there is none."""
@@ -73,21 +74,25 @@ class Database:
 
     def _near(self, key: str) -> Iterator[Node]:
         """Yield the systems of the files that are named after the one that is looked for."""
-        for path in self._paths():
-            if system_key(path.stem) == key:
-                yield from self._nodes(path)
-
-    def _every(self) -> Iterator[Node]:
-        for path in self._paths():
+        for path in self._paths().get(key, ()):
             yield from self._nodes(path)
 
-    def _paths(self) -> list[Path]:
-        """Return the files; one that is local stands for one of the package at the same place."""
-        found: dict[str, Path] = {}
-        for place in self._places:
-            for path in sorted((place / "os").glob("*/*.xml")):
-                found.setdefault(str(path.relative_to(place)), path)
-        return list(found.values())
+    def _every(self) -> Iterator[Node]:
+        for paths in self._paths().values():
+            for path in paths:
+                yield from self._nodes(path)
+
+    def _paths(self) -> dict[str, list[Path]]:
+        """Return the files by what they are named after; one that is local stands for the package's at the same place."""
+        if self._files is None:
+            found: dict[str, Path] = {}
+            for place in self._places:
+                for path in sorted((place / "os").glob("*/*.xml")):
+                    found.setdefault(str(path.relative_to(place)), path)
+            self._files = {}
+            for path in found.values():
+                self._files.setdefault(system_key(path.stem), []).append(path)
+        return self._files
 
     def _nodes(self, path: Path) -> list[Node]:
         if path not in self._read:
