@@ -15,6 +15,7 @@ import pytest
 from tests.integration.playing import Player, assert_idiom, idiom, task
 from tests.lab import Host
 
+UUID = "0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f0"
 ONE, TWO = "52:54:00:0a:00:01", "52:54:00:0a:00:02"
 
 _numbers = itertools.count(1)
@@ -60,7 +61,8 @@ def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
         "bootp": {"file": "pxelinux.0"},
         "dns_srv": [{"service": "ldap", "protocol": "tcp", "domain": "lab.example", "target": "one.lab.example", "port": 389}],
         "dns_txt": [{"name": "lab.example", "value": "hello there"}],
-        "portgroups": [{"name": "plain", "default": True}],
+        "portgroups": [{"name": "plain", "default": True, "trust_guest_rx_filters": True}],
+        "trust_guest_rx_filters": True,
         "dnsmasq_options": [f"dhcp-option=42,{net.stem}.1"],
     }
     defined = {
@@ -87,7 +89,7 @@ def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
     assert "10.99.0.0/16" in net.host.exec(["ip", "route"]).stdout
     results = play(
         [
-            *idiom("network", "wait", **net.options, **{**runs, "dns_txt": []}),
+            *idiom("network", "wait", **net.options, **{**runs, "routes": []}),
             *idiom("network", "bare", **net.options, **bare, restart=True),
             *idiom("network", "define", **net.options, **{**bare, **defined}, state="inactive"),
         ]
@@ -157,6 +159,148 @@ def test_live_changes_leave_the_bridge_alone(play: Player, net: Net) -> None:
     assert net.bridge_index() == bridge
     files = net.host.exec(["cat", f"/var/lib/libvirt/dnsmasq/{net.name}.hostsfile"]).stdout
     assert f"{ONE},{net.stem}.11,one" in files
+
+
+def test_lists_are_changed_while_the_network_runs(play: Player, net: Net) -> None:
+    ldap = {"service": "ldap", "protocol": "tcp", "domain": "lab.example", "target": "one.lab.example", "port": 389}
+    first: dict[str, Any] = {
+        "domain": "lab.example",
+        "dns_srv": [ldap],
+        "dns_txt": [{"name": "a.example", "value": "one"}, {"name": "b.example", "value": "two words"}],
+        "portgroups": [{"name": "slow", "default": True}, {"name": "gone"}],
+    }
+    second: dict[str, Any] = {
+        "dns_srv": [{**ldap, "target": "two.lab.example"}, {"service": "sip", "protocol": "udp", "target": "sip.example"}],
+        "dns_txt": [{"name": "b.example", "value": "three"}],
+        "portgroups": [{"name": "fast", "default": True}, {"name": "slow", "trust_guest_rx_filters": True}],
+    }
+    alike = {"dns_txt": [{"name": "b.example", "value": "three"}, {"name": "b.example", "value": "four"}]}
+    play([task("make", "network", **net.options, **first)])
+    bridge = net.bridge_index()
+    results = play(
+        [
+            *idiom("network", "change", name=net.name, **second),
+            *idiom("network", "two texts of one name", name=net.name, **alike),
+            task("one at once", "network", name=net.name, dns_txt=second["dns_txt"]),
+            *idiom("network", "empty", name=net.name, dns_srv=[], dns_txt=[], portgroups=[]),
+        ]
+    )
+    changed = assert_idiom(results, "change")
+    assert {path: row["effect"] for path, row in changed.changes("network", net.name).items()} == dict.fromkeys(second, "live")
+    assert changed["pending"] == [] and {option: changed["network"][option] for option in second} == second
+    waits = assert_idiom(results, "two texts of one name")
+    assert [change["path"] for change in waits["pending"][0]["changes"]] == ["dns_txt"]
+    assert waits["pending"] == results.named("two texts of one name (again)")["pending"]
+    back = results.named("one at once")
+    assert back.changed and back["pending"] == []
+    assert assert_idiom(results, "empty")["pending"] == []
+    assert net.bridge_index() == bridge
+    live = net.xml()
+    assert live.find("dns") is None and live.find("portgroup") is None
+    play([task("once more", "network", name=net.name, **second)])
+    said = net.host.exec(["cat", f"/var/lib/libvirt/dnsmasq/{net.name}.conf"]).stdout
+    assert "txt-record=b.example,three" in said and "srv-host=_ldap._tcp.lab.example,two.lab.example,389" in said
+    assert [group.get("name") for group in net.xml().findall("portgroup")] == ["fast", "slow"]
+
+
+@pytest.fixture
+def devices(net: Net) -> Iterator[tuple[str, str, str]]:
+    """Return a bridge of the host, and two devices of it that are joined."""
+    bridge, one, two = (f"vf{letter}{net.stem.rpartition('.')[2]}" for letter in "hab")
+    net.host.exec(["ip", "link", "add", bridge, "type", "bridge"])
+    net.host.exec(["ip", "link", "add", one, "type", "veth", "peer", "name", two])
+    for device in (bridge, one, two):
+        net.host.exec(["ip", "link", "set", device, "up"])
+    yield bridge, one, two
+    for device in (one, bridge):
+        net.host.exec(["ip", "link", "delete", device], check=False)
+
+
+def test_guests_on_what_the_host_has(
+    play: Player, net: Net, guest_name: str, devices: tuple[str, str, str]
+) -> None:
+    """A bridge of the host, and macvtap in each mode, with a guest that runs on it; then the network goes."""
+    bridge, one, two = devices
+    ways: dict[str, dict[str, Any]] = {
+        "bridge of the host": {"forward": "bridge", "bridge": bridge, "isolated": True, "portgroups": [{"name": "a", "default": True}]},
+        **{
+            f"macvtap {mode}": {"forward": mode, "forward_interfaces": [one], "trust_guest_rx_filters": True}
+            for mode in ("bridge", "private", "vepa", "passthrough")
+        },
+    }
+    # Without a system: it runs, and powers off when it is told to by QEMU alone.
+    guest = {"name": guest_name, "memory": "64MiB", "nics": [{"name": "lan", "network": net.name}]}
+    tasks = []
+    for title, words in ways.items():
+        tasks += [
+            *idiom("network", title, name=net.name, **words),
+            task(f"{title}: start", "guest", **guest, state="running"),
+            task(f"{title}: start (again)", "guest", **guest, state="running"),
+            task(f"{title}: info", "guest_info", name=[guest_name]),
+            task(f"{title}: seen", "network_info", name=[net.name]),
+        ]
+        if title == "macvtap private":
+            tasks += idiom("network", "other devices", name=net.name, forward_interfaces=[two])
+            tasks += idiom("network", "another mode", name=net.name, forward="vepa")
+        tasks += [
+            # Nobody is cut off, so that nobody has to consent.
+            task(f"{title}: remove", "network", name=net.name, state="absent"),
+            task(f"{title}: stop", "guest", name=guest_name, state="stopped", stop_timeout="1s", force_stop=True),
+        ]
+    results = play(tasks)
+    for title, words in ways.items():
+        made = assert_idiom(results, title)
+        assert {option: made["network"][option] for option in words} == words and made["network"]["state"] == "active"
+        again = results.named(f"{title}: start (again)")
+        assert not again.changed and again["pending"] == [], (title, again["pending"])
+        assert results.named(f"{title}: info")["guests"][0]["pending"] == []
+        assert results.named(f"{title}: seen")["networks"][0]["pending"] == []
+        assert results.named(f"{title}: remove").changed
+    other = assert_idiom(results, "other devices")
+    assert other["plan"][0]["effect"] == "live" and other["pending"] == []
+    assert assert_idiom(results, "another mode")["pending"][0]["changes"][0]["path"] == "forward"
+
+
+def test_switches_and_cards_that_are_not_here_are_definitions_that_libvirt_takes(play: Player, net: Net) -> None:
+    port = {"type": "openvswitch", "profileid": "web"}
+    definitions: list[dict[str, Any]] = [
+        {
+            "forward": "bridge",
+            "bridge": "ovsbr9",
+            "virtualport": port,
+            "vlan": {"tags": [10, 20], "native": 10, "native_mode": "tagged"},
+            "bandwidth": {"out": "1MiB"},
+            "portgroups": [
+                {"name": "a", "default": True, "vlan": {"tags": [30]}, "virtualport": {**port, "interfaceid": UUID}},
+                {"name": "b", "vlan": {"tags": [10], "trunk": True}, "bandwidth": {"in": "1MiB"}},
+            ],
+        },
+        {"forward": "hostdev", "forward_pf": "eth9", "forward_driver": "vfio", "forward_managed": True, "vlan": {"tags": [7]}},
+        {"forward": "passthrough", "forward_pf": "eth9", "vlan": {"tags": [7]}},
+    ]
+    tasks = []
+    for number, words in enumerate(definitions):
+        tasks += idiom("network", f"define {number}", name=net.name, state="inactive", **words)
+        tasks.append(task(f"captured {number}", "capture", networks=[net.name], guests=[], pools=[]))
+        tasks.append(task(f"forget {number}", "network", name=net.name, state="absent"))
+    results = play(tasks)
+    for number, words in enumerate(definitions):
+        made = assert_idiom(results, f"define {number}")
+        assert {option: made["network"][option] for option in words} == words
+        captured = results.named(f"captured {number}")
+        (entry,) = captured["document"]["networks"]
+        assert {**entry, **words} == {**entry, "forward_managed": True} or {**entry, **words} == entry
+        assert captured["residue"] == []
+    # libvirt looks for the functions themselves; its schema is content.
+    absent = {"name": net.name, "forward": "hostdev", "forward_addresses": ["0000:7f:10.1"]}
+    (refused,) = play([task("functions", "network", **absent)], fails=True)
+    assert "is not an SR-IOV Virtual Function" in refused.msg
+    assert net.host.exec(["virsh", "net-info", net.name], check=False).returncode != 0
+    schema = f"""
+      <network><name>{net.name}</name><forward mode='hostdev' managed='yes'><driver name='vfio'/>
+        <address type='pci' domain='0x0000' bus='0x7f' slot='0x10' function='0x1'/></forward></network>"""
+    said = net.host.exec(["virsh", "net-define", "--validate", "/dev/stdin"], input=schema, check=False).stderr
+    assert "SR-IOV" in said and "schema" not in said
 
 
 def test_what_cannot_be_live_waits_and_a_restart_is_asked_for(play: Player, net: Net) -> None:
@@ -281,6 +425,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"cidr": "10.99.0.7/24"}, "the network itself is 10.99.0.0/24"),
     ({}, "cidr: a nat network needs addresses"),
     ({"cidr": "10.99.0.0/24", "reservations": [{"mac": ONE, "address": "10.98.0.5"}]}, "10.99.0.1 to 10.99.0.254"),
+    ({"cidr": "10.99.0.0/24", "vlan": {"tags": [7]}}, "vlan: goes with forward: bridge, passthrough or hostdev"),
+    ({"forward": "bridge", "bridge": "br0", "vlan": {"tags": [4095]}}, "4095 is not a VLAN"),
+    ({"forward": "vepa", "bridge": "br0"}, "bridge: goes with forward"),
 ]
 
 
