@@ -754,6 +754,11 @@ NFS: dict[str, Any] = {
 }
 
 
+FS_POOL: dict[str, Any] = {
+    "name": "more", "type": "fs", "path": "/srv/fs", "source_devices": ["/dev/vdb"], "source_format": "ext4"
+}
+
+
 def pool(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
     return Turn({**POOL, **(off or {})}, {**POOL, **(off or {}), **on}, **more)
 
@@ -793,6 +798,8 @@ POOLS: dict[str, Turn] = {
     "owner": pool({"owner": "1"}),
     "group": pool({"group": "1"}),
     "autostart": pool({"autostart": False}),
+    "build": Turn(FS_POOL, {**FS_POOL, "build": True}, look=asked),
+    "confirm_data_loss": Turn({**FS_POOL, "build": True}, {**FS_POOL, "build": True, "confirm_data_loss": ["more"]}, look=asked),
     "remove_directory": Turn(
         {"name": "more", "state": "absent"},
         {"name": "more", "state": "absent", "remove_directory": True},
