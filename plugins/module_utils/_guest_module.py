@@ -18,6 +18,7 @@ from ._estate.plan import Options, plan
 from ._estate.spec import EstateSpec
 from ._facts import GuestFacts, Snapshot
 from ._gather import gather_estate
+from ._guest.given import as_defined
 from ._guest.options import GUEST_OPTIONS, shown
 from ._guest.plan import Options as GuestOptions
 from ._guest.platforms import check_driver, check_waits
@@ -120,6 +121,7 @@ def _info(ports: Ports, facts: GuestFacts, store: Store) -> dict[str, Any]:
     found["pending"] = []
     if facts.warm_xml is not None and facts.persistent:
         context = Context(name=facts.name, state=facts.state)
-        changes = pending(GUEST, _xml.parse(facts.xml), _xml.parse(facts.warm_xml), context)
+        live = as_defined(_xml.parse(facts.warm_xml), facts.xml)
+        changes = pending(GUEST, _xml.parse(facts.xml), live, context)
         found["pending"] = [change_row(TABLES, "guest", change) for change in changes]
     return found

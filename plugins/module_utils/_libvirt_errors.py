@@ -74,6 +74,12 @@ _SAYINGS = (
         "(`virsh list`), then run the task again",
     ),
     Saying(
+        r"pool already built|forced overwrite is necessary",
+        Conflict,
+        "the device holds something else than the pool wants; nothing was written. If what it holds may be lost, add the "
+        "pool's name to confirm_data_loss",
+    ),
+    Saying(
         r"cannot acquire state change lock|[Tt]imed out during operation",
         Timeout,
         "another operation holds this guest: see `virsh domjobinfo`, wait for it and run the task again",

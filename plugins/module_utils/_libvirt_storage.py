@@ -62,9 +62,16 @@ class Storage(Base):
     def define_pool(self, xml: str) -> None:
         self._call("define", "pool", read.name_in(xml), self._connection.storagePoolDefineXML, xml, 0)
 
-    def build_pool(self, name: str) -> None:
-        pool = self._pool(name)
-        self._call("build", "pool", name, pool.build, 0, already=lambda error: self._active(pool))
+    def build_pool(self, name: str, overwrite: bool | None = None) -> None:
+        pool, flags = self._pool(name), 0
+        if overwrite is not None:
+            flags = self._lib.VIR_STORAGE_POOL_BUILD_OVERWRITE if overwrite else self._lib.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE
+
+        def already(error: Any) -> bool:
+            # What was asked for stands there: an earlier run was cut short, or somebody else made it.
+            return self._active(pool) or (overwrite is False and "already formatted using" in str(error))
+
+        self._call("build", "pool", name, pool.build, flags, already=already)
 
     def start_pool(self, name: str) -> None:
         pool = self._pool(name)

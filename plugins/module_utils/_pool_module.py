@@ -26,13 +26,15 @@ TABLES = {"pool": POOL}
 def pool_subject(params: Mapping[str, Any]) -> Subject:
     """Return what the module pool converges; raise SpecError for what can be seen to be wrong without a host."""
     spec = _spec(params)
+    consent = frozenset(params["confirm_data_loss"])
 
     def gather(ports: Ports) -> Snapshot:
         hypervisor = ports.hypervisor
         pools = hypervisor.pools()
         facts = pools.get(spec.name)
         if facts is None or spec.state != "absent":
-            return Snapshot(hypervisor.host(), pools=pools)
+            # Guests matter where a device is written to that may be a disk of theirs.
+            return Snapshot(hypervisor.host(), hypervisor.guests() if spec.build else {}, pools=pools)
         volumes = hypervisor.volumes(spec.name) if facts.active else {}
         return Snapshot(
             hypervisor.host(), hypervisor.guests(), pools=pools,
@@ -40,7 +42,7 @@ def pool_subject(params: Mapping[str, Any]) -> Subject:
         )
 
     def make(snap: Snapshot) -> Plan:
-        return plan(spec, snap)
+        return plan(spec, snap, consent)
 
     def result(ports: Ports, snap: Snapshot) -> Mapping[str, Any]:
         facts = snap.pools.get(spec.name)

@@ -246,8 +246,12 @@ class Hypervisor(Protocol):
     def define_pool(self, xml: str) -> None:
         """Write a pool's definition."""
 
-    def build_pool(self, name: str) -> None:
-        """Make the pool's directory where it is missing."""
+    def build_pool(self, name: str, overwrite: bool | None = None) -> None:
+        """Make the pool's directory where it is missing.
+
+        With ``overwrite`` False also the file system, volume group or partition table, on devices that hold nothing or
+        that already; with True on devices whatever they hold.
+        """
 
     def start_pool(self, name: str) -> None:
         """Start a pool."""

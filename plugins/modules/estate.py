@@ -110,7 +110,7 @@ options:
   confirm_data_loss:
     description:
       - What may be lost, by name. V(web1) means all disks that this collection made for the guest web1, or the image web1;
-        V(web1/data) means one disk.
+        V(web1/data) means one disk. The name of a pool means the devices that it is built on (C(build)).
     type: list
     elements: str
     default: []

@@ -961,6 +961,26 @@ options:
             vSwitch, and SR-IOV have them. An empty list is none.
         type: list
         elements: int
+      virtualport:
+        description:
+          - What a switch that is no bridge of Linux is told of the port. It goes with O(nics[].bridge) and
+            O(nics[].network), which gives its own words to nics that say nothing. An empty mapping is none.
+          - Ports of Open vSwitch and MidoNet were defined by a real libvirt, and not run.
+        type: dict
+        version_added: 0.2.0
+        suboptions:
+          type:
+            description: The switch. It must be given with the others.
+            type: str
+            choices: [openvswitch, midonet]
+          interfaceid:
+            description:
+              - The UUID by which the switch knows the port. libvirt draws one for V(openvswitch); V(midonet) needs it
+                said.
+            type: str
+          profileid:
+            description: The profile that a controller of Open vSwitch gives the port. An empty one is none.
+            type: str
       trust_guest_rx_filters:
         description: Whether the guest may choose what its macvtap device receives.
         type: bool

@@ -11,9 +11,9 @@ description:
   - Makes, changes, starts, stops and removes one network of libvirt, with its DHCP range, reservations and DNS names.
   - A network that exists is changed in place. Only options that are given are compared; everything else about it stays
     as it is, also what this collection has no option for.
-  - Reservations, DHCP ranges and DNS names of an active network are changed while it runs. Anything else is written to
-    its definition and true once the network is restarted; until then it is listed in RV(pending), and
-    RV(ignore:changed) is false on later runs.
+  - Reservations, DHCP ranges, DNS names and records, groups of ports and the devices that guests are plugged into are
+    changed while an active network runs. Anything else is written to its definition and true once the network is
+    restarted; until then it is listed in RV(pending), and RV(ignore:changed) is false on later runs.
   - A network is never restarted or stopped unless O(restart) or O(state) says so, and not below running guests unless
     O(disconnect_guests) says that too.
 author:
@@ -45,14 +45,53 @@ options:
         reach each other and the host.
       - V(route) lets them out under their own addresses, which the routers outside have to know. V(open) is the same
         without a rule of libvirt's in the host's firewall.
-      - Without it a new network is V(nat).
-      - Networks of other modes are shown by M(virtfleet.core.network_info), and left as they are.
+      - V(bridge) plugs guests into a bridge that the host has, of Linux or of Open vSwitch, in O(bridge), or by macvtap
+        into devices of the host, in O(forward_interfaces). There V(private), V(vepa) and V(passthrough) are other ways in
+        which macvtap passes on what goes from guest to guest.
+      - V(hostdev) gives each nic a virtual function of a network card (SR-IOV) for itself.
+      - The networks of these last five modes have no addresses, DHCP or DNS of their own.
+      - Without it a new network is V(nat). A network does not become one of another kind; it is removed and made anew.
+      - V(bridge), V(private), V(vepa) and V(passthrough) by macvtap, and V(bridge) on a bridge of Linux, were run. Open
+        vSwitch and physical functions were defined by a real libvirt. Addresses of virtual functions were checked against
+        its schema only, since it defines none that the host lacks.
     type: str
-    choices: [nat, none, route, open]
+    choices: [nat, none, route, open, bridge, private, vepa, passthrough, hostdev]
   forward_dev:
     description:
       - The network device of the host by which alone guests get out of a V(nat) or V(route) network. An empty one means any.
     type: str
+  forward_interfaces:
+    description:
+      - The network devices of the host that guests are plugged into by macvtap, with O(forward=bridge), V(private), V(vepa)
+        or V(passthrough). Of several each guest gets the one that the fewest have; with V(passthrough) one that nobody
+        has. The list is the whole. It changes while the network runs; guests that run keep the device that they have.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  forward_pf:
+    description:
+      - The network device of a physical function, whose virtual functions guests get, with O(forward=hostdev) or
+        V(passthrough).
+    type: str
+    version_added: 0.2.0
+  forward_addresses:
+    description:
+      - The virtual functions that guests get, by their addresses such as V(0000:03:10.1), with O(forward=hostdev), in place
+        of O(forward_pf). The list is the whole. libvirt defines none that the host does not have.
+    type: list
+    elements: str
+    version_added: 0.2.0
+  forward_driver:
+    description: Who gives a function to a guest. Without it, what libvirt takes, which is V(vfio) today.
+    type: str
+    choices: [vfio, kvm]
+    version_added: 0.2.0
+  forward_managed:
+    description:
+      - Whether libvirt takes a function from the host's driver before a guest starts, and gives it back. A new network with
+        O(forward=hostdev) does.
+    type: bool
+    version_added: 0.2.0
   cidr:
     description:
       - The IPv4 network, such as V(10.20.0.0/24). A new V(nat) network needs one.
@@ -125,6 +164,7 @@ options:
   bridge:
     description:
       - The name of the bridge on the host, at most 15 characters. Without it libvirt finds one, such as C(virbr0).
+      - With O(forward=bridge) it is a bridge that is there already, which several networks may have.
     type: str
   stp:
     description:
@@ -192,7 +232,8 @@ options:
         type: str
   dns_srv:
     description:
-      - Where services are (SRV records). The list is the whole; an empty one takes all away.
+      - Where services are (SRV records). The list is the whole; an empty one takes all away. It changes while the network
+        runs, unless libvirt could not tell two records apart on the way.
     type: list
     elements: dict
     suboptions:
@@ -221,7 +262,8 @@ options:
         type: int
   dns_txt:
     description:
-      - Texts by names (TXT records). The list is the whole; an empty one takes all away.
+      - Texts by names (TXT records). The list is the whole; an empty one takes all away. It changes while the network runs,
+        unless two have one name.
     type: list
     elements: dict
     suboptions:
@@ -260,7 +302,7 @@ options:
   portgroups:
     description:
       - Groups that nics of guests can be put in by their option C(portgroup). The list is the whole; an empty one takes all
-        away.
+        away. It changes while the network runs; a guest gets the words of its group when it is plugged in.
     type: list
     elements: dict
     suboptions:
@@ -293,6 +335,89 @@ options:
           out_burst:
             description: How much of it goes at the peak at once.
             type: str
+      vlan:
+        description:
+          - The VLANs that nics of the group are in, as O(vlan), in whose place they come.
+        type: dict
+        version_added: 0.2.0
+        suboptions:
+          tags:
+            description: Their numbers, from 1 to 4094. It must be given with the others.
+            type: list
+            elements: int
+          trunk:
+            description: Whether frames keep their tags on the nic. Several VLANs are always a trunk.
+            type: bool
+          native:
+            description: The one of O(portgroups[].vlan.tags) that frames without a tag belong to.
+            type: int
+          native_mode:
+            description: How frames of O(portgroups[].vlan.native) leave the switch. Without it V(untagged).
+            type: str
+            choices: [tagged, untagged]
+      virtualport:
+        description:
+          - What the switch is told of the group's ports, as O(virtualport).
+        type: dict
+        version_added: 0.2.0
+        suboptions:
+          type:
+            description: The switch. It must be given with the others.
+            type: str
+            choices: [openvswitch, midonet]
+          interfaceid:
+            description: The UUID by which the switch knows a port. Nics of guests have one of their own.
+            type: str
+          profileid:
+            description: The profile that a controller of Open vSwitch gives the ports.
+            type: str
+      trust_guest_rx_filters:
+        description: Whether guests of the group may choose what their macvtap devices receive.
+        type: bool
+        version_added: 0.2.0
+  virtualport:
+    description:
+      - What a switch that is no bridge of Linux is told of all ports of the network, with O(forward=bridge) and O(bridge).
+        What is given is the whole; an empty mapping is nothing.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      type:
+        description: The switch. It must be given with the others.
+        type: str
+        choices: [openvswitch, midonet]
+      interfaceid:
+        description: The UUID by which the switch knows a port. Nics of guests have one of their own.
+        type: str
+      profileid:
+        description: The profile that a controller of Open vSwitch gives the ports.
+        type: str
+  vlan:
+    description:
+      - The VLANs that all nics of the network are in. What is given is the whole; an empty mapping is none.
+      - It goes with O(forward=bridge) on a bridge of Open vSwitch, with V(passthrough) and with V(hostdev). libvirt 11 and
+        later also have it for bridges of Linux.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      tags:
+        description: Their numbers, from 1 to 4094. It must be given with the others.
+        type: list
+        elements: int
+      trunk:
+        description: Whether frames keep their tags on the nic. Several VLANs are always a trunk.
+        type: bool
+      native:
+        description: The one of O(vlan.tags) that frames without a tag belong to.
+        type: int
+      native_mode:
+        description: How frames of O(vlan.native) leave the switch. Without it V(untagged).
+        type: str
+        choices: [tagged, untagged]
+  trust_guest_rx_filters:
+    description: Whether guests may choose what their macvtap devices receive.
+    type: bool
+    version_added: 0.2.0
   dnsmasq_options:
     description:
       - Lines of C(dnsmasq.conf) for what has no option here, such as V(dhcp-option=42,10.20.0.1). The list is the whole.
@@ -350,6 +475,22 @@ EXAMPLES = r"""
     reservations: []
     reservations_exact: true
     restart: true
+
+- name: A bridge of Open vSwitch, with a VLAN for each group of nics
+  virtfleet.core.network:
+    name: switch
+    forward: bridge
+    bridge: ovsbr0
+    virtualport: {type: openvswitch}
+    portgroups:
+      - {name: office, default: true, vlan: {tags: [10]}}
+      - {name: routers, vlan: {tags: [10, 20], native: 10}}
+
+- name: Nics that are virtual functions of a card
+  virtfleet.core.network:
+    name: fast
+    forward: hostdev
+    forward_pf: enp3s0f0
 
 - name: Remove a network that no running guest uses
   virtfleet.core.network:

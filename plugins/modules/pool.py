@@ -11,8 +11,11 @@ description:
   - Makes, changes, starts, stops and removes one storage pool of libvirt, be it a directory, a mounted file system, or a
     source of block devices.
   - Only options that are given are compared; everything else about a pool stays as it is.
-  - No file, volume or device of a pool is ever written over or deleted by this module. A volume group, a partition table
-    or a ZFS pool has to be there already.
+  - No file, volume or device of a pool is written over or deleted by this module, but for devices that a new pool is built on
+    with O(build) and O(confirm_data_loss).
+  - Pools of the types V(dir), V(fs) and V(mpath) were run. Those of the types V(netfs), V(logical), V(disk), V(iscsi) and
+    V(scsi) were defined, and libvirt was asked to start them on a host without their kernel or programs, which it refused.
+    The others were held against libvirt's schema.
 author:
   - virtfleet.core contributors (@virtfleet)
 extends_documentation_fragment:
@@ -123,6 +126,24 @@ options:
       - With O(state=absent) also removes the directory of a V(dir) pool, which must be empty.
     type: bool
     default: false
+  build:
+    description:
+      - Whether what is on the devices of a new pool is made, the file system of V(fs), the volume group of V(logical), the
+        partition table of V(disk). Of V(fs) and V(disk) O(source_format) says which, of V(logical) O(source_devices) where.
+      - Nothing is written over. Devices that hold it already are taken as they are; those that hold anything else are
+        refused, unless O(confirm_data_loss) names the pool.
+      - Of a pool that is there already it says nothing.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  confirm_data_loss:
+    description:
+      - Names of pools whose devices may lose what they hold. O(build) then makes a new pool on them whatever that is, also
+        where it is what the pool wants.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
 seealso:
   - module: virtfleet.core.pool_info
   - module: virtfleet.core.volume
@@ -158,6 +179,24 @@ EXAMPLES = r"""
     type: logical
     source_name: vg0
 
+- name: A file system that is made on an empty disk, and mounted
+  virtfleet.core.pool:
+    name: fast
+    type: fs
+    path: /srv/virtfleet/fast
+    source_devices: [/dev/vdb]
+    source_format: ext4
+    build: true
+
+- name: A volume group on a disk, whatever that holds
+  virtfleet.core.pool:
+    name: vms
+    type: logical
+    source_name: vms
+    source_devices: [/dev/vdc]
+    build: true
+    confirm_data_loss: [vms]
+
 - name: A pool of Ceph
   virtfleet.core.pool:
     name: ceph
@@ -191,7 +230,7 @@ plan:
       description: V(create), V(update) or V(delete).
       type: str
     effect:
-      description: The dearest effect of the changes, V(live) or V(recreate).
+      description: The dearest effect of the changes, V(live), V(recreate) or V(data_loss).
       type: str
     changes:
       description: Each changed option with its values before and after, and its effect.
@@ -252,12 +291,12 @@ pool:
 
 from ansible_collections.virtfleet.core.plugins.module_utils._module import main_converge
 from ansible_collections.virtfleet.core.plugins.module_utils._pool_module import pool_subject
-from ansible_collections.virtfleet.core.plugins.module_utils._storage.options import POOL_OPTIONS
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.options import POOL_OPTIONS, RUN_OPTIONS
 
 
 def main() -> None:
     """Converge one pool."""
-    main_converge(POOL_OPTIONS, pool_subject)
+    main_converge({**POOL_OPTIONS, **RUN_OPTIONS}, pool_subject)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class FakeStorage(FakeBase):
             known.definition, known.path = Definition(root), path
 
     @mutating
-    def build_pool(self, name: str) -> None:
+    def build_pool(self, name: str, overwrite: bool | None = None) -> None:
         self.folders.setdefault(self._pool(name).path, {})
 
     @mutating

@@ -33,7 +33,7 @@ from tests.contract.test_booted import _until
 from tests.contract.test_estate_libvirtd import _run
 from tests.lab import Host
 from tests.lab import tiny as tiny_guest
-from tools.dev import guest_options
+from tools.dev import object_options
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "rows"
@@ -178,11 +178,21 @@ WAITS: list[Words] = [
         # Only virtio has these.
         "nics": {"lab": {"model": "e1000e", "mac": "52:54:00:aa:00:07", "mtu": 0, "driver": None, "queues": 0, "rx_queue_size": 0}},
     },
-    {"nics": {"lab": {"network": None, "portgroup": None, "bridge": "vfrows0"}}},
+    {
+        "nics": {
+            "lab": {
+                "network": None,
+                "portgroup": None,
+                "bridge": "vfrows0",
+                "virtualport": {"type": "openvswitch", "profileid": "rows"},
+            }
+        }
+    },
     {
         "nics": {
             "lab": {
                 "bridge": None,
+                "virtualport": {},
                 "direct": "eth0",
                 "mode": "bridge",
                 "model": "virtio",
@@ -408,7 +418,7 @@ def test_every_row_on_a_running_guest(running: Running) -> None:
         for change in action.changes:
             for row in _rows(change):
                 turned.setdefault(row, Effect.RESTART)
-    known = {name for name, _place, _effect, qemu, *_other in guest_options.rows(ROOT) if qemu == "yes"}
+    known = {name for name, _place, _effect, qemu, *_other in object_options.rows(ROOT) if qemu == "yes"}
     assert set(turned) <= known
     assert sorted(known - set(turned) - set(NOT_HERE)) == [], "neither turned here nor in NOT_HERE with a reason"
     assert sorted(set(NOT_HERE) & set(turned)) == [], "turned here all the same"

@@ -60,7 +60,8 @@ def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
         "bootp": {"file": "pxelinux.0"},
         "dns_srv": [{"service": "ldap", "protocol": "tcp", "domain": "lab.example", "target": "one.lab.example", "port": 389}],
         "dns_txt": [{"name": "lab.example", "value": "hello there"}],
-        "portgroups": [{"name": "plain", "default": True}],
+        "portgroups": [{"name": "plain", "default": True, "trust_guest_rx_filters": True}],
+        "trust_guest_rx_filters": True,
         "dnsmasq_options": [f"dhcp-option=42,{net.stem}.1"],
     }
     defined = {
@@ -87,7 +88,7 @@ def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
     assert "10.99.0.0/16" in net.host.exec(["ip", "route"]).stdout
     results = play(
         [
-            *idiom("network", "wait", **net.options, **{**runs, "dns_txt": []}),
+            *idiom("network", "wait", **net.options, **{**runs, "routes": []}),
             *idiom("network", "bare", **net.options, **bare, restart=True),
             *idiom("network", "define", **net.options, **{**bare, **defined}, state="inactive"),
         ]
@@ -281,6 +282,9 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"cidr": "10.99.0.7/24"}, "the network itself is 10.99.0.0/24"),
     ({}, "cidr: a nat network needs addresses"),
     ({"cidr": "10.99.0.0/24", "reservations": [{"mac": ONE, "address": "10.98.0.5"}]}, "10.99.0.1 to 10.99.0.254"),
+    ({"cidr": "10.99.0.0/24", "vlan": {"tags": [7]}}, "vlan: goes with forward: bridge, passthrough or hostdev"),
+    ({"forward": "bridge", "bridge": "br0", "vlan": {"tags": [4095]}}, "4095 is not a VLAN"),
+    ({"forward": "vepa", "bridge": "br0"}, "bridge: goes with forward"),
 ]
 
 

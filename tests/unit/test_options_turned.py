@@ -33,6 +33,8 @@ from tests.unit.plugins.module_utils.guest.house import FAST, GIB, House
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+PORT, OTHER_PORT = "0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f0", "0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f1"
+OVS_PORT = {"type": "openvswitch", "interfaceid": PORT}
 SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHMwCHH0TBaOfJSd4sdQ5gwsm7j/UwAXxaJnI06ctNuO"
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 
@@ -509,6 +511,12 @@ GUEST.update(
         "nics[].isolated": nic({"isolated": True}, {"network": "lab"}),
         "nics[].mtu": nic({"mtu": 9000}, {"network": "lab"}),
         "nics[].vlan": nic({"vlan": [42, 43]}, {"network": "lab"}),
+        **{
+            f"nics[].virtualport.{word}": nic(
+                {"virtualport": {**OVS_PORT, word: value}}, {"network": "lab", "virtualport": OVS_PORT}
+            )
+            for word, value in {"type": "midonet", "interfaceid": OTHER_PORT, "profileid": "web"}.items()
+        },
         "nics[].trust_guest_rx_filters": nic({"trust_guest_rx_filters": True}, {"network": "lab"}),
         "nics[].driver": nic({"driver": "qemu"}, {"network": "lab"}),
         "nics[].queues": nic({"queues": 2}, {"network": "lab"}),
@@ -610,7 +618,62 @@ def network(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more:
     return Turn({**NET, **(off or {})}, {**NET, **(off or {}), **on}, **more)
 
 
+SWITCH: dict[str, Any] = {
+    "name": "switch",
+    "forward": "bridge",
+    "bridge": "ovsbr0",
+    "virtualport": {"type": "openvswitch"},
+}
+TRUNK: dict[str, Any] = {"tags": [10, 20], "native": 10, "native_mode": "tagged"}
+TRUNKS: dict[str, Any] = {"native": {"native": 20}, "native_mode": {"native_mode": "untagged"}}
+PORTS = {"type": "midonet", "interfaceid": OTHER_PORT, "profileid": "web"}
+
+
+def of_mode(mode: str, on: Mapping[str, Any], off: Mapping[str, Any]) -> Turn:
+    said = {"name": "cards", "forward": mode, **off}
+    return Turn(said, {**said, **on})
+
+
+def switch(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    return Turn({**SWITCH, **(off or {})}, {**SWITCH, **(off or {}), **on})
+
+
+def switch_group(on: Mapping[str, Any], off: Mapping[str, Any] | None = None) -> Turn:
+    group = {"name": "a", **(off or {})}
+    return switch({"portgroups": [{**group, **on}]}, {"portgroups": [group]})
+
+
 NETWORK: dict[str, Turn] = {
+    "forward_interfaces": of_mode(
+        "private", {"forward_interfaces": ["eth0", "eth1"]}, {"forward_interfaces": ["eth0"]}
+    ),
+    "forward_pf": of_mode("hostdev", {"forward_pf": "eth1"}, {"forward_pf": "eth0"}),
+    "forward_addresses": of_mode(
+        "hostdev", {"forward_addresses": ["0000:03:10.1", "0000:03:10.2"]}, {"forward_addresses": ["0000:03:10.1"]}
+    ),
+    "forward_driver": of_mode("hostdev", {"forward_driver": "vfio"}, {"forward_pf": "eth0"}),
+    "forward_managed": of_mode("hostdev", {"forward_managed": False}, {"forward_pf": "eth0"}),
+    **{f"vlan.{word}": switch({"vlan": {**TRUNK, **said}}, {"vlan": TRUNK}) for word, said in TRUNKS.items()},
+    "vlan.tags": switch({"vlan": {"tags": [10]}}),
+    "vlan.trunk": switch({"vlan": {"tags": [10], "trunk": True}}, {"vlan": {"tags": [10]}}),
+    **{
+        f"virtualport.{word}": switch({"virtualport": {**OVS_PORT, word: value}}, {"virtualport": OVS_PORT})
+        for word, value in PORTS.items()
+    },
+    "trust_guest_rx_filters": switch({"trust_guest_rx_filters": True}),
+    **{
+        f"portgroups[].vlan.{word}": switch_group({"vlan": {**TRUNK, **said}}, {"vlan": TRUNK})
+        for word, said in TRUNKS.items()
+    },
+    "portgroups[].vlan.tags": switch_group({"vlan": {"tags": [10]}}),
+    "portgroups[].vlan.trunk": switch_group({"vlan": {"tags": [10], "trunk": True}}, {"vlan": {"tags": [10]}}),
+    **{
+        f"portgroups[].virtualport.{word}": switch_group(
+            {"virtualport": {**OVS_PORT, word: value}}, {"virtualport": OVS_PORT}
+        )
+        for word, value in PORTS.items()
+    },
+    "portgroups[].trust_guest_rx_filters": switch_group({"trust_guest_rx_filters": True}),
     "name": network({"name": "net2"}),
     "state": network({"state": "inactive"}),
     "forward": network({"forward": "none"}),
@@ -691,6 +754,11 @@ NFS: dict[str, Any] = {
 }
 
 
+FS_POOL: dict[str, Any] = {
+    "name": "more", "type": "fs", "path": "/srv/fs", "source_devices": ["/dev/vdb"], "source_format": "ext4"
+}
+
+
 def pool(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
     return Turn({**POOL, **(off or {})}, {**POOL, **(off or {}), **on}, **more)
 
@@ -730,6 +798,8 @@ POOLS: dict[str, Turn] = {
     "owner": pool({"owner": "1"}),
     "group": pool({"group": "1"}),
     "autostart": pool({"autostart": False}),
+    "build": Turn(FS_POOL, {**FS_POOL, "build": True}, look=asked),
+    "confirm_data_loss": Turn({**FS_POOL, "build": True}, {**FS_POOL, "build": True, "confirm_data_loss": ["more"]}, look=asked),
     "remove_directory": Turn(
         {"name": "more", "state": "absent"},
         {"name": "more", "state": "absent", "remove_directory": True},

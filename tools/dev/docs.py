@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from tools.dev import guest_options, hypervisors, tree, venvs
+from tools.dev import hypervisors, object_options, tree, venvs
 from tools.dev.errors import ToolError
 from tools.dev.stages import Workshop
 
@@ -47,7 +47,7 @@ def make(shop: Workshop) -> None:
     shutil.copy(shop.root / "docs" / "conf.py", source)
     for file in (shop.root / "docs").glob("*.md"):
         text = hypervisors.filled(file.read_text(encoding="utf-8"), shop.root)
-        (source / file.name).write_text(guest_options.filled(text, shop.root), encoding="utf-8")
+        (source / file.name).write_text(object_options.filled(text, shop.root), encoding="utf-8")
     (source / "index.rst").write_text(INDEX)
     _run(
         [

@@ -131,7 +131,7 @@ PARTS = (
             "unit/plugins/lookup",
             "unit/test_examples",
             "unit/test_options_turned",
-            "unit/tools/test_guest_options",
+            "unit/tools/test_object_options",
             *(_UTILS + name for name in ("guest/test_fields_", "guest/test_systems")),
             *(_UTILS + name for name in ("test_image_formats", "test_osinfo", "test_signature")),
         ),

@@ -14,10 +14,11 @@ from .._change import UNSET
 from .._errors import SpecError, VirtError
 from .._facts import NetworkFacts, Snapshot
 from .._network.addresses import first_address, full_range
+from .._network.forward import FORWARDS, ROUTED, mode_of
 from .._network.options import NETWORK_OPTIONS
 from .._network.plan import plan
 from .._network.spec import parse
-from .._network.table import FORWARDS, NETWORK
+from .._network.table import NETWORK
 from .._network.tree import interface_of, read_tree, to_text
 from .._residue import Residue
 from .._table import Field, Spec, capture, observe, show_spec
@@ -38,7 +39,7 @@ def say_network(facts: NetworkFacts, snap: Snapshot, elsewhere: Collection[str] 
     have = observe(NETWORK, root)
     if have.get("forward") not in FORWARDS:
         return _unsaid(
-            facts.name, root, f"the module network has no networks of the mode {have.get('forward')} yet; left alone"
+            facts.name, root, f"the module network has no networks of the mode {have.get('forward')}; left alone"
         )
     try:
         entry, unsaid = _entry(facts, have, elsewhere)
@@ -64,6 +65,8 @@ def _entry(facts: NetworkFacts, have: Spec, elsewhere: Collection[str]) -> tuple
     entry: dict[str, Any] = {"name": facts.name}
     unsaid: list[Residue] = []
     defaults = {"forward": "nat", "forward_dev": "", "stp": True, "domain": "", "dns_forwarders": (), "isolated": False}
+    # A new pool of functions is managed unless it is said.
+    defaults["forward_managed"] = have.get("forward") == "hostdev"
     for row in NETWORK.entries:
         value = have.get(row.name, UNSET)
         if not isinstance(row, Field) or value is UNSET or defaults.get(row.name, row.absent) == value:
@@ -123,7 +126,10 @@ def _beyond(root: Element) -> list[Residue]:
     for path, value in (("bridge/@delay", "0"), ("forward/nat/port[@start='1024'][@end='65535']", None)):
         if value is None or _xml.read(plain, path) == value:
             _xml.remove(plain, path)
-    if _xml.read(plain, "forward/@dev") is not None:
+    if mode_of(plain) not in ROUTED:
+        # libvirt says the first of its devices once more.
+        _xml.remove(plain, "forward/@dev")
+    elif _xml.read(plain, "forward/@dev") is not None:
         # libvirt says it once more below.
         _xml.remove(plain, f"forward/interface[@dev='{_xml.read(plain, 'forward/@dev')}']")
     # The MAC of the bridge is drawn by lot.

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from .._volume.spec import VolumeSpec
 
 
-def plan_pool(spec: PoolSpec, snap: Snapshot) -> Plan:
+def plan_pool(spec: PoolSpec, snap: Snapshot, consent: Collection[str] = ()) -> Plan:
     """Return the plan of a pool."""
     from .._storage.plan import plan
 
-    return plan(spec, snap)
+    return plan(spec, snap, consent)
 
 
 def plan_network(spec: NetworkSpec, snap: Snapshot) -> Plan:

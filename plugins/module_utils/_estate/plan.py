@@ -211,7 +211,7 @@ class _Planner:
         for spec in self.estate.pools:
             if spec.state == "absent":
                 continue
-            made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap))
+            made = self._part("pool", spec.name, partial(plan_pool, spec, self.snap, self.options.guest.consent))
             if made is None:
                 continue
             facts = pool_after(made, self.snap.pools.get(spec.name))

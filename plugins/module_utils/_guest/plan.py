@@ -47,6 +47,7 @@ from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
 from .fields.nics import only_virtio_has_a_driver
 from .fields.size import ceilings
+from .given import as_defined
 from .platforms import platform_of, preset
 from .record import Device, Record
 from .seen import Seen, seen
@@ -121,7 +122,7 @@ class _Convergence:
         self.written: tuple[Change, ...] = ()
         self.live: Element | None = None
         if facts is not None and facts.live_xml is not None:
-            self.live = _xml.parse(facts.live_xml)
+            self.live = as_defined(_xml.parse(facts.live_xml), facts.xml)
         if facts is None:
             self.spec, found = preset(spec, snap)
             self.warnings += found

@@ -50,6 +50,9 @@ def complete(values: Spec, have: Spec, new: bool) -> Spec:
     want = dict(values)
     if new:
         want.setdefault("forward", "nat")
+        if want["forward"] == "hostdev":
+            # Else somebody has to take each function from the host's driver before a guest starts.
+            want.setdefault("forward_managed", True)
     cidr = want.get("cidr", have.get("cidr"))
     dhcp = want.pop("dhcp", None)
     if cidr is None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a network has besides its bridge and IPv4: IPv6, routes, booting by it, DNS records, bandwidth, groups of ports.
+"""What a network has besides its bridge and IPv4: IPv6, routes, booting by it, DNS records, bandwidth.
 
 Each of these is one value, given as a whole; an empty one takes it away (libvirt, formatnetwork).
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import _xml
 from .._errors import SpecError
-from .._table import Field, Spec
+from .._table import LIVE, RESTART, EffectOf, Field, Spec
 from .._types import KIBS, LINE, PATH, PORT, YES_NO, Type, counted, no_control, pattern, read_text, record, write_text
 from .._xml import Element, SubElement
 from .tree import MAIN
@@ -66,7 +66,8 @@ def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
     def parse(value: Any) -> tuple[dict[str, Any], ...]:
         if not isinstance(value, (list, tuple)):
             raise SpecError(f"{value!r} is not a list of mappings of {', '.join(words)}")
-        found, problems = [], []
+        found: list[dict[str, Any]] = []
+        problems: list[str] = []
         for number, item in enumerate(value):
             try:
                 entry = one.parse(item)
@@ -74,15 +75,24 @@ def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
                 problems += [f"[{number}]: {problem}" for problem in error.problems]
                 continue
             problems += [f"[{number}].{word}: is missing" for word in needed if word not in entry]
+            problems += [f"[{number}]: is the same as [{found.index(entry)}]; leave one out"] if entry in found else []
             found.append(entry)
         if problems:
             raise SpecError(problems)
         return tuple(found)
 
+    def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+        return set(a) == set(b) and all(words[word].same(a[word], b[word]) for word in a)
+
     def same(want: Sequence[Any], have: Sequence[Any]) -> bool:
-        return len(want) == len(have) and all(
-            set(a) == set(b) and all(words[word].same(a[word], b[word]) for word in a) for a, b in zip(want, have)
-        )
+        # Their order says nothing, and is another one where entries came to a running network one by one.
+        left = list(have)
+        for entry in want:
+            twin = next((other for other in left if alike(entry, other)), None)
+            if twin is None:
+                return False
+            left.remove(twin)
+        return not left
 
     return Type(parse, read_text, write_text, lambda value: [one.show(item) for item in value], same)
 
@@ -107,13 +117,14 @@ def _plain(element: Element, words: Mapping[str, Type]) -> dict[str, Any]:
     return {word: words[word].read(element, word) for word in words if word in element.attrib}
 
 
-def _listed(
+def listed(
     name: str,
     at: str,
     words: Mapping[str, Type],
     needed: Sequence[str],
     read: Callable[[Element], dict[str, Any]] | None = None,
     write: Callable[[Element, dict[str, Any]], None] | None = None,
+    effect: EffectOf = RESTART,
 ) -> Field:
     """Return the row of a list whose entries are elements at a path; without ``read`` and ``write``, their attributes."""
     parent, _slash, tag = at.rpartition("/")
@@ -136,7 +147,7 @@ def _listed(
         if holder is not None and not len(holder) and not holder.attrib:
             _xml.remove(root, parent)
 
-    return Field(name, (at,), _entries(words, needed), absent=(), getter=getter, setter=setter)
+    return Field(name, (at,), _entries(words, needed), effect, absent=(), getter=getter, setter=setter)
 
 
 # bandwidth, of a network and of a group of its ports
@@ -149,7 +160,8 @@ RATES: dict[str, tuple[str, str]] = {
 BANDWIDTH = _mapping(dict.fromkeys(RATES, KIBS))
 
 
-def _get_bandwidth(root: Element) -> dict[str, Any]:
+def get_bandwidth(root: Element) -> dict[str, Any]:
+    """Return the rates of a network, or of a group of its ports."""
     found = {}
     for word, (element, kind) in RATES.items():
         node = _xml.find(root, f"bandwidth/{element}")
@@ -158,7 +170,8 @@ def _get_bandwidth(root: Element) -> dict[str, Any]:
     return found
 
 
-def _set_bandwidth(root: Element, value: Mapping[str, int]) -> None:
+def set_bandwidth(root: Element, value: Mapping[str, int]) -> None:
+    """Write the rates of a network, or of a group of its ports."""
     _xml.remove(root, "bandwidth")
     for word, size_bytes in value.items():
         element, kind = RATES[word]
@@ -258,38 +271,6 @@ _SRV: dict[str, Type] = {
 }
 _TXT: dict[str, Type] = {"name": DNS_NAME, "value": LINE}
 
-# groups of ports
-
-_GROUP: dict[str, Type] = {"name": LINE, "default": YES_NO, "bandwidth": BANDWIDTH}
-
-
-def _read_group(element: Element) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": element.get("name", "")}
-    if element.get("default") == "yes":
-        found["default"] = True
-    rates = _get_bandwidth(element)
-    if rates:
-        found["bandwidth"] = rates
-    return found
-
-
-def _write_group(element: Element, entry: dict[str, Any]) -> None:
-    element.set("name", entry["name"])
-    if entry.get("default"):
-        element.set("default", "yes")
-    _set_bandwidth(element, entry.get("bandwidth") or {})
-
-
-def groups_are_single(spec: Spec) -> list[str]:
-    groups = spec.get("portgroups") or ()
-    names = [group["name"] for group in groups]
-    found = [f"portgroups: two groups are called {name}" for name in dict.fromkeys(names) if names.count(name) > 1]
-    defaults = [group["name"] for group in groups if group.get("default")]
-    if len(defaults) > 1:
-        found.append(f"portgroups: {' and '.join(defaults)} are each to be the default; only one can be")
-    return found
-
-
 # words for dnsmasq, which has no shell between
 
 
@@ -370,13 +351,12 @@ ROWS = (
     Field("zone", ("bridge/@zone",), Type(_parse_zone, read_text, write_text), absent="", setter=_set_zone),
     Field("domain_local", ("domain/@localOnly",), YES_NO, absent=False),
     Field("ipv6", (SIX,), _mapping(_SIX), absent={}, getter=_get_six, setter=_set_six),
-    _listed("routes", "route", _ROUTE, ("to", "via"), _read_route, _write_route),
+    listed("routes", "route", _ROUTE, ("to", "via"), _read_route, _write_route),
     Field("tftp_root", (f"{MAIN}/tftp/@root",), Type(_parse_root, read_text, write_text), absent=""),
     Field("bootp", (f"{MAIN}/dhcp/bootp",), _mapping(_BOOTP), absent={}, getter=_get_bootp, setter=_set_bootp),
-    _listed("dns_srv", "dns/srv", _SRV, ("service", "protocol")),
-    _listed("dns_txt", "dns/txt", _TXT, ("name", "value")),
-    Field("bandwidth", ("bandwidth",), BANDWIDTH, absent={}, getter=_get_bandwidth, setter=_set_bandwidth),
-    _listed("portgroups", "portgroup", _GROUP, ("name",), _read_group, _write_group),
+    listed("dns_srv", "dns/srv", _SRV, ("service", "protocol"), effect=LIVE),
+    listed("dns_txt", "dns/txt", _TXT, ("name", "value"), effect=LIVE),
+    Field("bandwidth", ("bandwidth",), BANDWIDTH, absent={}, getter=get_bandwidth, setter=set_bandwidth),
     Field(
         "dnsmasq_options",
         ("dnsmasq:options",),
@@ -386,4 +366,4 @@ ROWS = (
         setter=_set_options,
     ),
 )
-RULES = (six_is_whole, groups_are_single, boot_needs_dhcp, a_local_domain_has_a_name)
+RULES = (six_is_whole, boot_needs_dhcp, a_local_domain_has_a_name)

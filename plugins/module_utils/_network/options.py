@@ -8,13 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._facts import NetworkFacts
+from .._guest.fields.vport import ARGUMENT as _VIRTUALPORT
 from .._table import observe, show_spec
+from .forward import FORWARDS
 from .more import RATES
 from .spec import STATES
-from .table import FORWARDS, NETWORK
+from .table import NETWORK
 from .tree import read_tree
 
 _BANDWIDTH: dict[str, Any] = {"type": "dict", "options": {word: {"type": "str"} for word in RATES}}
+_VLAN: dict[str, Any] = {
+    "type": "dict",
+    "options": {
+        "tags": {"type": "list", "elements": "int"},
+        "trunk": {"type": "bool"},
+        "native": {"type": "int"},
+        "native_mode": {"type": "str", "choices": ["tagged", "untagged"]},
+    },
+}
 
 
 def _entries(needed: Sequence[str] = (), **words: str) -> dict[str, Any]:
@@ -28,6 +39,11 @@ NETWORK_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
     "forward": {"type": "str", "choices": list(FORWARDS)},
     "forward_dev": {"type": "str"},
+    "forward_interfaces": {"type": "list", "elements": "str"},
+    "forward_pf": {"type": "str"},
+    "forward_addresses": {"type": "list", "elements": "str"},
+    "forward_driver": {"type": "str", "choices": ["vfio", "kvm"]},
+    "forward_managed": {"type": "bool"},
     "cidr": {"type": "str"},
     "gateway": {"type": "str"},
     "dhcp": {"type": "raw"},
@@ -81,8 +97,14 @@ NETWORK_OPTIONS: dict[str, Any] = {
             "name": {"type": "str", "required": True},
             "default": {"type": "bool"},
             "bandwidth": _BANDWIDTH,
+            "vlan": _VLAN,
+            "virtualport": _VIRTUALPORT,
+            "trust_guest_rx_filters": {"type": "bool"},
         },
     },
+    "virtualport": _VIRTUALPORT,
+    "vlan": _VLAN,
+    "trust_guest_rx_filters": {"type": "bool"},
     "dnsmasq_options": {"type": "list", "elements": "str"},
     "autostart": {"type": "bool"},
     "restart": {"type": "bool", "default": False},

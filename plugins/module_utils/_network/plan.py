@@ -18,11 +18,12 @@ from .._facts import NetworkFacts, Snapshot
 from .._table import Context, Spec, compare, observe, patch, pending, problems, unmanaged
 from .._xml import Element
 from .expand import complete, made_here, owned, skeleton
-from .live import dns_steps, range_steps
+from .forward import ROUTED, family, mode_of
+from .live import SECTIONS, Section, dns_steps, list_steps, range_steps
 from .plugged import defined_with, overlaps, running_in, same_bridge
 from .reservations import Edit, Reservation, check, live_steps, plan_edits
 from .spec import NetworkSpec
-from .table import NETWORK, ROUTED
+from .table import NETWORK
 from .tree import dhcp_section, hosts, main_interface, read_tree, to_text
 
 KIND = "network"
@@ -77,7 +78,9 @@ def _check_tree(spec: NetworkSpec, want: Spec, tree: Element, snap: Snapshot, mo
                 "take another cidr"
             )
     bridge = want.get("bridge")
-    twin = None if bridge is None else same_bridge(spec.name, bridge, snap.networks)
+    # A bridge of the host may serve several networks.
+    made_by_libvirt = bridge is not None and mode_of(tree) in ROUTED
+    twin = same_bridge(spec.name, str(bridge), snap.networks) if made_by_libvirt else None
     if twin is not None:
         raise Conflict(f"network {spec.name}: bridge: {bridge} is the bridge of network {twin}; take another name")
     check(spec.name, tree, _reservations(want), ())
@@ -192,11 +195,13 @@ class _Update:
         return (Action(KIND, self.spec.name, "update", effect, tuple(changes), tuple(steps)),)
 
     def _differences(self) -> list[Change]:
-        forward = self.have.get("forward")
-        if forward not in ROUTED and any(option in self.want for option in ("forward", "cidr")):
+        forward = self.have["forward"]
+        wanted = str(self.want.get("forward", forward))
+        if family(wanted) != family(forward):
             raise Conflict(
-                f"network {self.spec.name}: forward: it is a network of the mode {forward}, which has no addresses "
-                "of its own to be changed into another kind; remove it first (state: absent), or take another name"
+                f"network {self.spec.name}: forward: it is a network of the mode {forward}, which does not become one of "
+                f"the mode {wanted}, since they have next to nothing in common; remove it first (state: absent), or take "
+                "another name"
             )
         self._keep_reservations()
         whole = {**self.have, **self.want}
@@ -240,7 +245,22 @@ class _Update:
             extra, more = dns_steps(name, live, self.want["dns_hosts"], bool(self.want.get("dns_hosts_exact")))
             found += [change for change in extra if not _covers(changes, change)]
             steps += more
+        for section in SECTIONS:
+            if section.row in self.want:
+                found, steps = self._listed(section, live, found, steps)
         return found, steps
+
+    def _listed(
+        self, section: Section, live: Element, found: list[Change], steps: list[Step]
+    ) -> tuple[list[Change], list[Step]]:
+        """Return changes and steps with those of a list; without steps where libvirt could not tell its entries apart."""
+        wanted, path = self.want[section.row], (section.row,)
+        more = list_steps(self.spec.name, live, section, wanted)
+        if more is None:
+            return [replace(c, effect=Effect.RESTART) if c.path == path else c for c in found], steps
+        if more and not any(change.path == path for change in found):
+            found = [*found, Change(path, observe(NETWORK, live).get(section.row), wanted, Effect.LIVE)]
+        return found, [*steps, *more]
 
     def _edits(self, live: Element, changes: Sequence[Change]) -> list[Edit]:
         if "reservations" not in self.want:

@@ -9,14 +9,21 @@ from collections.abc import Mapping
 from .. import _xml
 from .._facts import GuestFacts, NetworkFacts
 from .._xml import Element
+from .forward import ROUTED, mode_of
 from .tree import interfaces, read_tree
 
 
 def running_in(network: NetworkFacts, guests: Mapping[str, GuestFacts]) -> list[str]:
-    """Return the running guests that are plugged into the network, by its name or by its bridge."""
+    """Return the running guests that go with the network: plugged into it by its name, or by its bridge.
+
+    There are none where the bridge or the devices are the host's: they stay, and the guests on them.
+    """
     bridge = None
     if network.live_xml is not None:
-        bridge = _xml.read(_xml.parse(network.live_xml), "bridge/@name")
+        root = _xml.parse(network.live_xml)
+        if mode_of(root) not in ROUTED:
+            return []
+        bridge = _xml.read(root, "bridge/@name")
     return sorted(
         guest.name for guest in guests.values()
         if guest.live_xml is not None and _plugged(_xml.parse(guest.live_xml), network.name, bridge)

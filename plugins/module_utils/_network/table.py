@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table of a network.
 
-What dnsmasq reads again (reservations, ranges, names) is live; what the bridge was made with needs a restart of the
-network, since libvirt changes it in no other way (virNetworkUpdate: "not supported" for these sections).
+What dnsmasq reads again (reservations, ranges, names, records) is live, and so is what only concerns the next guest that
+is plugged in (groups of ports, devices to choose from); what the bridge was made with needs a restart of the network,
+since libvirt changes it in no other way (virNetworkUpdate: "not supported" for these sections).
 """
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from .._guest.fields.nics import parse_mac
 from .._table import LIVE, Context, Field, Keyed, Spec, Table
 from .._types import LINE, PRESENCE, Type, read_text, write_text
 from .._xml import Element, SubElement
-from . import more
+from . import forward, more, ports
 from .addresses import (
     ADDRESS,
     ANY_ADDRESS,
@@ -33,46 +34,11 @@ from .addresses import (
     set_dhcp,
     usable,
 )
+from .forward import ROUTED
 from .tree import MAIN, to_text
-
-FORWARDS = ("nat", "none", "route", "open")
-# In all of them the network has a bridge and addresses of its own, so that one becomes another.
-ROUTED = FORWARDS
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
-
-
-def _parse_forward(value: Any) -> str:
-    if value in FORWARDS:
-        return str(value)
-    raise SpecError(f"{value!r} is not one of {', '.join(FORWARDS)}")
-
-
-FORWARD = Type(_parse_forward, read_text, write_text)
-
-
-def _get_forward(root: Element) -> Any:
-    element = _xml.find(root, "forward")
-    # A <forward> without a mode is NAT (libvirt, formatnetwork: connectivity).
-    return "none" if element is None else element.get("mode", "nat")
-
-
-def _set_forward(root: Element, value: str) -> None:
-    if value == "none":
-        _xml.remove(root, "forward")
-    else:
-        _xml.write(root, "forward/@mode", value)
-
-
-def _parse_device(value: Any) -> str:
-    text = str(LINE.parse(value))
-    if text and not re.match(r"^[A-Za-z0-9_.@-]{1,15}$", text):
-        raise SpecError(f"{value!r} is not the name of a network device of the host such as eth0")
-    return text
-
-
-FORWARD_DEVICE = Type(_parse_device, read_text, write_text)
 
 
 def _parse_forwarders(value: Any) -> tuple[str, ...]:
@@ -268,15 +234,9 @@ DNS_HOSTS = Keyed(
 
 
 def nat_has_addresses(spec: Spec) -> list[str]:
-    forward = spec.get("forward", "none")
-    if forward != "none" and "cidr" not in spec:
-        return [f"cidr: a {forward} network needs addresses; give one such as 10.20.0.0/24, or forward: none"]
-    return []
-
-
-def a_device_to_go_out_by(spec: Spec) -> list[str]:
-    if spec.get("forward_dev") and spec.get("forward") in ("none", "open"):
-        return ["forward_dev: goes with forward: nat or route, in which libvirt writes the host's rules; leave it empty"]
+    mode = spec.get("forward", "none")
+    if mode != "none" and mode in ROUTED and "cidr" not in spec:
+        return [f"cidr: a {mode} network needs addresses; give one such as 10.20.0.0/24, or forward: none"]
     return []
 
 
@@ -325,8 +285,7 @@ def _define(context: Context, root: Element) -> Step:
 
 NETWORK = Table(
     (
-        Field("forward", ("forward/@mode",), FORWARD, getter=_get_forward, setter=_set_forward),
-        Field("forward_dev", ("forward/@dev",), FORWARD_DEVICE, absent="", drops=("forward/interface",)),
+        *forward.ROWS,
         Field("bridge", ("bridge/@name",), BRIDGE),
         Field("stp", ("bridge/@stp",), ON),
         Field("mtu", ("mtu/@size",), MTU, absent=UNSET),
@@ -347,14 +306,16 @@ NETWORK = Table(
         ),
         Field("isolated", ("port/@isolated",), ISOLATED, absent=False),
         *more.ROWS,
+        *ports.ROWS,
     ),
     (
+        *forward.RULES,
         nat_has_addresses,
-        a_device_to_go_out_by,
         addresses_fit,
         reservations_need_dhcp,
         entries_are_single,
         *more.RULES,
+        *ports.RULES,
     ),
     _define,
 )

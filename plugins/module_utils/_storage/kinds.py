@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The types of pools, and what is said of each (libvirt, formatstorage and storage). Pure.
 
-Only the directory of a pool that is one, or on which one is mounted, is made. A volume group, a partition table or a ZFS
-pool is taken as it is: to have libvirt build one would write over what the devices hold.
+The directory of a pool that is one, or on which one is mounted, is made. A file system, a volume group or a partition table
+is made where the user says so, on devices that hold nothing or with consent; else it is taken as it is.
 """
 
 from __future__ import annotations
@@ -21,19 +21,23 @@ _SINGLE = {"source_hosts": ("netfs", "iscsi", "iscsi-direct", "gluster"), "sourc
 
 @dataclass(frozen=True)
 class Kind:
-    """What a pool of one type must say, and what it may say besides. ``builds``: its directory is made."""
+    """What a pool of one type must say, and what it may say besides. ``builds``: its directory is made.
+
+    ``formats``: what must be said to have libvirt make what is on its devices; None where it cannot.
+    """
 
     needs: tuple[str, ...]
     takes: tuple[str, ...] = ()
     builds: bool = False
+    formats: tuple[str, ...] | None = None
 
 
 KINDS: dict[str, Kind] = {
     "dir": Kind(("path",), PERMISSIONS, builds=True),
-    "fs": Kind(("path", "source_devices"), ("source_format",), builds=True),
+    "fs": Kind(("path", "source_devices"), ("source_format",), builds=True, formats=("source_format",)),
     "netfs": Kind(("path", "source_hosts", "source_path"), ("source_format", "source_version"), builds=True),
-    "logical": Kind((), ("source_name", "source_devices", "source_format")),
-    "disk": Kind(("path", "source_devices"), ("source_format",)),
+    "logical": Kind((), ("source_name", "source_devices", "source_format"), formats=("source_devices",)),
+    "disk": Kind(("path", "source_devices"), ("source_format",), formats=("source_format",)),
     "iscsi": Kind(("path", "source_hosts", "source_devices"), ("source_initiator", *AUTH)),
     "iscsi-direct": Kind(("source_hosts", "source_devices", "source_initiator"), AUTH),
     "scsi": Kind(("path", "source_adapter")),
@@ -69,3 +73,12 @@ def missing(kind: str, values: Mapping[str, Any]) -> list[str]:
     if any(option in values for option in AUTH):
         wanted += AUTH
     return [option for option in wanted if option not in values]
+
+
+def unformatted(kind: str, values: Mapping[str, Any]) -> list[str]:
+    """Return complaints about a build of what is on the devices of a pool of this type."""
+    wanted = KINDS[kind].formats
+    if wanted is None:
+        kinds = [name for name, known in KINDS.items() if known.formats is not None]
+        return [f"build: goes with type {', '.join(kinds[:-1])} or {kinds[-1]}, not with {kind}"]
+    return [f"{option}: is missing; build needs it to know what to make" for option in wanted if option not in values]

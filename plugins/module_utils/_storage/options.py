@@ -35,7 +35,9 @@ POOL_OPTIONS: dict[str, Any] = {
     "group": {"type": "str"},
     "autostart": {"type": "bool"},
     "remove_directory": {"type": "bool", "default": False},
+    "build": {"type": "bool", "default": False},
 }
+RUN_OPTIONS: dict[str, Any] = {"confirm_data_loss": {"type": "list", "elements": "str", "default": []}}
 
 
 def shown(facts: PoolFacts) -> dict[str, Any]:

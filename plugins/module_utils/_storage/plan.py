@@ -1,12 +1,16 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What has to be done for one pool. Pure; check mode and real mode both read this plan. No step deletes a file."""
+"""What has to be done for one pool. Pure; check mode and real mode both read this plan.
+
+No step deletes a file. What devices hold is written over only with consent, when a new pool is built on them.
+"""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .. import _xml
@@ -16,15 +20,15 @@ from .._facts import GuestFacts, PoolFacts, Snapshot
 from .._network.expand import made_here, owned, uuid_for
 from .._table import Context, compare, observe, patch
 from .._xml import Element, SubElement
-from .kinds import KINDS, OWN_DIRECTORY, PERMISSIONS, foreign, missing
+from .kinds import KINDS, OWN_DIRECTORY, PERMISSIONS, foreign, missing, unformatted
 from .spec import PoolSpec
 from .table import POOL, SOURCE
 
 KIND = "pool"
 
 
-def plan(spec: PoolSpec, snap: Snapshot) -> Plan:
-    """Return what makes the pool true.
+def plan(spec: PoolSpec, snap: Snapshot, consent: Collection[str] = ()) -> Plan:
+    """Return what makes the pool true. ``consent`` names pools whose devices may lose what they hold.
 
     Raises SpecError where something is missing, Conflict where another pool has the directory, the pool is somewhere
     else already, or guests still use it.
@@ -34,8 +38,8 @@ def plan(spec: PoolSpec, snap: Snapshot) -> Plan:
         return Plan() if facts is None else _removal(spec, snap, facts)
     _directory_is_free(spec, snap)
     if facts is None:
-        return _creation(spec, snap)
-    return _update(spec, snap, facts)
+        return _creation(spec, snap, spec.name in consent)
+    return _update(spec, snap, facts, spec.name in consent)
 
 
 def _directory_is_free(spec: PoolSpec, snap: Snapshot) -> None:
@@ -63,9 +67,9 @@ def _skeleton(spec: PoolSpec, snap: Snapshot, kind: str) -> Element:
     return root
 
 
-def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
+def _creation(spec: PoolSpec, snap: Snapshot, overwrite: bool) -> Plan:
     kind = spec.values.get("type", "dir")
-    problems = foreign(kind, spec.values)
+    problems = [*foreign(kind, spec.values), *(unformatted(kind, spec.values) if spec.build else [])]
     if problems:
         raise SpecError([f"pool {spec.name}: {problem}" for problem in problems])
     lost = missing(kind, spec.values)
@@ -78,7 +82,8 @@ def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
     changes = compare(POOL, spec.values, {}, Context(snap.host.driver, spec.name))
     tree = patch(POOL, _skeleton(spec, snap, kind), changes)
     changes = [Change(change.path, None, change.after, Effect.LIVE) for change in changes]
-    steps = [_define(spec.name, tree), *_build(spec.name, kind)]
+    steps = [_define(spec.name, tree), *_build(spec, kind, overwrite)]
+    changes += _built(spec, snap, spec.values, overwrite)
     state = "inactive" if spec.state == "inactive" else "active"
     changes.append(Change(("state",), "absent", state, Effect.LIVE))
     if state == "active":
@@ -86,7 +91,26 @@ def _creation(spec: PoolSpec, snap: Snapshot) -> Plan:
     if spec.autostart or (spec.autostart is None and state == "active"):
         changes.append(Change(("autostart",), False, True, Effect.LIVE))
         steps.append(_autostart(spec.name, True))
-    return Plan((Action(KIND, spec.name, "create", Effect.LIVE, tuple(changes), tuple(steps)),))
+    effect = worst(change.effect for change in changes)
+    return Plan((Action(KIND, spec.name, "create", effect, tuple(changes), tuple(steps)),))
+
+
+def _built(spec: PoolSpec, snap: Snapshot, values: Mapping[str, Any], overwrite: bool) -> list[Change]:
+    """Return the change that says what is made on a pool's devices; raise Conflict where one is a guest's disk."""
+    if not spec.build:
+        return []
+    found = {
+        f"{source.get('dev')} is a disk of guest {guest.name}"
+        for guest in snap.guests.values() for text in (guest.xml, guest.live_xml) if text is not None
+        for source in _xml.find_all(_xml.parse(text), "devices/disk/source")
+        if source.get("dev") in values.get("source_devices", ())
+    }
+    if found:
+        raise Conflict(f"pool {spec.name}: source_devices: {'; '.join(sorted(found))}; nothing is built on it")
+    effect = Effect.DATA_LOSS if overwrite else Effect.LIVE
+    devices = ", ".join(values.get("source_devices", ()))
+    why = f"what {devices} holds is lost" if overwrite else f"{devices} must hold nothing, or this already"
+    return [Change(("build",), False, True, effect, why)]
 
 
 # removal
@@ -163,7 +187,7 @@ def _some(names: list[str]) -> str:
 # what stands there already
 
 
-def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
+def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts, overwrite: bool) -> Plan:
     base = _xml.parse(facts.xml)
     have = observe(POOL, base)
     _same_pool(spec, facts, have)
@@ -176,13 +200,17 @@ def _update(spec: PoolSpec, snap: Snapshot, facts: PoolFacts) -> Plan:
         if active:
             steps.append(_stop(spec.name))
             active = False
-        steps += [_define(spec.name, patch(POOL, base, changes)), *_build(spec.name, facts.type)]
+        steps += [_define(spec.name, patch(POOL, base, changes)), *_build(replace(spec, build=False), facts.type)]
     unfinished = _unfinished(spec, snap, facts)
     wanted = _wanted_state(spec, facts, unfinished)
     if wanted != _state(facts):
         changes.append(Change(("state",), _state(facts), wanted, Effect.LIVE))
     if unfinished and not steps:
-        steps += _build(spec.name, facts.type)
+        problems = unformatted(facts.type, have) if spec.build and facts.type in KINDS else []
+        if problems:
+            raise SpecError([f"pool {spec.name}: {problem}" for problem in problems])
+        steps += _build(spec, facts.type, overwrite)
+        changes += _built(spec, snap, have, overwrite)
     if wanted == "active" and not active:
         steps.append(_start(spec.name))
     elif wanted == "inactive" and active:
@@ -250,10 +278,13 @@ def _define(name: str, tree: Element) -> Step:
     return Step("define_pool", {"xml": _xml.to_text(tree)}, f"define pool {name}")
 
 
-def _build(name: str, kind: str) -> list[Step]:
-    """Return what makes the directory of a pool that has one; of others a build would write over what there is."""
+def _build(spec: PoolSpec, kind: str, overwrite: bool = False) -> list[Step]:
+    """Return what makes the directory of a pool that has one, and what is on its devices where that was asked for."""
+    if spec.build:
+        how = "whatever its devices hold" if overwrite else "on devices that hold nothing"
+        return [Step("build_pool", {"name": spec.name, "overwrite": overwrite}, f"make pool {spec.name} {how}")]
     builds = kind in KINDS and KINDS[kind].builds
-    return [Step("build_pool", {"name": name}, f"make the directory of pool {name}")] if builds else []
+    return [Step("build_pool", {"name": spec.name}, f"make the directory of pool {spec.name}")] if builds else []
 
 
 def _start(name: str) -> Step:

@@ -20,13 +20,17 @@ STATES = ("present", "active", "inactive", "absent")
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """One pool as wanted. ``values`` has the table's options; what was left out is not in it."""
+    """One pool as wanted. ``values`` has the table's options; what was left out is not in it.
+
+    ``build``: what is on the devices of a new pool is made.
+    """
 
     name: str
     state: str = "present"
     values: Spec = field(default_factory=dict)
     autostart: bool | None = None
     remove_directory: bool = False
+    build: bool = False
     estate: str | None = None
 
 
@@ -46,6 +50,9 @@ def parse(options: Mapping[str, Any]) -> PoolSpec:
     remove = bool(given.get("remove_directory"))
     if remove and state != "absent":
         problems.append("remove_directory: goes with state: absent only")
+    build = bool(given.get("build"))
+    if build and state == "absent":
+        problems.append("build: goes with a pool that is to be there, not with state: absent")
     if problems:
         raise SpecError(problems)
-    return PoolSpec(name, state, values, given.get("autostart"), remove)
+    return PoolSpec(name, state, values, given.get("autostart"), remove, build)

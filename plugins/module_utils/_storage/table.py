@@ -142,7 +142,12 @@ def _same_devices(want: tuple[str, ...], have: tuple[str, ...]) -> bool:
     return sorted(want) == sorted(have)
 
 
-HOSTS = Type(_parse_hosts, read_text, write_text, show=list)
+def _same_hosts(want: tuple[str, ...], have: tuple[str, ...]) -> bool:
+    # libvirt writes the usual port of iSCSI where none was said; no other source has that one.
+    return [word.removesuffix(":3260") for word in want] == [word.removesuffix(":3260") for word in have]
+
+
+HOSTS = Type(_parse_hosts, read_text, write_text, show=list, same=_same_hosts)
 DEVICES = Type(_strings, read_text, write_text, show=list, same=_same_devices)
 
 

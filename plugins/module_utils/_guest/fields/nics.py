@@ -18,6 +18,7 @@ from ..._xml import Element, SubElement
 from ..names import GUEST_NAME, IP, PART
 from .parts import ROM
 from .plugging import plugged
+from .vport import VIRTUALPORT
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 
@@ -225,6 +226,7 @@ NIC = Table(
         Field("portgroup", ("source/@portgroup",), PART, drivers=QEMU),
         Field("mtu", ("mtu/@size",), counted(0, 65535, "an MTU"), absent=0, drivers=QEMU),
         Field("vlan", ("vlan",), VLANS, absent=(), drivers=QEMU),
+        Field("virtualport", ("virtualport",), VIRTUALPORT, absent={}, drivers=QEMU),
         Field("trust_guest_rx_filters", ("@trustGuestRxFilters",), YES_NO, absent=False, drivers=QEMU),
         Field("driver", ("driver/@name",), choice("vhost", "qemu"), drivers=QEMU),
         Field("queues", ("driver/@queues",), counted(0, 256, "a count of queues"), absent=0, drivers=QEMU),
@@ -273,16 +275,16 @@ def one_nic_a_mac(spec: Spec) -> list[str]:
     return found
 
 
-# What goes with one form of a nic only.
-_OF = {"portgroup": "network", "mode": "direct"}
+# What goes with some forms of a nic only.
+_OF = {"portgroup": ("network",), "mode": ("direct",), "virtualport": ("network", "bridge")}
 
 
 def words_of_a_form(spec: Spec) -> list[str]:
     return [
-        f"nics.{entry.get('name') or entry.get('mac')}.{option}: goes with type {kind} only"
+        f"nics.{entry.get('name') or entry.get('mac')}.{option}: goes with type {' or '.join(kinds)} only"
         for entry in spec.get("nics", ())
-        for option, kind in _OF.items()
-        if entry.get(option) is not None and kind not in (entry.get("source") or {})
+        for option, kinds in _OF.items()
+        if entry.get(option) and not any(kind in (entry.get("source") or {}) for kind in kinds)
     ]
 
 

@@ -349,3 +349,107 @@ def test_a_network_of_another_kind_is_not_turned_into_this_one() -> None:
     with pytest.raises(Conflict, match="of the mode bridge"):
         planned(facts, forward="nat", cidr="10.20.0.0/24")
     assert ops(planned(facts, autostart=True)) == ["set_network_autostart"]
+    with pytest.raises(Conflict, match="of the mode nat, which does not become one of the mode bridge"):
+        planned(made(), forward="bridge", bridge="br0")
+
+
+# upon what the host has
+
+
+def there(body: str, live: str | None = None) -> NetworkFacts:
+    xml = "<network><name>lab</name><uuid>0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f0</uuid>{}</network>"
+    return NetworkFacts("lab", "0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f0", xml.format(body), xml.format(live or body), True)
+
+
+def updates(made: Plan) -> list[tuple[str, str, str]]:
+    steps = [step.args for action in made.actions for step in action.steps if step.op == "update_network"]
+    return [(step["command"], step["section"], step["xml"]) for step in steps]
+
+
+def test_a_bridge_of_the_host_serves_several_networks_and_stays_when_one_stops() -> None:
+    first = there("<forward mode='bridge'/><bridge name='br0'/>")
+    second = plan(parse({"name": "more", "forward": "bridge", "bridge": "br0"}), snap(first))
+    assert ops(second) == ["define_network", "start_network", "set_network_autostart"]
+    with pytest.raises(Conflict, match="br0 is the bridge of network lab"):
+        plan(parse({"name": "more", "cidr": "10.21.0.0/24", "bridge": "br0"}), snap(first))
+    # Nobody is cut off: the guests' taps stay where they are.
+    for options in ({"state": "inactive"}, {"state": "absent"}, {"isolated": True, "restart": True}):
+        assert "stop_network" in ops(planned(first, guests=(guest("web1"),), **options))
+
+
+def test_a_new_pool_of_functions_is_managed_unless_it_is_said() -> None:
+    for options, managed in (({}, "yes"), ({"forward_managed": False}, None)):
+        made = planned(forward="hostdev", forward_pf="eth0", **options)
+        assert _xml.read(_xml.parse(made.actions[0].steps[0].args["xml"]), "forward/@managed") == managed
+
+
+def test_devices_are_live() -> None:
+    facts = there("<forward mode='bridge' dev='eth0'><interface dev='eth0'/><interface dev='eth1'/></forward>")
+    update = planned(facts, forward_interfaces=["eth1", "eth2"])
+    assert update.effect is Effect.LIVE and update.pending == {}
+    assert updates(update) == [
+        ("delete", "forward-interface", '<interface dev="eth0" />'),
+        ("add-last", "forward-interface", '<interface dev="eth2" />'),
+    ]
+    # Their order says nothing.
+    assert planned(facts, forward_interfaces=["eth1", "eth0"]).actions == ()
+    other = planned(facts, forward="private")
+    assert paths(other) == {"forward": Effect.RESTART} and other.pending
+
+
+SIP, LDAP = {"service": "sip", "protocol": "udp"}, {"service": "ldap", "protocol": "tcp", "target": "one"}
+OLD, NEW = {"name": "a", "value": "1"}, {"name": "a", "value": "2"}
+OTHER = {"name": "b", "value": "1"}
+
+
+@pytest.mark.parametrize(
+    ("option", "before", "after", "commands"),
+    [
+        ("dns_txt", [OLD], [OLD, OTHER], ["add-last dns-txt"]),
+        ("dns_txt", [OLD, OTHER], [OTHER], ["delete dns-txt"]),
+        ("dns_txt", [OLD], [NEW], ["delete dns-txt", "add-last dns-txt"]),
+        ("dns_txt", [OLD, OTHER], [OTHER, OLD], None),
+        # libvirt knows a text by its name alone.
+        ("dns_txt", [OLD], [OLD, NEW], []),
+        ("dns_txt", [OLD, NEW], [NEW], []),
+        ("dns_srv", [LDAP], [SIP], ["delete dns-srv", "add-last dns-srv"]),
+        ("dns_srv", [LDAP], [LDAP, {**LDAP, "target": "two"}], ["add-last dns-srv"]),
+        # A record that says less fits those that say more.
+        ("dns_srv", [LDAP], [LDAP, {"service": "ldap", "protocol": "tcp"}], []),
+        ("portgroups", [{"name": "a", "default": True}], [{"name": "a"}, {"name": "b", "default": True}],
+         ["modify portgroup", "add-last portgroup"]),
+        ("portgroups", [{"name": "a", "default": True}, {"name": "b"}], [{"name": "a"}, {"name": "b", "default": True}],
+         ["modify portgroup", "modify portgroup"]),
+        ("portgroups", [{"name": "a", "default": True}], [{"name": "b", "default": True}],
+         ["delete portgroup", "add-last portgroup"]),
+        ("portgroups", [{"name": "a"}], [{"name": "a", "default": False, "bandwidth": {}}], None),
+        ("portgroups", [{"name": "a"}], [{"name": "a", "bandwidth": {"in": "1MiB"}}], ["modify portgroup"]),
+    ],
+)  # fmt: skip
+def test_lists_are_live_where_libvirt_can_tell_their_entries_apart(
+    option: str, before: list[Any], after: list[Any], commands: list[str] | None
+) -> None:
+    facts = made(**{option: before})
+    guests = (guest("web1"),)
+    update = planned(facts, guests=guests, **{option: after})
+    assert [f"{command} {section}" for command, section, _xml_text in updates(update)] == (commands or [])
+    if commands is None:
+        assert update.actions == ()
+        return
+    assert paths(update) == {option: Effect.LIVE if commands else Effect.RESTART}
+    assert bool(update.pending) is not bool(commands)
+    if not commands:
+        assert "cuts off the running guests in it: web1" in update.actions[0].changes[0].why
+    # Written, and not told to the running network: the next run tells it, or waits on.
+    half = replace(facts, xml=update.actions[0].steps[0].args["xml"])
+    again = planned(half, guests=guests, **{option: after})
+    assert ops(again) == ["update_network"] * len(commands) and bool(again.pending) is not bool(commands)
+
+
+def test_the_default_moves_before_another_takes_it() -> None:
+    facts = made(portgroups=[{"name": "b", "default": True}, {"name": "a"}])
+    update = planned(facts, portgroups=[{"name": "a", "default": True}, {"name": "b"}])
+    assert [text for _command, _section, text in updates(update)] == [
+        '<portgroup name="b" />',
+        '<portgroup name="a" default="yes" />',
+    ]

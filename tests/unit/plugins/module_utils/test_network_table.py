@@ -37,6 +37,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._table import (
 
 PAIRS = Path(__file__).parent / "pairs"
 CONTEXT = Context(name="lab")
+PORT = "0b7c9a7e-64a5-4f51-8d34-3cf0b5f1a8f0"
 
 # What a user adds to the network of network_full.in.xml, and network_full.out.xml is what becomes of it.
 WANTED: dict[str, Any] = {
@@ -118,6 +119,13 @@ def test_what_is_observed_in_the_users_words() -> None:
         "bandwidth": {"in": "1000KiB", "in_peak": "5000KiB", "in_burst": "5MiB"},
         "portgroups": [],
         "dnsmasq_options": ["no-ping"],
+        "forward_interfaces": [],
+        "forward_pf": "",
+        "forward_addresses": [],
+        "forward_managed": False,
+        "virtualport": {},
+        "vlan": {},
+        "trust_guest_rx_filters": False,
     }
 
 
@@ -189,6 +197,7 @@ MORE: dict[str, Any] = {
     "dns_txt": [{"name": "a.example", "value": "v=spf1 -all"}],
     "bandwidth": {"in": "10MiB", "in_peak": "20MiB", "in_burst": "5MiB", "out": "1MiB"},
     "portgroups": [{"name": "slow", "default": True, "bandwidth": {"out": "512KiB"}}, {"name": "fast"}],
+    "trust_guest_rx_filters": True,
     "dnsmasq_options": ["dhcp-option=42,10.20.0.1", "log-queries"],
 }
 
@@ -209,6 +218,101 @@ def test_what_is_given_as_a_whole_is_written_read_and_taken_away() -> None:
     assert _xml.to_text(gone) == bare
 
 
+# What networks say that are plugged into what the host has, in the words that they are shown in.
+MODES: dict[str, dict[str, Any]] = {
+    "a bridge of Open vSwitch": {
+        "forward": "bridge",
+        "bridge": "ovsbr0",
+        "virtualport": {"type": "openvswitch", "profileid": "web"},
+        "vlan": {"tags": [10, 20], "native": 10, "native_mode": "tagged"},
+        "bandwidth": {"out": "1MiB"},
+        "portgroups": [
+            {
+                "name": "office",
+                "default": True,
+                "vlan": {"tags": [30]},
+                "virtualport": {"type": "openvswitch", "interfaceid": PORT},
+                "trust_guest_rx_filters": True,
+            },
+            {"name": "routers", "vlan": {"tags": [10], "trunk": True}},
+        ],
+        "isolated": True,
+        "trust_guest_rx_filters": True,
+    },
+    "macvtap": {"forward": "private", "forward_interfaces": ["eth0", "eth1"]},
+    "macvtap by a card": {"forward": "passthrough", "forward_pf": "eth0", "vlan": {"tags": [7]}},
+    "a card": {"forward": "hostdev", "forward_pf": "eth0", "forward_driver": "vfio", "forward_managed": True},
+    "functions": {"forward": "hostdev", "forward_addresses": ["0000:03:10.1", "0001:3f:1f.7"], "vlan": {"tags": [7]}},
+}
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_a_network_upon_what_the_host_has(name: str) -> None:
+    words = MODES[name]
+    root = read_tree("<network><name>lab</name></network>")
+    want = parse({"name": "lab", **words}).values
+    assert contradictions(NETWORK, {**observe(NETWORK, root), **want}) == []
+    tree = patch(NETWORK, root, compare(NETWORK, want, observe(NETWORK, root), CONTEXT))
+    have = observe(NETWORK, read_tree(to_text(tree)))
+    assert compare(NETWORK, want, have, CONTEXT) == []
+    assert {option: show_spec(NETWORK, have)[option] for option in words} == words
+    empty = {"forward": "none", **{option: type(value)() for option, value in want.items() if option != "forward"}}
+    for option in ("bridge", "forward_driver"):
+        # These have no word for nothing.
+        empty.pop(option, None)
+    gone = patch(NETWORK, tree, compare(NETWORK, empty, have, CONTEXT))
+    bridge = "" if "bridge" not in words else "<bridge name='ovsbr0'/>"
+    isolated = "<port isolated='no'/>" if gone.find("port") is not None else ""
+    bare = _xml.parse(f"<network><name>lab</name>{bridge}{isolated}</network>")
+    assert {child.tag for child in gone} == {child.tag for child in bare} and gone.attrib == {}
+
+
+def test_libvirt_says_the_first_device_twice_and_the_functions_that_it_found() -> None:
+    """As libvirt 9.0 says it of what was defined, and of what runs."""
+    pool = "<network><forward mode='vepa' dev='b'><interface dev='b' connections='1'/><interface dev='a'/></forward></network>"
+    want = parse({"name": "lab", "forward": "vepa", "forward_interfaces": ["a", "b"]}).values
+    assert compare(NETWORK, want, observe(NETWORK, read_tree(pool)), CONTEXT) == []
+    other = patch(NETWORK, read_tree(pool), compare(NETWORK, {"forward_interfaces": ("c",)}, observe(NETWORK, read_tree(pool)), CONTEXT))
+    assert other.find("forward").attrib == {"mode": "vepa"}
+    assert [item.get("dev") for item in other.findall("forward/interface")] == ["c"]
+    text = "<network><forward mode='passthrough'>{}<pf dev='eth0'/></forward></network>"
+    defined, live = (read_tree(text.format(more)) for more in ("", "<interface dev='eth0v0' connections='1'/>"))
+    assert pending(NETWORK, defined, live, Context(name="lab", state="running")) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"forward": "bridge"}, "bridge: a network with forward: bridge needs bridge or forward_interfaces"),
+        ({"forward": "bridge", "bridge": "br0", "forward_interfaces": ["eth0"]}, "forward_interfaces: bridge says already"),
+        ({"forward": "vepa", "bridge": "br0"}, "bridge: goes with forward: nat, none, route, open or bridge, not with vepa"),
+        ({"forward": "private"}, "forward_interfaces: a network with forward: private needs forward_interfaces"),
+        ({"forward": "passthrough", "forward_pf": "a", "forward_interfaces": ["b"]}, "forward_pf: forward_interfaces says"),
+        ({"forward": "hostdev", "forward_interfaces": ["eth0"]}, "forward_interfaces: goes with forward: bridge, private"),
+        ({"forward": "hostdev"}, "forward_pf: a network with forward: hostdev needs forward_pf or forward_addresses"),
+        ({"forward": "hostdev", "forward_pf": "a", "bandwidth": {"in": "1MiB"}}, "bandwidth: goes with forward"),
+        ({"forward": "nat", "cidr": "10.0.0.0/24", "forward_pf": "eth0"}, "forward_pf: goes with .* not with nat"),
+        ({"forward": "nat", "cidr": "10.0.0.0/24", "forward_managed": True}, "forward_managed: goes with forward: hostdev"),
+        ({"forward": "nat", "cidr": "10.0.0.0/24", "vlan": {"tags": [7]}}, "vlan: goes with .* not with nat"),
+        (
+            {"forward": "route", "cidr": "10.0.0.0/24", "portgroups": [{"name": "a", "vlan": {"tags": [7]}}]},
+            "portgroups.a.vlan: goes with .* not with route",
+        ),
+        ({"forward": "vepa", "forward_interfaces": ["a"], "vlan": {"tags": [7]}}, "vlan: goes with .* not with vepa"),
+        ({"forward": "bridge", "forward_interfaces": ["a"], "vlan": {"tags": [7]}}, "vlan: needs a bridge of the host"),
+        ({"forward": "bridge", "bridge": "br0", "cidr": "10.0.0.0/24"}, "cidr: goes with .* not with bridge"),
+        ({"forward": "bridge", "bridge": "br0", "dhcp": False}, "dhcp: goes with .* not with bridge"),
+        ({"forward": "bridge", "bridge": "br0", "stp": False}, "stp: goes with .* not with bridge"),
+        ({"forward": "bridge", "bridge": "br0", "mtu": 1400}, "mtu: goes with .* not with bridge"),
+        ({"forward": "bridge", "bridge": "br0", "dns_txt": [{"name": "a", "value": "b"}]}, "dns_txt: goes with"),
+        ({"forward": "hostdev", "forward_pf": "a", "virtualport": {"type": "openvswitch"}}, "virtualport: goes with"),
+    ],
+)
+def test_what_does_not_go_with_a_mode(spec: dict[str, Any], sentence: str) -> None:
+    values = parse({"name": "lab", **spec}).values
+    assert any(re.match(sentence, said) for said in contradictions(NETWORK, values)), contradictions(NETWORK, values)
+
+
 def test_more_than_one_of_them_in_another_spelling_is_no_difference() -> None:
     text = (
         "<network><name>lab</name><route address='10.99.0.0' netmask='255.255.0.0' gateway='10.20.0.2'/>"
@@ -225,7 +329,7 @@ def test_more_than_one_of_them_in_another_spelling_is_no_difference() -> None:
         ({"ipv6": {"address": "fd00::1/64", "start": "fd00::2"}}, "start and end .* go together"),
         ({"ipv6": {"address": "fd00::1/64", "start": "fd01::2", "end": "fd01::9"}}, "fd01::2 is not inside fd00::/64"),
         ({"ipv6": {"address": "fd00::1/64", "start": "fd00::9", "end": "fd00::2"}}, "starts at fd00::9, behind"),
-        ({"portgroups": [{"name": "a"}, {"name": "a"}]}, "two groups are called a"),
+        ({"portgroups": [{"name": "a"}, {"name": "a", "default": True}]}, "two groups are called a"),
         ({"portgroups": [{"name": "a", "default": True}, {"name": "b", "default": True}]}, "a and b are each"),
         ({"bootp": {"file": "x"}, "dhcp": False, "cidr": "10.0.0.0/24"}, "bootp: is told by DHCP"),
         ({"bootp": {"server": "10.0.0.9"}, "cidr": "10.0.0.0/24"}, "bootp.file: is missing"),
@@ -250,6 +354,25 @@ def test_what_contradicts_itself(spec: dict[str, Any], sentence: str) -> None:
         ({"tftp_root": "srv"}, "tftp_root: "),
         ({"zone": "a b"}, "is not the name of a zone"),
         ({"bandwidth": {"in": 5}}, "bandwidth: in: "),
+        ({"dns_txt": [{"name": "a", "value": "b"}] * 2}, r"dns_txt: \[1\]: is the same as \[0\]"),
+        ({"forward_interfaces": ["eth0", "eth0"]}, "forward_interfaces: eth0 is given twice"),
+        ({"forward_interfaces": [""]}, "forward_interfaces: .* holds an empty name"),
+        ({"forward_interfaces": "eth0"}, "forward_interfaces: 'eth0' is not a list of network devices"),
+        ({"forward_addresses": ["3:10.1"]}, "forward_addresses: '3:10.1' is not the address of a PCI device"),
+        ({"forward_driver": "uio"}, "forward_driver: 'uio' is not one of vfio, kvm"),
+        ({"vlan": {"tags": [4095]}}, "vlan: 4095 is not a VLAN: write a whole number from 1 to 4094"),
+        ({"vlan": {"trunk": True}}, "vlan: tags: is missing"),
+        ({"vlan": {"tags": [7], "native": [7, 8]}}, r"vlan: \[7, 8\] is not a VLAN"),
+        ({"vlan": {"tags": [7], "native": 8}}, "vlan: native: 8 is none of tags"),
+        ({"vlan": {"tags": [7], "native_mode": "tagged"}}, "vlan: native_mode: says how"),
+        ({"vlan": {"tags": [7, 8], "trunk": False}}, "vlan: trunk: false is for a single VLAN"),
+        ({"vlan": {"tag": [7], "tags": [7]}}, "vlan: tag: no such option"),
+        ({"portgroups": [{"name": "a", "vlan": {"tags": [0]}}]}, r"portgroups: \[0\]: vlan: 0 is not a VLAN"),
+        ({"virtualport": {"profileid": "a"}}, "virtualport: needs type"),
+        ({"virtualport": {"type": "midonet"}}, "virtualport: interfaceid: is missing"),
+        ({"virtualport": {"type": "midonet", "interfaceid": PORT, "profileid": "a"}}, "profileid: goes with type openvswitch"),
+        ({"virtualport": {"type": "openvswitch", "interfaceid": "7"}}, "virtualport: interfaceid: '7' is not a UUID"),
+        ({"virtualport": {"type": "openvswitch", "profileid": "a" * 40}}, "at most 39 characters"),
     ],
 )
 def test_what_is_refused_as_it_stands(options: dict[str, Any], sentence: str) -> None:

@@ -207,9 +207,62 @@ def test_only_a_directory_is_ever_built() -> None:
         assert ops(planned(half, **options)) == ["start_pool", "set_pool_autostart"]
 
 
+def test_the_usual_port_of_iscsi_is_no_difference() -> None:
+    """As libvirt 9.0 reads it back."""
+    wish = {"type": "iscsi", "path": "/dev/disk/by-path", "source_hosts": ["san"], "source_devices": ["iqn.2026-01.com.example:d"]}
+    made = pool(defined(planned(**wish)).replace('<host name="san" />', '<host name="san" port="3260" />'))
+    assert planned(made, **wish).actions == () and planned(made, **{**wish, "source_hosts": ["san:3260"]}).actions == ()
+    with pytest.raises(Conflict, match="it would be another pool"):
+        planned(made, **{**wish, "source_hosts": ["san:3261"]})
+
+
+FS = {"type": "fs", "path": "/srv/fs", "source_devices": ["/dev/vdb"], "source_format": "ext4"}
+
+
+def built(made: Plan) -> list[Any]:
+    return [step.args.get("overwrite") for step in made.actions[0].steps if step.op == "build_pool"]
+
+
+def test_what_is_on_devices_is_made_where_that_is_said_and_lost_by_consent_only() -> None:
+    assert built(planned(**FS)) == [None]
+    for options in (
+        FS,
+        {"type": "logical", "source_name": "vg0", "source_devices": ["/dev/vdb"]},
+        {"type": "disk", "path": "/dev", "source_devices": ["/dev/vdb"], "source_format": "gpt"},
+    ):
+        spec = parse({"name": "images", "build": True, **options})
+        for consent, overwrite, effect in (((), False, Effect.LIVE), (("images",), True, Effect.DATA_LOSS)):
+            new = plan(spec, Snapshot(HOST), consent)
+            assert ops(new) == ["define_pool", "build_pool", "start_pool", "set_pool_autostart"]
+            assert built(new) == [overwrite] and new.effect is effect
+            (said,) = [change for change in new.actions[0].changes if change.path == ("build",)]
+            assert "/dev/vdb" in said.why
+            # Cut short behind the definition: the next run builds it, and the one after that nothing.
+            half = pool(defined(new), active=False, autostart=False)
+            again = plan(spec, Snapshot(HOST, pools={"images": half}), consent)
+            assert ops(again) == ["build_pool", "start_pool", "set_pool_autostart"] and built(again) == [overwrite]
+            assert plan(spec, Snapshot(HOST, pools={"images": pool(defined(new))}), consent).actions == ()
+            # A pool that somebody stopped is started, and not built.
+            stopped = replace(half, autostart=True)
+            active = replace(spec, state="active")
+            assert ops(plan(active, Snapshot(HOST, pools={"images": stopped}), consent)) == ["start_pool"]
+
+
+def test_nothing_is_built_on_a_disk_of_a_guest() -> None:
+    with pytest.raises(Conflict, match="/dev/vdb is a disk of guest web1"):
+        planned(guests=(guest("dev='/dev/vdb'"),), build=True, **FS)
+    assert planned(guests=(guest("dev='/dev/vdc'"),), build=True, **FS).actions
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"path": "/srv/x", "build": True}, "build: goes with type fs, logical or disk, not with dir"),
+        ({**NETFS, "build": True}, "build: goes with type fs, logical or disk, not with netfs"),
+        ({"type": "zfs", "source_name": "tank", "build": True}, "not with zfs"),
+        ({**FS, "source_format": None, "build": True}, "source_format: is missing; build needs it"),
+        ({"type": "logical", "source_name": "vg0", "build": True}, "source_devices: is missing; build needs it"),
+        ({"build": True, "state": "absent"}, "build: goes with a pool that is to be there"),
         ({"type": "netfs", "path": "/srv/x"}, "source_hosts: is missing; a new pool of type netfs needs it"),
         ({"path": "/srv/x", "source_name": "vg0"}, "source_name: a pool of type dir has none; it has path, mode"),
         ({"type": "logical", "mode": "0711"}, "mode: a pool of type logical has none"),

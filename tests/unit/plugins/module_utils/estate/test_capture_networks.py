@@ -117,14 +117,48 @@ NETWORKS: dict[str, tuple[str, dict[str, Any] | None, list[str]]] = {
         {"forward": "open", "cidr": "10.9.0.0/24", "dhcp": False},
         [],
     ),
-    "bridged": ("<forward mode='bridge'/><bridge name='br0'/>", None, []),
+    "bridged": ("<forward mode='bridge'/><bridge name='br0'/>", {"forward": "bridge", "bridge": "br0"}, []),
     "ovs": (
-        "<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/><vlan><tag id='7'/></vlan>",
-        None,
+        "<forward mode='bridge'/><bridge name='ovs0'/><virtualport type='openvswitch'/><vlan><tag id='7'/></vlan>"
+        "<portgroup name='a' trustGuestRxFilters='yes'><vlan trunk='yes'><tag id='8' nativeMode='tagged'/><tag id='9'/></vlan>"
+        "</portgroup>",
+        {
+            "forward": "bridge",
+            "bridge": "ovs0",
+            "virtualport": {"type": "openvswitch"},
+            "vlan": {"tags": [7]},
+            "portgroups": [
+                {
+                    "name": "a",
+                    "vlan": {"tags": [8, 9], "native": 8, "native_mode": "tagged"},
+                    "trust_guest_rx_filters": True,
+                }
+            ],
+        },
         [],
     ),
-    "macvtap": ("<forward mode='private' dev='eth0'><interface dev='eth0'/></forward>", None, []),
-    "passthrough": ("<forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>", None, []),
+    "macvtap": (
+        "<forward mode='private' dev='eth0'><interface dev='eth0'/><interface dev='eth1'/></forward>",
+        {"forward": "private", "forward_interfaces": ["eth0", "eth1"]},
+        [],
+    ),
+    "functions": (
+        "<forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>",
+        {"forward": "hostdev", "forward_pf": "eth0"},
+        [],
+    ),
+    "addresses": (
+        "<forward mode='hostdev'><driver name='vfio'/>"
+        "<address type='pci' domain='0x0000' bus='0x03' slot='0x10' function='0x1'/></forward>",
+        {
+            "forward": "hostdev",
+            "forward_addresses": ["0000:03:10.1"],
+            "forward_driver": "vfio",
+            "forward_managed": False,
+        },
+        [],
+    ),
+    "unknown": ("<forward mode='tunnel'/><bridge name='br0'/>", None, []),
 }
 
 
