@@ -253,7 +253,7 @@ class ImageFacts:
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
     images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
-    hold a part of the disk.
+    hold a part of the disk. ``cluster_bytes`` and ``lazy_refcounts`` are of a qcow2 image.
     """
 
     path: str
@@ -266,6 +266,8 @@ class ImageFacts:
     overlays: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    cluster_bytes: int | None = None
+    lazy_refcounts: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
 from ._facts import Accelerator, ImageFacts, PathFacts, SystemFacts
+from ._image.making import PLAIN, Making
 from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
@@ -154,14 +155,22 @@ class LocalFiles:
 
     # making and changing
 
-    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+    def create_image(
+        self, path: str, format: str, size_bytes: int, replace: bool = False, making: Making = PLAIN
+    ) -> None:
         """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
         with self._making(path, replace) as part:
-            self._images.create(part, format, size_bytes)
+            self._images.create(part, format, size_bytes, making)
             _put_in_place(part, path)
 
     def create_overlay(
-        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+        self,
+        path: str,
+        backing: str,
+        backing_format: str,
+        size_bytes: int | None,
+        replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Make a qcow2 image that stands on the image at the absolute path ``backing``, at least as large as it."""
         if not backing.startswith("/"):
@@ -174,10 +183,10 @@ class LocalFiles:
         if size_bytes is not None:
             check_size(path, int(base["virtual-size"]), size_bytes)
         with self._making(path, replace) as part:
-            self._images.create_overlay(part, backing, backing_format, size_bytes)
+            self._images.create_overlay(part, backing, backing_format, size_bytes, making)
             _put_in_place(part, path)
 
-    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+    def grow_image(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
         """Grow an image that no running guest holds; succeed when it has that size; raise Conflict to shrink it."""
         with locked(path, self._lock_timeout):
             if not Path(path).is_file():
@@ -185,8 +194,14 @@ class LocalFiles:
             now = int(self._images.info(path)["virtual-size"])
             check_size(path, now, size_bytes)
             if now < size_bytes:
-                self._images.grow(path, format, size_bytes)
+                self._images.grow(path, format, size_bytes, making)
                 _sync(Path(path))
+
+    def amend_image(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed; no running guest holds it."""
+        with locked(path, self._lock_timeout):
+            self._images.amend(path, making)
+            _sync(Path(path))
 
     def import_image(
         self,
@@ -197,6 +212,7 @@ class LocalFiles:
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place.
 
@@ -212,7 +228,7 @@ class LocalFiles:
                 return
             progress = Progress(path)
             try:
-                self._import(path, part, source, format, wanted, size_bytes, record, progress)
+                self._import(path, part, source, format, wanted, size_bytes, record, making, progress)
             except VirtError as error:
                 progress.say(f"failed: {error}")
                 raise
@@ -226,6 +242,7 @@ class LocalFiles:
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
 
@@ -241,11 +258,11 @@ class LocalFiles:
             try:
                 builder.build(bootstrap, size_bytes, record["bootstrap"], Path(part), progress)
                 result = part
-                if format != "raw":
+                if format != "raw" or not making.plain:
                     progress.say(f"converting to {format}")
                     result = path + _CONVERTED
                     _new_file(result)
-                    self._images.convert(part, "raw", result, format)
+                    self._images.convert(part, "raw", result, format, making=making)
                 write_record(result, path, record)
                 _put_in_place(result, path)
             except VirtError as error:
@@ -320,6 +337,7 @@ class LocalFiles:
         wanted: str | None,
         size_bytes: int | None,
         record: Mapping[str, str],
+        making: Making,
         progress: Progress,
     ) -> None:
         shown = show_source(source)
@@ -340,13 +358,14 @@ class LocalFiles:
             self._images.check(part, disk.format, shown)
         larger = size_bytes if size_bytes is not None and size_bytes > disk.virtual_bytes else None
         result = part
-        if disk.format != format or not disk.plain or (larger is not None and format not in GROWING):
+        as_it_is = disk.format == format and disk.plain and making.plain
+        if not as_it_is or (larger is not None and format not in GROWING):
             progress.say(f"converting from {disk.format} to {format}")
             result = path + _CONVERTED
             _new_file(result)
-            self._images.convert(part, disk.format, result, format, larger)
+            self._images.convert(part, disk.format, result, format, larger, making)
         elif larger is not None:
-            self._images.grow(result, format, larger)
+            self._images.grow(result, format, larger, making)
         converted_bytes = int(self._images.info(result, format)["virtual-size"])
         if converted_bytes != (larger or disk.virtual_bytes):
             raise HostError(

@@ -23,9 +23,8 @@ from ._types import SIZE
 from ._units import show_size
 
 # Only for showing: bytes are shown with a unit.
-TABLES = {
-    KIND: Table((Field("size", (), replace(SIZE, show=lambda size: size if size is UNKNOWN else show_size(size))),))
-}
+_BYTES = replace(SIZE, show=lambda size: size if size is UNKNOWN or size is None else show_size(size))
+TABLES = {KIND: Table((Field("size", (), _BYTES), Field("cluster_size", (), _BYTES)))}
 
 FETCH_OPTIONS: dict[str, Any] = {
     "headers": {"type": "dict", "no_log": True},

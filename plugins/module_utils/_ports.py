@@ -32,6 +32,7 @@ from ._facts import (
 
 if TYPE_CHECKING:
     from ._image.bootstrap import Bootstrap
+    from ._image.making import Making
 
 
 class ConsolePort(Protocol):
@@ -362,16 +363,27 @@ class Files(Protocol):
     def image_record(self, path: str) -> Mapping[str, str]:
         """Return what the collection has recorded of an image's origin, empty where there is nothing."""
 
-    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+    def create_image(
+        self, path: str, format: str, size_bytes: int, replace: bool = False, making: Making = ...
+    ) -> None:
         """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
 
     def create_overlay(
-        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+        self,
+        path: str,
+        backing: str,
+        backing_format: str,
+        size_bytes: int | None,
+        replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Make an image that stands on the one at the absolute path ``backing``, at least as large as it."""
 
-    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+    def grow_image(self, path: str, format: str, size_bytes: int, making: Making = ...) -> None:
         """Grow an image that no running guest holds; succeed when it has that size, raise Conflict to shrink it."""
+
+    def amend_image(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed; no running guest holds it."""
 
     def import_image(
         self,
@@ -382,6 +394,7 @@ class Files(Protocol):
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place."""
 
@@ -393,6 +406,7 @@ class Files(Protocol):
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
 

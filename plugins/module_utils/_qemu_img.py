@@ -14,6 +14,7 @@ from typing import Any
 
 from ._errors import Conflict, HostError
 from ._facts import ImageFacts
+from ._image.making import PLAIN, Making, creation_words
 from ._image.spec import GROWING
 from ._image_record import read_record
 from ._programs import Programs
@@ -76,29 +77,49 @@ class QemuImg:
             backing_format=info.get("backing-filename-format"),
             record=read_record(path),
             others=tuple(_other_files(path, info)),
+            **_header(info),
         )
 
-    def create(self, path: str, format: str, size_bytes: int) -> None:
-        self._run(f"create image {path}", "create", "-q", "-f", format, *_exact(format), path, str(size_bytes))
+    def create(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
+        how = _options(format, making)
+        self._run(f"create image {path}", "create", "-q", "-f", format, *how, path, str(size_bytes))
 
-    def create_overlay(self, path: str, backing: str, backing_format: str, size_bytes: int | None) -> None:
+    def create_overlay(
+        self, path: str, backing: str, backing_format: str, size_bytes: int | None, making: Making = PLAIN
+    ) -> None:
         size = [] if size_bytes is None else [str(size_bytes)]
+        how = _options("qcow2", making)
         self._run(
             f"create image {path} on {backing}",
-            *("create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format, path, *size),
+            *("create", "-q", "-f", "qcow2", *how, "-b", backing, "-F", backing_format, path, *size),
         )
 
-    def grow(self, path: str, format: str, size_bytes: int) -> None:
-        self._run(f"grow image {path}", "resize", "-q", "-f", format, path, str(size_bytes))
+    def grow(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
+        how = [f"--preallocation={making.preallocation}"] if making.preallocated else []
+        self._run(f"grow image {path}", "resize", "-q", *how, "-f", format, path, str(size_bytes))
 
-    def convert(self, source: str, source_format: str, path: str, format: str, size_bytes: int | None = None) -> None:
+    def amend(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed."""
+        how = _options("qcow2", Making(lazy_refcounts=making.lazy_refcounts))
+        self._run(f"change image {path}", "amend", "-q", "-f", "qcow2", *how, path)
+
+    def convert(
+        self,
+        source: str,
+        source_format: str,
+        path: str,
+        format: str,
+        size_bytes: int | None = None,
+        making: Making = PLAIN,
+    ) -> None:
         """Convert an image; with ``size_bytes``, at least its own, to a larger disk, whose rest is zeros."""
         says = f"convert image {source} from {source_format} to {format}"
         if size_bytes is None:
-            self._run(says, "convert", "-q", "-f", source_format, "-O", format, *_exact(format), source, path)
+            how = [*_options(format, making), *(["-c"] if making.compression and format == "qcow2" else [])]
+            self._run(says, "convert", "-q", *how, "-f", source_format, "-O", format, source, path)
         elif format in GROWING:
-            self.convert(source, source_format, path, format)
-            self.grow(path, format, size_bytes)
+            self.convert(source, source_format, path, format, making=making)
+            self.grow(path, format, size_bytes, making)
         else:
             # qemu-img resizes no image of these formats, but fills one that is larger.
             self.create(path, format, size_bytes)
@@ -155,9 +176,19 @@ class QemuImg:
         raise HostError(f"could not {says}: {complaint}")
 
 
-def _exact(format: str) -> tuple[str, ...]:
-    """Return the words by which a VHD holds just the bytes it was asked for, and not whole cylinders."""
-    return ("-o", "force_size=on") if format == "vpc" else ()
+def _options(format: str, making: Making) -> list[str]:
+    """Return the words by which a file is made so; a VHD holds just the bytes it was asked for, not whole cylinders."""
+    words = creation_words(making, format) + (["force_size=on"] if format == "vpc" else [])
+    return ["-o", ",".join(words)] if words else []
+
+
+def _header(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the header of a qcow2 image says of how it was made."""
+    if info["format"] != "qcow2":
+        return {}
+    data = info.get("format-specific", {}).get("data", {})
+    # An image of version 2 cannot have them, and says nothing.
+    return {"cluster_bytes": info.get("cluster-size"), "lazy_refcounts": bool(data.get("lazy-refcounts"))}
 
 
 def _ends(path: str) -> tuple[bytes, bytes]:

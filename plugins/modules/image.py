@@ -240,6 +240,39 @@ options:
             host's.
         type: list
         elements: str
+  compress:
+    description:
+      - Whether the file of a qcow2 image that is made of O(source) or O(bootstrap) is packed. It takes less room, and reading
+        from it more of the CPU. What a guest writes later is not packed, so it is for bases and for archives.
+      - It is recorded with the image. An image that was made otherwise would be made anew, which is data loss.
+    type: bool
+  compression_type:
+    description:
+      - By what O(compress=true) packs; V(zlib) without it. V(zstd) packs as well in less time, and wants QEMU 5.1 and later on
+        each host that reads the image.
+    type: str
+    choices: [zlib, zstd]
+  preallocation:
+    description:
+      - Which room the file of a qcow2 or raw image takes when it is made, and when it grows. V(off), the default, is none
+        but for what is written; V(metadata) the tables of a qcow2 image; V(falloc) all of it, without writing; V(full) all of
+        it, written with zeros.
+      - It is not compared. An image that is there stays as it is, since a guest gives back what it discards.
+      - An overlay cannot have it.
+    type: str
+    choices: ['off', metadata, falloc, full]
+  cluster_size:
+    description:
+      - The size of the clusters of a qcow2 image with its unit, a power of two from V(512B) to V(2MiB). QEMU's own default is
+        V(64KiB). Larger ones need smaller tables, and cost an overlay more for each small write.
+      - An image with others would be made anew, which is data loss.
+    type: str
+  lazy_refcounts:
+    description:
+      - Whether a qcow2 image may put off writing how often each cluster is used. Writes that take new clusters are faster, and
+        after a crash of the host the image is checked when it is opened.
+      - It is changed where the image is, while no guest on it runs.
+    type: bool
   confirm_data_loss:
     description: Names of images that may be replaced or removed with all that is in them.
     type: list
@@ -331,6 +364,20 @@ EXAMPLES = r"""
   virtfleet.core.image:
     path: /srv/export/web1.vdi
     source: /var/lib/libvirt/images/web1-root.qcow2
+
+- name: A base that takes less room
+  virtfleet.core.image:
+    name: debian-12-small
+    source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+    checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
+    compress: true
+    compression_type: zstd
+
+- name: A disk for a database, whose room is taken at once
+  virtfleet.core.image:
+    name: db1-data.raw
+    size: 100GiB
+    preallocation: falloc
 
 - name: A small Debian of packages, with a key for root
   virtfleet.core.image:

@@ -244,6 +244,37 @@ def test_from_format_to_format(play: Player, furnished: Host, name: str, web: We
     assert not results.named("again").changed
 
 
+def test_how_the_file_is_made(play: Player, furnished: Host, pool: Path, name: str) -> None:
+    source = furnished.folder / f"{name}.src"
+    source.write_bytes(b"all work and no play " * 100_000)
+    whole, packed = f"{name}.raw", {"name": name, "source": str(source)}
+    words = {"compress": True, "compression_type": "zstd", "cluster_size": "128KiB", "lazy_refcounts": True}
+    results = tried(
+        play,
+        *idiom("image", "make", **packed, **words),
+        *idiom("image", "amend", **packed, lazy_refcounts=False),
+        *idiom("image", "preallocate", name=whole, size="8MiB", preallocation="falloc"),
+        *idiom("image", "grow", name=whole, size="16MiB", preallocation="falloc"),
+        bad("loses", "image", **packed, cluster_size="2MiB"),
+        bad("refuse", "image", name=whole, size="8MiB", preallocation="falloc", compress=True),
+    )
+    made, amended = (assert_idiom(results, name) for name in ("make", "amend"))
+    assert made.changes("image", name)["cluster_size"]["after"] == "128KiB"
+    assert made["image"]["record"]["compression"] == "zstd"
+    assert amended.changes("image", name)["lazy_refcounts"] == {
+        "path": "lazy_refcounts", "before": True, "after": False, "effect": "live"
+    }  # fmt: skip
+    told = seen(pool / f"{name}.qcow2")
+    assert (told["cluster-size"], told["format-specific"]["data"]["compression-type"]) == (128 << 10, "zstd")  # type: ignore[index]
+    assert int(str(told["actual-size"])) < MIB
+    assert_idiom(results, "preallocate")
+    assert assert_idiom(results, "grow")["image"]["actual_bytes"] >= 16 * MIB
+    loss, refusal = failures(results)
+    assert "cluster_size 128KiB -> 2MiB: clusters keep their size" in loss
+    assert "compress: an image of format raw is not made so; it goes with qcow2" in refusal
+    assert "preallocation: falloc does not go with compress: true" in refusal
+
+
 def test_a_file_that_is_the_source_already(play: Player, furnished: Host, pool: Path, name: str) -> None:
     source = furnished.folder / f"{name}.source"
     source.write_bytes(b"\x01" + os.urandom(MIB - 1))

@@ -1038,6 +1038,11 @@ ELSEWHERE: dict[str, str] = {
     "image.checksum_signature": _SIGNATURES + "test_a_good_signature",
     "image.checksum_keys": _SIGNATURES + "test_a_good_signature",
     "image.backing": _IMAGES + "test_overlay",
+    "image.compress": _IMAGES + "test_how_the_file_is_made",
+    "image.compression_type": _IMAGES + "test_how_the_file_is_made",
+    "image.preallocation": _IMAGES + "test_how_the_file_is_made",
+    "image.cluster_size": _IMAGES + "test_how_the_file_is_made",
+    "image.lazy_refcounts": _IMAGES + "test_how_the_file_is_made",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{
         f"estate.{name}": _IMAGES + "test_how_a_document_fetches_its_images"

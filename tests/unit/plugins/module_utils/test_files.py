@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import stat
 import subprocess
@@ -28,6 +29,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     VirtError,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making, making_record
 from tests.unit.plugins.module_utils.image_tools import MIB, qemu_img, run_command, written
 
 
@@ -418,3 +420,57 @@ def test_a_small_file_is_read_and_replaced_in_one_step(files: LocalFiles, tmp_pa
         files.file_content(str(tmp_path))
     with pytest.raises(HostError, match="could not write .*/none/x.png: No such file"):
         files.write_file(str(tmp_path / "none" / "x.png"), b"")
+
+
+def random_disk(path: Path) -> Path:
+    """Write a disk of 32 MiB: one of zeros that take room, one of a text that packs well, and holes."""
+    written(path, (0, bytes(MIB)), (4 * MIB, b"all work and no play " * 50_000))
+    os.truncate(path, 32 * MIB)
+    return path
+
+
+@pytest.mark.parametrize("source_format", ["raw", "qcow2"])
+@pytest.mark.parametrize("compression", ["zlib", "zstd"])
+def test_a_packed_import(files: LocalFiles, tmp_path: Path, compression: str, source_format: str) -> None:
+    source, target = random_disk(tmp_path / "source"), tmp_path / "target"
+    if source_format == "qcow2":
+        qemu_img("convert", "-f", "raw", "-O", "qcow2", source, tmp_path / "made")
+        (tmp_path / "made").replace(source)
+    making = Making(compression, None, 128 << 10, True)
+    files.import_image(str(target), str(source), "qcow2", None, 48 * MIB, making_record(making), making=making)
+    facts = files.image_facts(str(target))
+    assert facts is not None
+    assert (facts.virtual_bytes, facts.cluster_bytes, facts.lazy_refcounts) == (48 * MIB, 128 << 10, True)
+    assert facts.record["compression"] == compression and facts.actual_bytes < MIB
+    told = json.loads(qemu_img("info", "--output=json", target))["format-specific"]["data"]
+    assert told["compression-type"] == compression
+    assert qemu_img("convert", "-f", "qcow2", "-O", "raw", target, tmp_path / "again") == ""
+    assert (tmp_path / "again").read_bytes()[: 6 * MIB] == random_disk(tmp_path / "plain").read_bytes()[: 6 * MIB]
+
+
+@pytest.mark.parametrize(
+    ("format", "preallocation", "whole"),
+    [("qcow2", "off", False), ("qcow2", "metadata", False), ("qcow2", "falloc", True), ("qcow2", "full", True),
+     ("raw", "off", False), ("raw", "falloc", True), ("raw", "full", True)],
+)  # fmt: skip
+def test_preallocation(files: LocalFiles, tmp_path: Path, format: str, preallocation: str, whole: bool) -> None:
+    blank, imported = str(tmp_path / "blank"), str(tmp_path / "imported")
+    making = Making(preallocation=preallocation)
+    files.create_image(blank, format, 16 * MIB, making=making)
+    files.grow_image(blank, format, 32 * MIB, making)
+    files.import_image(imported, str(random_disk(tmp_path / "source")), format, None, 48 * MIB, {}, making=making)
+    for path, size in ((blank, 32 * MIB), (imported, 48 * MIB)):
+        facts = files.image_facts(path)
+        assert facts is not None and facts.virtual_bytes == size
+        assert (facts.actual_bytes >= size) is whole, (path, facts.actual_bytes)
+
+
+def test_lazy_refcounts_of_an_overlay(files: LocalFiles, tmp_path: Path) -> None:
+    base, overlay = str(tmp_path / "base"), str(tmp_path / "overlay")
+    files.create_image(base, "qcow2", 4 * MIB)
+    files.create_overlay(overlay, base, "qcow2", None, making=Making(cluster_bytes=4096, lazy_refcounts=True))
+    facts = files.image_facts(overlay)
+    assert facts is not None and (facts.cluster_bytes, facts.lazy_refcounts) == (4096, True)
+    files.amend_image(overlay, Making(lazy_refcounts=False))
+    facts = files.image_facts(overlay)
+    assert facts is not None and facts.lazy_refcounts is False

@@ -23,6 +23,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     Snapshot,
     VolumeFacts,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making
 from ansible_collections.virtfleet.core.plugins.module_utils._image.plan import bootstrap_record, plan
 from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import read_spec
 
@@ -308,3 +309,67 @@ def test_an_image_of_no_known_packages_is_a_loss() -> None:
 def test_a_long_form_is_not_recorded() -> None:
     found = of_packages(packages=[f"package-number-{number}" for number in range(300)])
     assert set(found.record) == {"bootstrap"}
+
+
+PACKED = replace(HERE, record={"source": "/x", "compression": "zlib"}, cluster_bytes=65536, lazy_refcounts=False)
+
+
+def test_how_the_file_is_made_stands_in_plan_and_record() -> None:
+    words = {"compress": True, "compression_type": "zstd", "cluster_size": "128KiB", "lazy_refcounts": True}
+    action = only(planned(seen(), source="/x", **words))
+    _op, args = calls(action)[0]
+    assert args["making"] == Making("zstd", None, 128 << 10, True)
+    assert args["record"] == {"compression": "zstd"}
+    after = {change.path[0]: change.after for change in action.changes}
+    assert after["cluster_size"] == 128 << 10
+    assert {name: after[name] for name in ("compress", "compression_type", "lazy_refcounts")} == {
+        "compress": True, "compression_type": "zstd", "lazy_refcounts": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"compress": True},
+        {"compress": True, "compression_type": "zlib"},
+        {"cluster_size": "64KiB", "lazy_refcounts": False},
+        # What was preallocated, the guest may have given back.
+        {"preallocation": "falloc"},
+        {"preallocation": "off"},
+    ],
+)
+def test_a_file_that_was_made_so(params: dict[str, Any]) -> None:
+    assert planned(seen(PACKED), source="/x", **params).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"compress": False}, r"compress True -> False: the file is made anew, unpacked"),
+        ({"compress": True, "compression_type": "zstd"}, r"compression_type zlib -> zstd: the file is packed anew"),
+        ({"cluster_size": "2MiB"}, r"cluster_size 64KiB -> 2MiB: clusters keep their size; the image is made anew"),
+    ],
+)
+def test_a_file_that_was_made_otherwise(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(Conflict, match=said):
+        planned(seen(PACKED), source="/x", **params)
+    action = only(planned(seen(PACKED), source="/x", confirm_data_loss=["web"], **params))
+    assert (action.action, action.effect) == ("replace", Effect.DATA_LOSS)
+    with pytest.raises(Conflict, match="compress False -> True: only a file that is made anew is packed"):
+        planned(seen(replace(PACKED, record={"source": "/x"})), source="/x", compress=True)
+
+
+def test_lazy_refcounts_of_an_image_that_is_there() -> None:
+    action = only(planned(seen(PACKED), lazy_refcounts=True, size="6GiB", preallocation="full"))
+    making = Making(None, "full", None, True)
+    assert (action.action, action.effect) == ("update", Effect.LIVE)
+    assert calls(action) == [
+        ("files.amend_image", {"path": HERE.path, "making": making}),
+        ("files.grow_image", {"path": HERE.path, "format": "qcow2", "size_bytes": 6 * GIB, "making": making}),
+        REFRESH,
+    ]
+    guest = GuestFacts("g", "u", "running", "<domain/>", "<domain/>")
+    held = seen(replace(PACKED, guests=("g",)), guests=(guest,))
+    with pytest.raises(Conflict, match="lazy_refcounts cannot be changed while guest g runs or is saved"):
+        planned(held, lazy_refcounts=True)
+    assert only(planned(seen(replace(PACKED, overlays=("/o",))), lazy_refcounts=True)).effect is Effect.LIVE

@@ -34,6 +34,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap_fi
     late_entries,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._image.layout import lay_out
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import PLAIN, Making
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._osinfo import Database, look_up
 from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows
@@ -146,6 +147,7 @@ class Files:
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Put an image there that holds in words what a real one is made of."""
         layout = lay_out(bootstrap, size_bytes, "")
@@ -180,6 +182,7 @@ class Files:
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Copy an image of the fake's disk."""
         found = self.fake.file_at(source)
