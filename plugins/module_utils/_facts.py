@@ -198,6 +198,10 @@ class VolumeFacts:
     allocation_bytes: int
     backing: str | None = None
     backing_format: str | None = None
+    encrypted: bool = False
+    compat: str | None = None
+    cluster_bytes: int | None = None
+    lazy_refcounts: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,8 @@ class ImageFacts:
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
     images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
-    hold a part of the disk. ``cluster_bytes`` and ``lazy_refcounts`` are of a qcow2 image.
+    hold a part of the disk. ``cluster_bytes``, ``lazy_refcounts`` and ``compat`` are of a qcow2 image. One that is ``encrypted`` by
+    LUKS is qcow2 or raw all the same, as for libvirt.
     """
 
     path: str
@@ -268,6 +273,8 @@ class ImageFacts:
     others: tuple[str, ...] = ()
     cluster_bytes: int | None = None
     lazy_refcounts: bool | None = None
+    encrypted: bool = False
+    compat: str | None = None
 
 
 @dataclass(frozen=True)

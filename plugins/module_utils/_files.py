@@ -358,6 +358,11 @@ class LocalFiles:
             self._images.check(part, disk.format, shown)
         larger = size_bytes if size_bytes is not None and size_bytes > disk.virtual_bytes else None
         result = part
+        if disk.encrypted and not making.plain:
+            raise HostError(
+                f"could not import {shown}: it is encrypted, and only taken as it is; leave out the options that say how its "
+                "file is made"
+            )
         as_it_is = disk.format == format and disk.plain and making.plain
         if not as_it_is or (larger is not None and format not in GROWING):
             progress.say(f"converting from {disk.format} to {format}")
@@ -366,7 +371,7 @@ class LocalFiles:
             self._images.convert(part, disk.format, result, format, larger, making)
         elif larger is not None:
             self._images.grow(result, format, larger, making)
-        converted_bytes = int(self._images.info(result, format)["virtual-size"])
+        converted_bytes = int(self._images.info(result, format, making)["virtual-size"])
         if converted_bytes != (larger or disk.virtual_bytes):
             raise HostError(
                 f"could not import {shown}: converted to {format} it holds {show_size(converted_bytes)} in place "

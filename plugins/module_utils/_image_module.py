@@ -80,6 +80,7 @@ def image_row(facts: ImageFacts, pool: PoolFacts | None) -> dict[str, Any]:
         "actual_bytes": facts.actual_bytes,
         "backing": facts.backing,
         "backing_format": facts.backing_format,
+        "encrypted": facts.encrypted,
         "record": dict(facts.record),
     }
 
@@ -113,7 +114,7 @@ def _of_pool(
     return [
         ImageFacts(
             volume.path, volume.format, volume.capacity_bytes, volume.allocation_bytes, volume.backing,
-            volume.backing_format,
+            volume.backing_format, encrypted=volume.encrypted,
         )
         for (pool, file), volume in volumes.items()
         # libvirt lists folders as volumes too.

@@ -268,8 +268,8 @@ class Hypervisor(Protocol):
     def set_pool_autostart(self, name: str, autostart: bool) -> None:
         """Set whether the pool starts with its host."""
 
-    def create_volume(self, pool: str, xml: str) -> None:
-        """Make a volume; succeed without a change when it exists."""
+    def create_volume(self, pool: str, xml: str, preallocate: bool = False) -> None:
+        """Make a volume; succeed without a change when it exists. ``preallocate``: a qcow2 one gets all of its tables."""
 
     def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
         """Make a volume with the content of another one, whole and on its own; succeed without a change when it exists."""

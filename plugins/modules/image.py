@@ -273,6 +273,20 @@ options:
         after a crash of the host the image is checked when it is opened.
       - It is changed where the image is, while no guest on it runs.
     type: bool
+  luks_secret:
+    description:
+      - Encrypts a qcow2 or raw image by LUKS when it is made, by what the secret of libvirt of this C(usage_id) holds, of the
+        usage V(volume) (M(virtfleet.core.secret)). The disk of a guest names the same secret as C(luks_secret).
+      - The secret must not be private, since this module reads it; for a private one give O(luks_passphrase).
+      - An image that is not encrypted would be made anew, which is data loss. By which passphrase an image is encrypted, nobody
+        can tell; another one is no change.
+      - Growing an encrypted image, and changing O(lazy_refcounts), needs this or O(luks_passphrase).
+    type: str
+  luks_passphrase:
+    description:
+      - The passphrase itself, in place of O(luks_secret). It is given to C(qemu-img) in memory, and is in no file, argument,
+        log or result.
+    type: str
   confirm_data_loss:
     description: Names of images that may be replaced or removed with all that is in them.
     type: list
@@ -378,6 +392,17 @@ EXAMPLES = r"""
     name: db1-data.raw
     size: 100GiB
     preallocation: falloc
+
+- name: What opens an encrypted disk, from a vault
+  virtfleet.core.secret:
+    name: db1-key
+    value: "{{ vault_db1_key }}"
+
+- name: An encrypted disk
+  virtfleet.core.image:
+    name: db1-sealed
+    size: 20GiB
+    luks_secret: db1-key
 
 - name: A small Debian of packages, with a key for root
   virtfleet.core.image:
@@ -508,6 +533,9 @@ image:
     backing_format:
       description: The format of RV(image.backing).
       type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
     record:
       description: What it was made from; empty for an image that was not imported.
       type: dict
@@ -522,6 +550,7 @@ image:
     actual_bytes: 347176960
     backing: null
     backing_format: null
+    encrypted: false
     record:
       source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

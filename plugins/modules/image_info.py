@@ -90,6 +90,9 @@ images:
     backing_format:
       description: The format of RV(images[].backing).
       type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
     record:
       description: What it was made from; empty for an image that was not imported.
       type: dict
@@ -111,6 +114,7 @@ images:
       actual_bytes: 347176960
       backing: null
       backing_format: null
+      encrypted: false
       record:
         source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
         sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

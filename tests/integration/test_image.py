@@ -157,7 +157,7 @@ def test_blank(play: Player, furnished: Host, pool: Path, name: str) -> None:
     assert made["image"] == {
         "name": name, "state": "present", "path": str(path), "pool": "default", "format": "qcow2", "size": "8MiB",
         "virtual_bytes": 8 * MIB, "actual_bytes": made["image"]["actual_bytes"], "backing": None,
-        "backing_format": None, "record": {},
+        "backing_format": None, "encrypted": False, "record": {},
     }  # fmt: skip
     assert grown.changes("image", name)["size"] == {
         "path": "size", "before": "8MiB", "after": "16MiB", "effect": "live"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the file of an image is made: packed, preallocated, in which clusters. Pure.
+"""How the file of an image is made: packed, preallocated, in which clusters, encrypted. Pure.
 
 What the header of a qcow2 image tells is compared. That an image was packed is in its record, since guests unpack what they
 write. What was preallocated is compared by nobody: a guest gives room back that it discards.
@@ -9,17 +9,21 @@ write. What was preallocated is compared by nobody: a guest gives room back that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .._change import Change, Effect
+from .._change import HIDDEN, Change, Effect
 from .._errors import SpecError
 from .._facts import ImageFacts
 from .._units import parse_size, show_size
 
+OLD_COMPAT = "0.10"
+COMPATS = (OLD_COMPAT, "1.1")
 COMPRESSIONS = ("zlib", "zstd")
 DEFAULT_COMPRESSION = "zlib"
 PREALLOCATIONS = ("off", "metadata", "falloc", "full")
+# What libvirt can do of it.
+VOLUME_PREALLOCATIONS = PREALLOCATIONS[:-1]
 # What qemu-img takes (QEMU, qcow2.h: MIN_CLUSTER_BITS and MAX_CLUSTER_BITS).
 SMALLEST_CLUSTER, LARGEST_CLUSTER = 512, 2 << 20
 
@@ -30,6 +34,9 @@ _FORMATS = {
     "preallocation": ("qcow2", "raw"),
     "cluster_size": ("qcow2",),
     "lazy_refcounts": ("qcow2",),
+    "compat": ("qcow2",),
+    "luks_secret": ("qcow2", "raw"),
+    "luks_passphrase": ("qcow2", "raw"),
 }
 
 MAKING_WORDS: dict[str, Any] = {
@@ -38,17 +45,38 @@ MAKING_WORDS: dict[str, Any] = {
     "preallocation": {"type": "str", "choices": list(PREALLOCATIONS)},
     "cluster_size": {"type": "str"},
     "lazy_refcounts": {"type": "bool"},
+    # What the secret is known by.
+    "luks_secret": {"type": "str", "no_log": False},
+    "luks_passphrase": {"type": "str", "no_log": True},
+}
+
+
+# Those that libvirt's volumes have; the version of qcow2 is libvirt's to choose there, and an old one.
+VOLUME_MAKING_WORDS: dict[str, Any] = {
+    **{option: MAKING_WORDS[option] for option in ("cluster_size", "lazy_refcounts", "luks_secret")},
+    "preallocation": {"type": "str", "choices": list(VOLUME_PREALLOCATIONS)},
+    "compat": {"type": "str", "choices": list(COMPATS)},
 }
 
 
 @dataclass(frozen=True)
 class Making:
-    """How a file is made; None is what was left out. ``compression`` is how it is packed, empty for not at all."""
+    """How a file is made; None is what was left out. ``compression`` is how it is packed, empty for not at all.
+
+    It is encrypted by a passphrase, or by what the secret of libvirt ``luks_secret`` (its usage_id) holds.
+    """
 
     compression: str | None = None
     preallocation: str | None = None
     cluster_bytes: int | None = None
     lazy_refcounts: bool | None = None
+    compat: str | None = None
+    luks_secret: str | None = None
+    passphrase: bytes | None = field(default=None, repr=False)
+
+    @property
+    def encrypted(self) -> bool:
+        return self.luks_secret is not None or self.passphrase is not None
 
     @property
     def preallocated(self) -> bool:
@@ -57,7 +85,8 @@ class Making:
     @property
     def plain(self) -> bool:
         """Say whether a file of the right format will do as it is."""
-        return self.compression is None and not self.preallocated and self.cluster_bytes is None and self.lazy_refcounts is None
+        said = (self.compression, self.cluster_bytes, self.lazy_refcounts, self.compat)
+        return all(value is None for value in said) and not self.preallocated and not self.encrypted
 
 
 # A file as it comes.
@@ -75,7 +104,11 @@ def read_making(
         value = given.get(option)
         if value not in (None, False, "off") and format not in known:
             problems.append(f"{option}: an image of format {format} is not made so; it goes with {' and '.join(known)}")
-    for option, words in (("compression_type", COMPRESSIONS), ("preallocation", PREALLOCATIONS)):
+    for option, words in (
+        ("compression_type", COMPRESSIONS),
+        ("preallocation", PREALLOCATIONS),
+        ("compat", COMPATS),
+    ):
         if given.get(option) not in (None, *words):
             problems.append(f"{option}: {given[option]!r} is not one of {', '.join(words)}")
     compress, preallocation = given.get("compress"), given.get("preallocation")
@@ -89,12 +122,29 @@ def read_making(
         problems.append(f"preallocation: {preallocation} does not go with compress: true; leave one of them out")
     if preallocation == "metadata" and format == "raw":
         problems.append("preallocation: a raw image has no metadata; say falloc or full")
+    if given.get("lazy_refcounts") and given.get("compat") == OLD_COMPAT:
+        problems.append(f"lazy_refcounts: true does not go with compat {OLD_COMPAT}; say '1.1'")
     if preallocated and overlay:
         problems.append(f"preallocation: {preallocation} does not go with backing: an overlay begins with nothing of its own")
+    encrypted = [option for option in ("luks_secret", "luks_passphrase") if given.get(option) is not None]
+    problems += [f"{option}: it is empty" for option in encrypted if not given[option]]
+    if len(encrypted) == 2:
+        problems.append("luks_passphrase: is given beside luks_secret; leave one of them out")
+    if encrypted and compress:
+        problems.append(f"compress: true does not go with {encrypted[0]}; what is encrypted cannot be packed")
     compression = None if compress is None else ""
     if compress:
         compression = str(given.get("compression_type") or DEFAULT_COMPRESSION)
-    return Making(compression, preallocation, _cluster(given.get("cluster_size"), problems), given.get("lazy_refcounts"))
+    passphrase = given.get("luks_passphrase")
+    return Making(
+        compression,
+        preallocation,
+        _cluster(given.get("cluster_size"), problems),
+        given.get("lazy_refcounts"),
+        given.get("compat"),
+        given.get("luks_secret"),
+        None if passphrase is None else str(passphrase).encode(),
+    )
 
 
 def _cluster(value: Any, problems: list[str]) -> int | None:
@@ -121,6 +171,9 @@ def making_rows(making: Making) -> list[tuple[str, Any]]:
         ("preallocation", making.preallocation),
         ("cluster_size", making.cluster_bytes),
         ("lazy_refcounts", making.lazy_refcounts),
+        ("compat", making.compat),
+        ("luks_secret", making.luks_secret),
+        ("luks_passphrase", None if making.passphrase is None else HIDDEN),
     ]
     return [(option, value) for option, value in rows if value is not None]
 
@@ -141,6 +194,10 @@ def making_changes(making: Making, facts: ImageFacts) -> list[Change]:
         elif packed != making.compression:
             why = "the file is packed anew"
             found.append(Change(("compression_type",), packed, making.compression, Effect.DATA_LOSS, why))
+    if making.encrypted and not facts.encrypted:
+        option, after = making_rows(making)[-1]
+        why = "only a file that is made anew is encrypted"
+        found.append(Change((option,), None, after, Effect.DATA_LOSS, why, secret=option == "luks_passphrase"))
     if facts.format != "qcow2":
         # Its format differs then, and that says it all.
         return found
@@ -152,15 +209,19 @@ def making_changes(making: Making, facts: ImageFacts) -> list[Change]:
     return found
 
 
-def creation_words(making: Making, format: str) -> list[str]:
-    """Return the words after ``-o`` by which qemu-img makes a file so."""
+def creation_words(making: Making, format: str, key: str) -> list[str]:
+    """Return the words after ``-o`` by which qemu-img makes a file so; ``key`` is its object with the passphrase."""
     words: Sequence[tuple[str, Any]] = (
         ("preallocation", making.preallocation if making.preallocated else None),
         ("cluster_size", making.cluster_bytes),
         ("compression_type", making.compression or None),
         ("lazy_refcounts", None if making.lazy_refcounts is None else _on_off(making.lazy_refcounts)),
+        ("compat", making.compat),
     )
-    return [f"{name}={value}" for name, value in words if value is not None and format in _FORMATS[name]]
+    found = [f"{name}={value}" for name, value in words if value is not None and format in _FORMATS[name]]
+    if making.encrypted:
+        found += ["encrypt.format=luks", f"encrypt.key-secret={key}"] if format == "qcow2" else [f"key-secret={key}"]
+    return found
 
 
 def _on_off(value: bool) -> str:

@@ -8,12 +8,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import _xml
 from .._change import HIDDEN, UNKNOWN, Action, Change, Effect, Plan, Step, worst
-from .._errors import Conflict, NotFound, SpecError
+from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import ImageFacts, Snapshot
 from .._units import show_size
+from .._words import close
 from .bootstrap import Bootstrap, differing, form, form_key
-from .making import Making, making_changes, making_record, making_rows
+from .making import PLAIN, Making, making_changes, making_record, making_rows
 from .place import Place, find_place
 from .spec import BOOTSTRAP_BYTES, DEFAULT_FORMAT, FORMATS, GROWING, ImageSpec, is_remote, show_source, split_checksum
 
@@ -165,12 +167,16 @@ def _creation(case: _Case) -> tuple[Change, ...]:
             Change(("bootstrap", name), None, value, LIVE, secret=name in _HIDDEN)
             for name, value in sorted(form(spec.bootstrap).items())
         ]
-    changes += [Change((option,), None, value, LIVE) for option, value in making_rows(spec.making)]
+    changes += [
+        Change((option,), None, value, LIVE, secret=option == "luks_passphrase")
+        for option, value in making_rows(spec.making)
+    ]
     return tuple(changes)
 
 
 def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -> Plan:
     """Return the plan that makes the image, in the place of the present one when the verb is ``replace``."""
+    _need_secret(case)
     spec, path = case.spec, case.place.path
     format, size, over = spec.made_format, spec.size_bytes, verb == "replace"
     warnings: tuple[str, ...] = ()
@@ -214,8 +220,32 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
 
 
 def _so_made(step: Step, making: Making) -> Step:
-    """Return a step that makes or grows a file, with how the file is made where somebody said that."""
-    return step if making == Making() else replace(step, args={**step.args, "making": making})
+    """Return a step that makes or changes a file, with how the file is made where somebody said that."""
+    if making == PLAIN:
+        return step
+    args = {**step.args, "making": making}
+    if making.luks_secret is None:
+        return replace(step, args=args)
+    return replace(step, op="with_passphrase", args={"op": step.op.partition(".")[2], **args})
+
+
+def _need_secret(case: _Case) -> None:
+    """Raise NotFound or Conflict where what the image is encrypted by cannot be had."""
+    usage = case.spec.making.luks_secret
+    if usage is None:
+        return
+    facts = case.snapshot.secrets.get(f"volume/{usage}")
+    if facts is None:
+        known = [key.partition("/")[2] for key in case.snapshot.secrets if key.startswith("volume/")]
+        raise NotFound(
+            f"image {case.spec.name}: luks_secret: there is no secret {usage!r} of usage volume{close(usage, known)}; make it by "
+            "virtfleet.core.secret first"
+        )
+    if _xml.parse(facts.xml).get("private") == "yes":
+        raise Conflict(
+            f"image {case.spec.name}: luks_secret: the secret {usage} is private, so that nobody can read it; give the same "
+            "passphrase as luks_passphrase"
+        )
 
 
 def _record(spec: ImageSpec) -> dict[str, str]:
@@ -241,11 +271,17 @@ def _base(case: _Case) -> ImageFacts:
     base = case.snapshot.images.get(path)
     if base is None:
         raise NotFound(f"image {case.spec.name}: its backing image {path} does not exist; make that one first")
+    if base.encrypted:
+        raise Unsupported(
+            f"image {case.spec.name}: backing: {path} is encrypted, and no guest would be told how to open it below an overlay; "
+            "let the overlay be the encrypted one, on an image that is not"
+        )
     return base
 
 
 def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
     _refuse_used(case, facts, "replaced")
+    _need_key(case, facts, "made anew without being encrypted")
     spec = case.spec
     loss = "; ".join(
         f"{'.'.join(change.path)} {_words(change, change.before)} -> {_words(change, change.after)}: {change.why}"
@@ -267,6 +303,8 @@ def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pl
 def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
     """Return the plan that changes an image where it is: it grows, or what its header says of it."""
     spec, options = case.spec, [change.path[0] for change in changes]
+    _need_key(case, facts, "changed")
+    _need_secret(case)
     if "size" in options:
         _refuse_growth(case, facts)
     elif _holders(case, facts):
@@ -281,7 +319,8 @@ def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pla
             steps.append(_so_made(Step("files.grow_image", args, f"grow image {spec.name}"), spec.making))
         else:
             amended = {"path": case.place.path, "making": spec.making}
-            steps.append(Step("files.amend_image", amended, f"change {option} of image {spec.name}"))
+            step = Step("files.amend_image", amended, f"change {option} of image {spec.name}")
+            steps.append(_so_made(step, spec.making))
     return Plan((Action(KIND, spec.name, "update", LIVE, changes, (*steps, *_refresh(case))),))
 
 
@@ -344,6 +383,13 @@ def _refuse_used(case: _Case, facts: ImageFacts, verb: str) -> None:
         raise Conflict(
             f"image {case.spec.name} cannot be {verb}: it is a disk of guest {', '.join(facts.guests)}; take it out of "
             "that guest first"
+        )
+
+
+def _need_key(case: _Case, facts: ImageFacts, verb: str) -> None:
+    if facts.encrypted and not case.spec.making.encrypted:
+        raise Conflict(
+            f"image {case.spec.name} is encrypted and cannot be {verb}; give luks_secret or luks_passphrase, by which it is"
         )
 
 

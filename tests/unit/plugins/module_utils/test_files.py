@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import subprocess
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -474,3 +478,56 @@ def test_lazy_refcounts_of_an_overlay(files: LocalFiles, tmp_path: Path) -> None
     files.amend_image(overlay, Making(lazy_refcounts=False))
     facts = files.image_facts(overlay)
     assert facts is not None and facts.lazy_refcounts is False
+
+
+LUKS = Making(passphrase=b"p\xc3\xa4ss, word\n")
+
+
+def quickly(argv: Sequence[str], **options: Any) -> tuple[int, str, str]:
+    """Run qemu-img with a key that is made in less than the usual two seconds of work."""
+    quick = [re.sub(r"(encrypt\.)?key-secret=key$", r"\g<0>,\1iter-time=10", word) for word in argv]
+    return run_command(quick, **options)
+
+
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_an_encrypted_image(tmp_path: Path, format: str) -> None:
+    files = LocalFiles(quickly, lock_timeout=5)
+    source, path = written(tmp_path / "source", (MIB, b"nobody shall see" * 4096)), str(tmp_path / "a,b")
+    files.import_image(path, str(source), format, None, 4 * MIB, {}, making=LUKS)
+    files.grow_image(path, format, 6 * MIB, LUKS)
+    facts = files.image_facts(path)
+    assert facts is not None
+    assert (facts.format, facts.virtual_bytes, facts.encrypted) == (format, 6 * MIB, True)
+    assert b"nobody shall see" not in Path(path).read_bytes()
+    key = tmp_path / "key"
+    key.write_bytes(LUKS.passphrase or b"")
+    opened = f"driver={'luks,key-secret=k' if format == 'raw' else 'qcow2,encrypt.key-secret=k'},file.filename={tmp_path}/a,,b"
+    words = ("--object", f"secret,id=k,file={key}", "--image-opts", opened)
+    qemu_img("convert", *words, "-O", "raw", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes()[: source.stat().st_size] == source.read_bytes()
+    with pytest.raises(HostError, match="could not grow image"):
+        files.grow_image(path, format, 8 * MIB, Making(passphrase=b"another"))
+    copy = str(tmp_path / "copy")
+    if format == "qcow2":
+        files.amend_image(path, replace(LUKS, lazy_refcounts=True))
+        files.import_image(copy, path, format, None, None, {})
+        facts = files.image_facts(copy)
+        assert facts is not None and facts.encrypted and facts.lazy_refcounts, "it is taken as it is"
+        with pytest.raises(HostError, match="it is encrypted, and only taken as it is"):
+            files.import_image(copy, path, format, None, None, {}, replace=True, making=Making("zlib"))
+        overlay = f"{path}.over"
+        files.create_overlay(overlay, str(source), "raw", None, making=LUKS)
+        facts = files.image_facts(overlay)
+        assert facts is not None and facts.encrypted and facts.backing == str(source)
+
+
+def test_a_passphrase_is_in_no_argument(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def run(argv: Sequence[str], **options: Any) -> tuple[int, str, str]:
+        seen.extend([*argv, repr(options)])
+        return quickly(argv, **options)
+
+    LocalFiles(run, lock_timeout=5).create_image(str(tmp_path / "x"), "qcow2", MIB, making=Making(passphrase=b"pass-word-1"))
+    assert any("secret,id=key,file=/dev/fd/" in word for word in seen)
+    assert "pass-word-1" not in " ".join(seen) and names(tmp_path) == {"x"}

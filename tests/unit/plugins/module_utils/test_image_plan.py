@@ -20,6 +20,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     HostFacts,
     ImageFacts,
     PoolFacts,
+    SecretFacts,
     Snapshot,
     VolumeFacts,
 )
@@ -373,3 +374,41 @@ def test_lazy_refcounts_of_an_image_that_is_there() -> None:
     with pytest.raises(Conflict, match="lazy_refcounts cannot be changed while guest g runs or is saved"):
         planned(held, lazy_refcounts=True)
     assert only(planned(seen(replace(PACKED, overlays=("/o",))), lazy_refcounts=True)).effect is Effect.LIVE
+
+
+def with_secret(snapshot: Snapshot, private: str = "no") -> Snapshot:
+    xml = f"<secret ephemeral='no' private='{private}'><usage type='volume'><volume>web-key</volume></usage></secret>"
+    return replace(snapshot, secrets={"volume/web-key": SecretFacts("u", "volume", "web-key", xml)})
+
+
+def test_an_encrypted_image() -> None:
+    action = only(planned(seen(), size="1GiB", luks_passphrase="pass word"))
+    op, args = calls(action)[0]
+    assert (op, args["making"].passphrase) == ("files.create_image", b"pass word")
+    assert "pass word" not in repr(action)
+    (hidden,) = (change for change in action.changes if change.secret)
+    assert (hidden.path, hidden.after) == (("luks_passphrase",), "(hidden)")
+    op, args = calls(only(planned(with_secret(seen()), source="/x", luks_secret="web-key")))[0]
+    assert op == "with_passphrase" and args["op"] == "import_image" and args["making"] == Making(luks_secret="web-key")
+
+
+def test_a_secret_that_cannot_be_had() -> None:
+    with pytest.raises(NotFound, match="luks_secret: there is no secret 'web-kay' of usage volume"):
+        planned(with_secret(seen()), size="1GiB", luks_secret="web-kay")
+    with pytest.raises(Conflict, match="the secret web-key is private.* as luks_passphrase"):
+        planned(with_secret(seen(), "yes"), size="1GiB", luks_secret="web-key")
+
+
+def test_an_image_that_is_encrypted() -> None:
+    there = replace(PACKED, encrypted=True)
+    assert planned(seen(there), luks_passphrase="another").actions == (), "nobody can tell by which it is"
+    assert planned(seen(there), size="4GiB").actions == ()
+    for change in ({"size": "6GiB"}, {"lazy_refcounts": True}, {"size": "1GiB", "confirm_data_loss": ["web"]}):
+        with pytest.raises(Conflict, match="image web is encrypted and cannot be .*; give luks_secret or luks_passphrase"):
+            planned(seen(there), **change)
+    op, args = calls(only(planned(with_secret(seen(there)), size="6GiB", luks_secret="web-key")))[0]
+    assert (op, args["op"], args["size_bytes"]) == ("with_passphrase", "grow_image", 6 * GIB)
+    with pytest.raises(Conflict, match=r"luks_passphrase unknown|luks_passphrase \(hidden\) -> \(hidden\): only a file that"):
+        planned(seen(PACKED), luks_passphrase="pass word")
+    with pytest.raises(Unsupported, match="backing: /pool/base.qcow2 is encrypted"):
+        planned(seen(replace(BASE, encrypted=True)), backing="base")

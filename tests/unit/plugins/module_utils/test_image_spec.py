@@ -104,6 +104,8 @@ OF = {"name": "x", "source": "/x"}
         ({"name": "x", "size": "1GiB", "preallocation": "metadata"}, Making(preallocation="metadata")),
         ({"name": "x.raw", "backing": "b", "cluster_size": "128KiB"}, Making(cluster_bytes=128 << 10)),
         ({"name": "x", "lazy_refcounts": False}, Making(lazy_refcounts=False)),
+        ({"name": "x.raw", "size": "1GiB", "luks_secret": "key"}, Making(luks_secret="key")),
+        ({"name": "x", "backing": "b", "luks_passphrase": "päss "}, Making(passphrase="päss ".encode())),
     ],
 )
 def test_how_the_file_is_made(params: dict[str, Any], made: Making) -> None:
@@ -125,6 +127,10 @@ def test_how_the_file_is_made(params: dict[str, Any], made: Making) -> None:
         ({**OF, "format": "raw", "preallocation": "metadata"}, "preallocation: a raw image has no metadata"),
         ({**OF, "preallocation": "sparse"}, "preallocation: 'sparse' is not one of off, metadata, falloc, full"),
         ({"name": "x", "backing": "b", "preallocation": "full"}, "preallocation: full does not go with backing"),
+        ({**OF, "luks_secret": "a", "luks_passphrase": "b"}, "luks_passphrase: is given beside luks_secret"),
+        ({**OF, "luks_passphrase": ""}, "luks_passphrase: it is empty"),
+        ({**OF, "luks_secret": "a", "compress": True}, "compress: true does not go with luks_secret"),
+        ({**OF, "format": "vdi", "luks_secret": "a"}, "luks_secret: an image of format vdi is not made so; it goes with qcow2 and raw"),
         ({**OF, "cluster_size": "96KiB"}, "cluster_size: 96KiB is not a power of two from 512B to 2MiB"),
         ({**OF, "cluster_size": "4MiB"}, "cluster_size: 4MiB is not a power of two"),
         ({**OF, "cluster_size": "64"}, "cluster_size: '64' is not a size"),
