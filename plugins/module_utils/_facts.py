@@ -278,6 +278,16 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class DownloadFacts:
+    """One download that is kept on the host; ``used`` is when it was asked for last, in seconds since the epoch."""
+
+    path: str
+    source: str
+    actual_bytes: int
+    used: float
+
+
+@dataclass(frozen=True)
 class Accelerator:
     """What runs guests of the host's own architecture best: ``verdict`` is ``kvm`` or ``tcg`` (emulation).
 

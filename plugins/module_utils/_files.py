@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
-from ._facts import Accelerator, ImageFacts, PathFacts, SystemFacts
+from ._facts import Accelerator, DownloadFacts, ImageFacts, PathFacts, SystemFacts
 from ._image.making import PLAIN, Making
 from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
@@ -34,6 +34,7 @@ from ._unpack import UNPACKED, unpack
 
 if TYPE_CHECKING:
     from ._bootstrap.build import Builder
+    from ._downloads import Downloads
     from ._image.bootstrap import Bootstrap
 
 PART = ".part"
@@ -46,7 +47,7 @@ class LocalFiles:
 
     ``run_command`` is AnsibleModule's (or takes the same arguments); ``fetch`` says how sources are downloaded, so
     that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image;
-    ``cache`` is where images made of packages are worked on, None for the usual place.
+    ``cache`` is where images made of packages are worked on and downloads are kept, None for the usual places.
     """
 
     def __init__(
@@ -152,6 +153,15 @@ class LocalFiles:
     def image_record(self, path: str) -> Mapping[str, str]:
         """Return what the collection has recorded of an image's origin, empty where there is nothing."""
         return read_record(path)
+
+    def downloads(self) -> Sequence[DownloadFacts]:
+        """Return the downloads that are kept, what was used last first."""
+        return self._downloads().facts()
+
+    def _downloads(self) -> Downloads:
+        from ._downloads import Downloads, default_folder
+
+        return Downloads(default_folder() if self._cache is None else self._cache / "downloads", self._lock_timeout)
 
     # making and changing
 
@@ -341,15 +351,7 @@ class LocalFiles:
         progress: Progress,
     ) -> None:
         shown = show_source(source)
-        hashes, content_type = self._fetch_to(path, part, source, wanted is not None, progress)
-        if wanted is not None:
-            algorithm = wanted.partition(":")[0]
-            found = f"{algorithm}:{hashes[algorithm]}"
-            if found != wanted:
-                raise HostError(
-                    f"could not import {shown}: its checksum is {found}, and {wanted} was asked for; nothing was "
-                    "replaced. Check the checksum, or whether the source was changed"
-                )
+        hashes, content_type = self._fetch_to(path, part, source, wanted, progress)
         unpack(self._programs, part, shown, progress.say)
         disk = self._images.whole_disk(part, shown, content_type)
         if size_bytes is not None:
@@ -381,15 +383,41 @@ class LocalFiles:
         _put_in_place(result, path)
 
     def _fetch_to(
-        self, path: str, part: str, source: str, verified: bool, progress: Progress
+        self, path: str, part: str, source: str, wanted: str | None, progress: Progress
     ) -> tuple[dict[str, str], str]:
         verb = "downloaded" if is_remote(source) else "copied"
-        with _new_file(part).open("wb") as target, _download.opened(source, self._fetch, verified) as stream:
+        with _new_file(part).open("wb") as target, self._opened(source, wanted, progress) as (stream, kept):
+            verb = "copied from the cache" if kept else verb
             self._check_room(path, source, stream)
             progress.begin()
             done, hashes = _download.copy_sparse(stream, target, lambda have, whole: progress.update(verb, have, whole))
         progress.say(f"{verb} {show_size(done)}")
+        if wanted is not None:
+            algorithm = wanted.partition(":")[0]
+            found = f"{algorithm}:{hashes[algorithm]}"
+            if kept and found != wanted and self._downloads().forget(wanted):
+                raise HostError(
+                    f"could not import {stream.shown}: what was kept of it is damaged, and was removed; run again"
+                )
+            _download.check_content(stream.shown, wanted, found)
         return hashes, stream.content_type
+
+    @contextmanager
+    def _opened(self, source: str, wanted: str | None, progress: Progress) -> Iterator[tuple[Opened, bool]]:
+        """Open a source, or what is kept of it; the second says which."""
+        file = None
+        if wanted is not None and self._fetch.cache_bytes is not None:
+
+            def told(have: int, whole: int | None) -> None:
+                progress.update("downloaded to the cache", have, whole)
+
+            file = self._downloads().open(source, wanted, self._fetch, told)
+        if file is None:
+            with _download.opened(source, self._fetch, wanted is not None) as stream:
+                yield stream, False
+            return
+        with file:
+            yield Opened(file, show_source(source), os.fstat(file.fileno()).st_size), True
 
     def _check_room(self, path: str, source: str, stream: Opened) -> None:
         if stream.size_bytes is None or not is_remote(source):

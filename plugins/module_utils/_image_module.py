@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from ._apply import Ports
@@ -32,6 +33,8 @@ FETCH_OPTIONS: dict[str, Any] = {
     "url_password": {"type": "str", "no_log": True},
     "validate_certs": {"type": "bool", "default": True},
     "mirror": {"type": "path"},
+    "cache_size": {"type": "str"},
+    "cache_age": {"type": "str", "default": "30d"},
     "timeout": {"type": "int", "default": 60},
 }
 
@@ -99,7 +102,16 @@ def read_images(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
     users = find_users(files, (facts.path for facts in found), pools, ports.hypervisor.guests(), volumes)
     by_folder = {pool.path: pool for pool in pools.values() if pool.type in DIRECTORY_POOLS}
     rows = [_info(facts, by_folder.get(facts.path.rpartition("/")[0]), users) for facts in found]
-    return {"images": sorted(rows, key=lambda row: str(row["path"]))}
+    downloads = [
+        {
+            "path": kept.path,
+            "source": kept.source,
+            "actual_bytes": kept.actual_bytes,
+            "used": datetime.fromtimestamp(kept.used, timezone.utc).isoformat(timespec="seconds"),
+        }
+        for kept in files.downloads()
+    ]
+    return {"images": sorted(rows, key=lambda row: str(row["path"])), "downloads": downloads}
 
 
 def _of_pool(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ._facts import (
     Accelerator,
+    DownloadFacts,
     GuestFacts,
     GuestSummary,
     HostFacts,
@@ -362,6 +363,9 @@ class Files(Protocol):
 
     def image_record(self, path: str) -> Mapping[str, str]:
         """Return what the collection has recorded of an image's origin, empty where there is nothing."""
+
+    def downloads(self) -> Sequence[DownloadFacts]:
+        """Return the downloads that are kept, what was used last first."""
 
     def create_image(
         self, path: str, format: str, size_bytes: int, replace: bool = False, making: Making = ...

@@ -310,6 +310,19 @@ options:
       - A folder of the host that is looked into before anything is downloaded, for a file named as the last part of the
         URL. With it, hosts without the internet use the same source and checksum as others.
     type: path
+  cache_size:
+    description:
+      - How much of what was downloaded is kept on the host for the next image of the same content, with its unit, for example
+        V(20GiB). Without it nothing is kept, and nothing that was kept is used. Only a O(source) with a O(checksum) is kept,
+        since nobody could tell else whether it is still the wanted one.
+      - With it, and with the digits in O(checksum), an image of what is kept needs no network, wherever its O(source) is.
+      - What was used longest ago goes first. A source that is larger than all of it, or whose server does not say its size, is
+        not kept. V(0B) removes everything at the next download.
+    type: str
+  cache_age:
+    description: How long something is kept that no image asks for, for example V(7d) or V(12h).
+    type: str
+    default: 30d
   timeout:
     description: For how many seconds a server may be silent.
     type: int
@@ -318,6 +331,8 @@ notes:
   - Downloads obey the environment variables C(http_proxy), C(https_proxy) and C(no_proxy); set them by C(environment).
   - Follow a running import by C(tail -F /run/virtfleet/FILE.progress) on the host, where FILE is the image's file name
     (without root C($XDG_RUNTIME_DIR/virtfleet/run/FILE.progress)).
+  - With O(cache_size), downloads are kept under C(/var/cache/virtfleet/downloads), without root under
+    C(~/.cache/virtfleet/downloads). They may be deleted at any time.
   - With O(bootstrap), what was installed is kept under C(/var/cache/virtfleet/roots) for a week, so that the next image of
     the same packages takes seconds. All of C(/var/cache/virtfleet) may be deleted while no image is being made.
   - The record is the extended attribute C(user.virtfleet) of the file. Where the file system has none, it is kept in
@@ -348,6 +363,14 @@ EXAMPLES = r"""
     checksum: sha256:https://cloud-images.ubuntu.com/noble/current/SHA256SUMS
     checksum_signature: https://cloud-images.ubuntu.com/noble/current/SHA256SUMS.gpg
     checksum_keys: /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
+
+- name: A base for several hosts' folders, downloaded once for each host
+  virtfleet.core.image:
+    name: debian-12-copy
+    source: https://cloud.debian.org/images/cloud/bookworm/20251112-2294/debian-12-genericcloud-amd64-20251112-2294.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    cache_size: 20GiB
+    cache_age: 7d
 
 - name: An overlay on it, larger than the base
   virtfleet.core.image:

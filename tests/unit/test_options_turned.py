@@ -1062,13 +1062,15 @@ ELSEWHERE: dict[str, str] = {
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{
         f"estate.{name}": _IMAGES + "test_how_a_document_fetches_its_images"
-        for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "timeout")
+        for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "cache_size", "cache_age", "timeout")
     },
     "image.headers": _IMAGES + "test_how_it_is_fetched",
     "image.url_username": _IMAGES + "test_how_it_is_fetched",
     "image.url_password": _IMAGES + "test_how_it_is_fetched",
     "image.validate_certs": _IMAGES + "test_how_it_is_fetched",
     "image.mirror": _IMAGES + "test_how_it_is_fetched",
+    "image.cache_size": _IMAGES + "test_how_it_is_fetched",
+    "image.cache_age": _IMAGES + "test_how_it_is_fetched",
     "image.timeout": _IMAGES + "test_how_it_is_fetched",
     "kvm_host_info.accel": _KVM_HOST + "test_judge.py::test_kvm",
     "kvm_host_info.accelerator": _KVM_HOST + "test_judge.py::test_kvm",

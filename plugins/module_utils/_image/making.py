@@ -6,6 +6,7 @@
 What the header of a qcow2 image tells is compared. That an image was packed is in its record, since guests unpack what they
 write. What was preallocated is compared by nobody: a guest gives room back that it discards.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -93,9 +94,7 @@ class Making:
 PLAIN = Making()
 
 
-def read_making(
-    given: Mapping[str, Any], format: str, content: bool, overlay: bool, problems: list[str]
-) -> Making:
+def read_making(given: Mapping[str, Any], format: str, content: bool, overlay: bool, problems: list[str]) -> Making:
     """Return the words of ``given``, with the complaints added to ``problems``.
 
     ``content``: the image is made of a source or of packages. ``overlay``: it stands on another one.
@@ -125,7 +124,9 @@ def read_making(
     if given.get("lazy_refcounts") and given.get("compat") == OLD_COMPAT:
         problems.append(f"lazy_refcounts: true does not go with compat {OLD_COMPAT}; say '1.1'")
     if preallocated and overlay:
-        problems.append(f"preallocation: {preallocation} does not go with backing: an overlay begins with nothing of its own")
+        problems.append(
+            f"preallocation: {preallocation} does not go with backing: an overlay begins with nothing of its own"
+        )
     encrypted = [option for option in ("luks_secret", "luks_passphrase") if given.get(option) is not None]
     problems += [f"{option}: it is empty" for option in encrypted if not given[option]]
     if len(encrypted) == 2:
@@ -189,7 +190,11 @@ def making_changes(making: Making, facts: ImageFacts) -> list[Change]:
     if making.compression is not None:
         packed = facts.record.get("compression", "")
         if bool(packed) != bool(making.compression):
-            why = "only a file that is made anew is packed, or unpacked" if making.compression else "the file is made anew, unpacked"
+            why = (
+                "only a file that is made anew is packed, or unpacked"
+                if making.compression
+                else "the file is made anew, unpacked"
+            )
             found.append(Change(("compress",), bool(packed), bool(making.compression), Effect.DATA_LOSS, why))
         elif packed != making.compression:
             why = "the file is packed anew"

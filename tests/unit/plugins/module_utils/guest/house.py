@@ -21,6 +21,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._change import Outc
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     Accelerator,
+    DownloadFacts,
     ImageFacts,
     PathFacts,
     SystemFacts,
@@ -132,6 +133,9 @@ class Files:
         found = self.fake.file_at(path)
         below = found.backing if found is not None else None
         return (path, *(self._chain(below) if below else ()))
+
+    def downloads(self) -> Sequence[DownloadFacts]:
+        return [DownloadFacts("/var/cache/virtfleet/downloads/x", "https://images.example/x", 4096, 0.0)]
 
     def image_record(self, path: str) -> Mapping[str, str]:
         return self.records.get(path, {})
