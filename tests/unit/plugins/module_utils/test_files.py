@@ -531,3 +531,16 @@ def test_a_passphrase_is_in_no_argument(tmp_path: Path) -> None:
     LocalFiles(run, lock_timeout=5).create_image(str(tmp_path / "x"), "qcow2", MIB, making=Making(passphrase=b"pass-word-1"))
     assert any("secret,id=key,file=/dev/fd/" in word for word in seen)
     assert "pass-word-1" not in " ".join(seen) and names(tmp_path) == {"x"}
+
+
+def test_a_conversion_leaves_holes_for_zeros(files: LocalFiles, tmp_path: Path) -> None:
+    zeros = written(tmp_path / "zeros", (0, bytes(8 * MIB)), (8 * MIB, b"x" * MIB))
+    source = str(tmp_path / "source")
+    qemu_img("convert", "-S", "0", "-f", "raw", "-O", "qcow2", zeros, source)
+    taken = []
+    for making in (Making(), Making("")):
+        files.import_image(str(tmp_path / "target"), source, "qcow2", None, None, {}, replace=True, making=making)
+        facts = files.image_facts(str(tmp_path / "target"))
+        assert facts is not None and facts.virtual_bytes == 9 * MIB
+        taken.append(facts.actual_bytes)
+    assert taken[0] > 8 * MIB and taken[1] < 2 * MIB
