@@ -178,8 +178,8 @@ class _Disks:
             below = self.snap.volume_at(path) or self.snap.images.get(path)
             if below is not None and below.encrypted:
                 self.made.problems.append(
-                    f"{where}.image: {given['base']} is encrypted, and cannot be opened below an overlay; give the disk of its own "
-                    "a luks_secret, and an image that is not encrypted"
+                    f"{where}.image: {given['base']} is encrypted, and cannot be opened below an overlay; let the disk itself be "
+                    "encrypted (luks_secret), on an image that is not"
                 )
             volume = replace(volume, base=path, base_format=form)
             if volume.format != "qcow2":

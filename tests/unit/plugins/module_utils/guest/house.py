@@ -121,7 +121,9 @@ class Files:
             return None
         record = self.image_record(path)
         others = (found.backing,) if found.backing else ()
-        return ImageFacts(path, found.format, found.capacity, 0, found.backing, record=record, others=others)
+        return ImageFacts(
+            path, found.format, found.capacity, 0, found.backing, record=record, others=others, encrypted=found.encrypted
+        )
 
     def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         paths = set(candidates)
@@ -192,7 +194,8 @@ class Files:
         found = self.fake.file_at(source)
         if found is None:
             raise NotFound(f"could not import {path}: there is no {source}")
-        self.fake.put_file(path, format, size_bytes or found.capacity, data=found.data)
+        sealed = making.passphrase is not None
+        self.fake.put_file(path, format, size_bytes or found.capacity, data=found.data, encrypted=sealed)
         self.records[path] = {"source": source, **record}
 
     def remove_image(self, path: str) -> None:
