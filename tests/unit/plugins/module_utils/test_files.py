@@ -534,13 +534,14 @@ def test_a_passphrase_is_in_no_argument(tmp_path: Path) -> None:
 
 
 def test_a_conversion_leaves_holes_for_zeros(files: LocalFiles, tmp_path: Path) -> None:
-    zeros = written(tmp_path / "zeros", (0, bytes(8 * MIB)), (8 * MIB, b"x" * MIB))
+    # Shorter runs than those that are left out of any copy.
+    zeros = written(tmp_path / "zeros", (0, (b"x" * 65536 + bytes(65536)) * 64))
     source = str(tmp_path / "source")
     qemu_img("convert", "-S", "0", "-f", "raw", "-O", "qcow2", zeros, source)
     taken = []
     for making in (Making(), Making("")):
         files.import_image(str(tmp_path / "target"), source, "qcow2", None, None, {}, replace=True, making=making)
         facts = files.image_facts(str(tmp_path / "target"))
-        assert facts is not None and facts.virtual_bytes == 9 * MIB
+        assert facts is not None and facts.virtual_bytes == 8 * MIB
         taken.append(facts.actual_bytes)
-    assert taken[0] > 8 * MIB and taken[1] < 2 * MIB
+    assert taken[0] > 8 * MIB and taken[1] < 5 * MIB
