@@ -18,6 +18,7 @@ from typing import Any
 
 from ._change import Action, Effect, Outcome, Plan
 from ._errors import NotFound, SpecError, VirtError
+from ._image.making import Making
 from ._ports import Files, Hypervisor
 from ._storage.volume import VolumeWant, volume_xml
 from ._units import show_size
@@ -187,7 +188,24 @@ def _create_volume_on(ports: Ports, volume: VolumeWant, base_pool: str | None) -
     ports.hypervisor.create_volume(volume.pool, volume_xml(made, volume.size_bytes or size_bytes))
 
 
-_BOTH: dict[str, Callable[..., None]] = {"write_seed": _write_seed, "create_volume_on": _create_volume_on}
+def _with_passphrase(ports: Ports, op: str, making: Making, **arguments: Any) -> None:
+    """Have ``op`` of Files make or change an image that is encrypted by what a secret of libvirt holds."""
+    key = f"volume/{making.luks_secret}"
+    facts = ports.hypervisor.secrets().get(key)
+    value = None if facts is None else ports.hypervisor.secret_value(facts.uuid)
+    if value is None:
+        raise NotFound(
+            f"the secret {making.luks_secret} (usage: volume) does not exist, holds nothing, or is private; give it a value by "
+            "virtfleet.core.secret, or give luks_passphrase"
+        )
+    getattr(ports.files, op)(**arguments, making=replace(making, luks_secret=None, passphrase=value))
+
+
+_BOTH: dict[str, Callable[..., None]] = {
+    "write_seed": _write_seed,
+    "create_volume_on": _create_volume_on,
+    "with_passphrase": _with_passphrase,
+}
 
 
 def unfinished(plan: Plan, waiting: Collection[tuple[str, str]] = ()) -> list[str]:

@@ -35,6 +35,7 @@ class Fetch:
     """How to download. ``timeout`` is the longest silence of a server in seconds, not the time of the whole.
 
     ``mirror`` is a folder that is looked into first, by the last part of a URL, for hosts without the internet.
+    ``cache_bytes`` is how much of what was downloaded is kept, None for nothing, ``cache_seconds`` for how long.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Fetch:
     validate_certs: bool = True
     timeout: float = 30.0
     mirror: str | None = None
+    cache_bytes: int | None = None
+    cache_seconds: float = 30 * 86400.0
 
 
 @dataclass
@@ -74,7 +77,7 @@ def opened(source: str, fetch: Fetch, verified: bool = False) -> Iterator[Opened
     ``verified`` says that a checksum will be held against the content; only then may https lead to plain http.
     Raises NotFound, Timeout or HostError.
     """
-    path = local_path(source) or _mirrored(source, fetch.mirror)
+    path = local_path(source) or mirrored(source, fetch.mirror)
     if path is not None:
         with _opened_file(path, source) as result:
             yield result
@@ -115,6 +118,15 @@ def copy_sparse(
         # http.client reports no error for a body that is cut off when it is read in pieces.
         raise HostError(f"could not read all of {source.shown}: it ended after {done} of {source.size_bytes} bytes")
     return done, {name: digest.hexdigest() for name, digest in hashes.items()}
+
+
+def check_content(shown: str, wanted: str, found: str) -> None:
+    """Raise HostError where a source has another checksum than was asked for."""
+    if found != wanted:
+        raise HostError(
+            f"could not import {shown}: its checksum is {found}, and {wanted} was asked for; nothing was "
+            "replaced. Check the checksum, or whether the source was changed"
+        )
 
 
 def file_checksum(path: str, algorithm: str) -> str:
@@ -187,7 +199,8 @@ def find_checksum(text: str, algorithm: str, name: str, place: str) -> str:
     return found.pop()
 
 
-def _mirrored(source: str, mirror: str | None) -> Path | None:
+def mirrored(source: str, mirror: str | None) -> Path | None:
+    """Return the file of the mirror's folder that stands for a URL."""
     if mirror is None or not is_remote(source):
         return None
     name = Path(unquote(urlsplit(source).path)).name

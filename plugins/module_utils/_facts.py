@@ -198,6 +198,10 @@ class VolumeFacts:
     allocation_bytes: int
     backing: str | None = None
     backing_format: str | None = None
+    encrypted: bool = False
+    compat: str | None = None
+    cluster_bytes: int | None = None
+    lazy_refcounts: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,7 +257,8 @@ class ImageFacts:
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
     images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
-    hold a part of the disk.
+    hold a part of the disk. ``cluster_bytes``, ``lazy_refcounts`` and ``compat`` are of a qcow2 image. One that is ``encrypted`` by
+    LUKS is qcow2 or raw all the same, as for libvirt.
     """
 
     path: str
@@ -266,6 +271,20 @@ class ImageFacts:
     overlays: tuple[str, ...] = ()
     guests: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    cluster_bytes: int | None = None
+    lazy_refcounts: bool | None = None
+    encrypted: bool = False
+    compat: str | None = None
+
+
+@dataclass(frozen=True)
+class DownloadFacts:
+    """One download that is kept on the host; ``used`` is when it was asked for last, in seconds since the epoch."""
+
+    path: str
+    source: str
+    actual_bytes: int
+    used: float
 
 
 @dataclass(frozen=True)

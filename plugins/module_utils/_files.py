@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from . import _backing, _download, _path_access, _xl_files
 from ._download import Fetch, Opened
 from ._errors import Conflict, HostError, NotFound, SpecError, Unsupported, VirtError
-from ._facts import Accelerator, ImageFacts, PathFacts, SystemFacts
+from ._facts import Accelerator, DownloadFacts, ImageFacts, PathFacts, SystemFacts
+from ._image.making import PLAIN, Making
 from ._image.spec import GROWING, KEY_BLOCK, is_remote, show_source
 from ._image_record import forget_record, read_record, write_record
 from ._long_work import Progress, locked
@@ -33,6 +34,7 @@ from ._unpack import UNPACKED, unpack
 
 if TYPE_CHECKING:
     from ._bootstrap.build import Builder
+    from ._downloads import Downloads
     from ._image.bootstrap import Bootstrap
 
 PART = ".part"
@@ -45,7 +47,7 @@ class LocalFiles:
 
     ``run_command`` is AnsibleModule's (or takes the same arguments); ``fetch`` says how sources are downloaded, so
     that credentials are in no plan; ``lock_timeout`` is how long to wait for another run that makes the same image;
-    ``cache`` is where images made of packages are worked on, None for the usual place.
+    ``cache`` is where images made of packages are worked on and downloads are kept, None for the usual places.
     """
 
     def __init__(
@@ -152,16 +154,33 @@ class LocalFiles:
         """Return what the collection has recorded of an image's origin, empty where there is nothing."""
         return read_record(path)
 
+    def downloads(self) -> Sequence[DownloadFacts]:
+        """Return the downloads that are kept, what was used last first."""
+        return self._downloads().facts()
+
+    def _downloads(self) -> Downloads:
+        from ._downloads import Downloads, default_folder
+
+        return Downloads(default_folder() if self._cache is None else self._cache / "downloads", self._lock_timeout)
+
     # making and changing
 
-    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+    def create_image(
+        self, path: str, format: str, size_bytes: int, replace: bool = False, making: Making = PLAIN
+    ) -> None:
         """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
         with self._making(path, replace) as part:
-            self._images.create(part, format, size_bytes)
+            self._images.create(part, format, size_bytes, making)
             _put_in_place(part, path)
 
     def create_overlay(
-        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+        self,
+        path: str,
+        backing: str,
+        backing_format: str,
+        size_bytes: int | None,
+        replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Make a qcow2 image that stands on the image at the absolute path ``backing``, at least as large as it."""
         if not backing.startswith("/"):
@@ -174,10 +193,10 @@ class LocalFiles:
         if size_bytes is not None:
             check_size(path, int(base["virtual-size"]), size_bytes)
         with self._making(path, replace) as part:
-            self._images.create_overlay(part, backing, backing_format, size_bytes)
+            self._images.create_overlay(part, backing, backing_format, size_bytes, making)
             _put_in_place(part, path)
 
-    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+    def grow_image(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
         """Grow an image that no running guest holds; succeed when it has that size; raise Conflict to shrink it."""
         with locked(path, self._lock_timeout):
             if not Path(path).is_file():
@@ -185,8 +204,14 @@ class LocalFiles:
             now = int(self._images.info(path)["virtual-size"])
             check_size(path, now, size_bytes)
             if now < size_bytes:
-                self._images.grow(path, format, size_bytes)
+                self._images.grow(path, format, size_bytes, making)
                 _sync(Path(path))
+
+    def amend_image(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed; no running guest holds it."""
+        with locked(path, self._lock_timeout):
+            self._images.amend(path, making)
+            _sync(Path(path))
 
     def import_image(
         self,
@@ -197,6 +222,7 @@ class LocalFiles:
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place.
 
@@ -212,7 +238,7 @@ class LocalFiles:
                 return
             progress = Progress(path)
             try:
-                self._import(path, part, source, format, wanted, size_bytes, record, progress)
+                self._import(path, part, source, format, wanted, size_bytes, record, making, progress)
             except VirtError as error:
                 progress.say(f"failed: {error}")
                 raise
@@ -226,6 +252,7 @@ class LocalFiles:
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
 
@@ -241,11 +268,11 @@ class LocalFiles:
             try:
                 builder.build(bootstrap, size_bytes, record["bootstrap"], Path(part), progress)
                 result = part
-                if format != "raw":
+                if format != "raw" or not making.plain:
                     progress.say(f"converting to {format}")
                     result = path + _CONVERTED
                     _new_file(result)
-                    self._images.convert(part, "raw", result, format)
+                    self._images.convert(part, "raw", result, format, making=making)
                 write_record(result, path, record)
                 _put_in_place(result, path)
             except VirtError as error:
@@ -320,18 +347,11 @@ class LocalFiles:
         wanted: str | None,
         size_bytes: int | None,
         record: Mapping[str, str],
+        making: Making,
         progress: Progress,
     ) -> None:
         shown = show_source(source)
-        hashes, content_type = self._fetch_to(path, part, source, wanted is not None, progress)
-        if wanted is not None:
-            algorithm = wanted.partition(":")[0]
-            found = f"{algorithm}:{hashes[algorithm]}"
-            if found != wanted:
-                raise HostError(
-                    f"could not import {shown}: its checksum is {found}, and {wanted} was asked for; nothing was "
-                    "replaced. Check the checksum, or whether the source was changed"
-                )
+        hashes, content_type = self._fetch_to(path, part, source, wanted, progress)
         unpack(self._programs, part, shown, progress.say)
         disk = self._images.whole_disk(part, shown, content_type)
         if size_bytes is not None:
@@ -340,14 +360,20 @@ class LocalFiles:
             self._images.check(part, disk.format, shown)
         larger = size_bytes if size_bytes is not None and size_bytes > disk.virtual_bytes else None
         result = part
-        if disk.format != format or not disk.plain or (larger is not None and format not in GROWING):
+        if disk.encrypted and not making.plain:
+            raise HostError(
+                f"could not import {shown}: it is encrypted, and only taken as it is; leave out the options that say how its "
+                "file is made"
+            )
+        as_it_is = disk.format == format and disk.plain and making.plain
+        if not as_it_is or (larger is not None and format not in GROWING):
             progress.say(f"converting from {disk.format} to {format}")
             result = path + _CONVERTED
             _new_file(result)
-            self._images.convert(part, disk.format, result, format, larger)
+            self._images.convert(part, disk.format, result, format, larger, making)
         elif larger is not None:
-            self._images.grow(result, format, larger)
-        converted_bytes = int(self._images.info(result, format)["virtual-size"])
+            self._images.grow(result, format, larger, making)
+        converted_bytes = int(self._images.info(result, format, making)["virtual-size"])
         if converted_bytes != (larger or disk.virtual_bytes):
             raise HostError(
                 f"could not import {shown}: converted to {format} it holds {show_size(converted_bytes)} in place "
@@ -357,15 +383,41 @@ class LocalFiles:
         _put_in_place(result, path)
 
     def _fetch_to(
-        self, path: str, part: str, source: str, verified: bool, progress: Progress
+        self, path: str, part: str, source: str, wanted: str | None, progress: Progress
     ) -> tuple[dict[str, str], str]:
         verb = "downloaded" if is_remote(source) else "copied"
-        with _new_file(part).open("wb") as target, _download.opened(source, self._fetch, verified) as stream:
+        with _new_file(part).open("wb") as target, self._opened(source, wanted, progress) as (stream, kept):
+            verb = "copied from the cache" if kept else verb
             self._check_room(path, source, stream)
             progress.begin()
             done, hashes = _download.copy_sparse(stream, target, lambda have, whole: progress.update(verb, have, whole))
         progress.say(f"{verb} {show_size(done)}")
+        if wanted is not None:
+            algorithm = wanted.partition(":")[0]
+            found = f"{algorithm}:{hashes[algorithm]}"
+            if kept and found != wanted and self._downloads().forget(wanted):
+                raise HostError(
+                    f"could not import {stream.shown}: what was kept of it is damaged, and was removed; run again"
+                )
+            _download.check_content(stream.shown, wanted, found)
         return hashes, stream.content_type
+
+    @contextmanager
+    def _opened(self, source: str, wanted: str | None, progress: Progress) -> Iterator[tuple[Opened, bool]]:
+        """Open a source, or what is kept of it; the second says which."""
+        file = None
+        if wanted is not None and self._fetch.cache_bytes is not None:
+
+            def told(have: int, whole: int | None) -> None:
+                progress.update("downloaded to the cache", have, whole)
+
+            file = self._downloads().open(source, wanted, self._fetch, told)
+        if file is None:
+            with _download.opened(source, self._fetch, wanted is not None) as stream:
+                yield stream, False
+            return
+        with file:
+            yield Opened(file, show_source(source), os.fstat(file.fileno()).st_size), True
 
     def _check_room(self, path: str, source: str, stream: Opened) -> None:
         if stream.size_bytes is None or not is_remote(source):

@@ -71,7 +71,7 @@ def gather_estate(
             snap = storage.with_users(hypervisor, files, snap, (*estate.guests, *leaving))
         snap = storage.with_images(hypervisor, files, estate, snap, future, prune)
         snap = storage.with_volumes(hypervisor, files, estate, snap, future)
-        if estate.secrets or prune:
+        if estate.secrets or prune or _by_secrets(estate, snap):
             snap = replace(snap, secrets=storage.secrets(hypervisor, estate))
     if estate.nwfilters or prune:
         snap = replace(snap, nwfilters=hypervisor.nwfilters())
@@ -85,6 +85,13 @@ def gather_estate(
     if active:
         snap = replace(snap, leases=tuple(hypervisor.leases(active)))
     return snap
+
+
+def _by_secrets(estate: EstateSpec, snap: Snapshot) -> bool:
+    """Say whether an image or a volume of the document is encrypted, or to be."""
+    making = [spec.making for spec in estate.images] + [spec.making for spec in estate.volumes]
+    there = [snap.volumes.get((spec.pool, spec.name)) for spec in estate.volumes]
+    return any(how.encrypted for how in making) or any(facts is not None and facts.encrypted for facts in there)
 
 
 def _starts(estate: EstateSpec, snap: Snapshot) -> bool:

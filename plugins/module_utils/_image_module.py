@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from ._apply import Ports
@@ -23,9 +24,8 @@ from ._types import SIZE
 from ._units import show_size
 
 # Only for showing: bytes are shown with a unit.
-TABLES = {
-    KIND: Table((Field("size", (), replace(SIZE, show=lambda size: size if size is UNKNOWN else show_size(size))),))
-}
+_BYTES = replace(SIZE, show=lambda size: size if size is UNKNOWN or size is None else show_size(size))
+TABLES = {KIND: Table((Field("size", (), _BYTES), Field("cluster_size", (), _BYTES)))}
 
 FETCH_OPTIONS: dict[str, Any] = {
     "headers": {"type": "dict", "no_log": True},
@@ -33,6 +33,8 @@ FETCH_OPTIONS: dict[str, Any] = {
     "url_password": {"type": "str", "no_log": True},
     "validate_certs": {"type": "bool", "default": True},
     "mirror": {"type": "path"},
+    "cache_size": {"type": "str"},
+    "cache_age": {"type": "str", "default": "30d"},
     "timeout": {"type": "int", "default": 60},
 }
 
@@ -81,6 +83,7 @@ def image_row(facts: ImageFacts, pool: PoolFacts | None) -> dict[str, Any]:
         "actual_bytes": facts.actual_bytes,
         "backing": facts.backing,
         "backing_format": facts.backing_format,
+        "encrypted": facts.encrypted,
         "record": dict(facts.record),
     }
 
@@ -99,7 +102,16 @@ def read_images(params: Mapping[str, Any], ports: Ports) -> Mapping[str, Any]:
     users = find_users(files, (facts.path for facts in found), pools, ports.hypervisor.guests(), volumes)
     by_folder = {pool.path: pool for pool in pools.values() if pool.type in DIRECTORY_POOLS}
     rows = [_info(facts, by_folder.get(facts.path.rpartition("/")[0]), users) for facts in found]
-    return {"images": sorted(rows, key=lambda row: str(row["path"]))}
+    downloads = [
+        {
+            "path": kept.path,
+            "source": kept.source,
+            "actual_bytes": kept.actual_bytes,
+            "used": datetime.fromtimestamp(kept.used, timezone.utc).isoformat(timespec="seconds"),
+        }
+        for kept in files.downloads()
+    ]
+    return {"images": sorted(rows, key=lambda row: str(row["path"])), "downloads": downloads}
 
 
 def _of_pool(
@@ -114,7 +126,7 @@ def _of_pool(
     return [
         ImageFacts(
             volume.path, volume.format, volume.capacity_bytes, volume.allocation_bytes, volume.backing,
-            volume.backing_format,
+            volume.backing_format, encrypted=volume.encrypted,
         )
         for (pool, file), volume in volumes.items()
         # libvirt lists folders as volumes too.

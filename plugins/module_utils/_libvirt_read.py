@@ -290,6 +290,7 @@ def volume_facts(pool: str, xml: str) -> VolumeFacts:
     """Return the facts of a volume from its XML."""
     root = ElementTree.fromstring(xml)
     format_node, backing_format = root.find("target/format"), root.find("backingStore/format")
+    cluster = root.find("target/clusterSize")
     return VolumeFacts(
         pool=pool,
         name=root.findtext("name") or "",
@@ -299,6 +300,10 @@ def volume_facts(pool: str, xml: str) -> VolumeFacts:
         allocation_bytes=size_of(root.find("allocation"), "bytes"),
         backing=root.findtext("backingStore/path") or None,
         backing_format=backing_format.get("type") if backing_format is not None else None,
+        encrypted=root.find("target/encryption") is not None,
+        compat=root.findtext("target/compat") or None,
+        cluster_bytes=size_of(cluster, "bytes") if cluster is not None else None,
+        lazy_refcounts=root.find("target/features/lazy_refcounts") is not None,
     )
 
 

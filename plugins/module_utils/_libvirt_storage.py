@@ -98,8 +98,10 @@ class Storage(Base):
     def set_pool_autostart(self, name: str, autostart: bool) -> None:
         self._call("set the autostart of", "pool", name, self._pool(name).setAutostart, int(autostart))
 
-    def create_volume(self, pool: str, xml: str) -> None:
-        self._make(pool, xml, "create", self._pool(pool).createXML)
+    def create_volume(self, pool: str, xml: str, preallocate: bool = False) -> None:
+        handle = self._pool(pool)
+        how = self._lib.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA if preallocate else 0
+        self._make(pool, xml, "create", lambda text, flags: handle.createXML(text, flags | how))
 
     def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
         handle, origin = self._pool(pool), self._volume(source_pool, source)

@@ -20,7 +20,7 @@ from ansible.module_utils.common.respawn import has_respawned, probe_interpreter
 
 from ._apply import Ports, apply, unfinished
 from ._change import Outcome, Plan
-from ._errors import VirtError, bounded
+from ._errors import SpecError, VirtError, bounded
 from ._facts import Snapshot
 from ._files import Fetch, LocalFiles
 from ._libvirt import HAS_LIBVIRT, Libvirt
@@ -29,6 +29,7 @@ from ._ports import Files
 from ._programs import Programs
 from ._render import Tables, diff, drift_rows, pending_rows, plan_rows, summary, unmanaged_rows
 from ._secrets import hide, invocation
+from ._units import parse_duration, parse_size
 
 URI = {"uri": {"type": "str", "default": "qemu:///system"}}
 QUERY = {"query": {"type": "str"}}
@@ -314,6 +315,7 @@ def _ports(module: AnsibleModule, readonly: bool, fetch: bool) -> Iterator[Ports
                 validate_certs=params.get("validate_certs", True),
                 timeout=params.get("timeout") or 60,
                 mirror=params.get("mirror"),
+                **_cache(params),
             ),
         )
     hypervisor = Libvirt.connect(params["uri"], readonly=readonly)
@@ -321,6 +323,18 @@ def _ports(module: AnsibleModule, readonly: bool, fetch: bool) -> Iterator[Ports
         yield Ports(hypervisor, files)
     finally:
         hypervisor.close()
+
+
+def _cache(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of downloads, by Fetch's words."""
+    found: dict[str, Any] = {}
+    for option, word, parse in (("cache_size", "cache_bytes", parse_size), ("cache_age", "cache_seconds", parse_duration)):
+        if params.get(option) is not None:
+            try:
+                found[word] = parse(params[option])
+            except SpecError as error:
+                raise SpecError([f"{option}: {problem}" for problem in error.problems]) from error
+    return found
 
 
 def _need_libvirt(module: AnsibleModule) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ._facts import (
     Accelerator,
+    DownloadFacts,
     GuestFacts,
     GuestSummary,
     HostFacts,
@@ -32,6 +33,7 @@ from ._facts import (
 
 if TYPE_CHECKING:
     from ._image.bootstrap import Bootstrap
+    from ._image.making import Making
 
 
 class ConsolePort(Protocol):
@@ -271,8 +273,8 @@ class Hypervisor(Protocol):
     def set_pool_autostart(self, name: str, autostart: bool) -> None:
         """Set whether the pool starts with its host."""
 
-    def create_volume(self, pool: str, xml: str) -> None:
-        """Make a volume; succeed without a change when it exists."""
+    def create_volume(self, pool: str, xml: str, preallocate: bool = False) -> None:
+        """Make a volume; succeed without a change when it exists. ``preallocate``: a qcow2 one gets all of its tables."""
 
     def clone_volume(self, pool: str, xml: str, source_pool: str, source: str) -> None:
         """Make a volume with the content of another one, whole and on its own; succeed without a change when it exists."""
@@ -366,16 +368,30 @@ class Files(Protocol):
     def image_record(self, path: str) -> Mapping[str, str]:
         """Return what the collection has recorded of an image's origin, empty where there is nothing."""
 
-    def create_image(self, path: str, format: str, size_bytes: int, replace: bool = False) -> None:
+    def downloads(self) -> Sequence[DownloadFacts]:
+        """Return the downloads that are kept, what was used last first."""
+
+    def create_image(
+        self, path: str, format: str, size_bytes: int, replace: bool = False, making: Making = ...
+    ) -> None:
         """Make a blank image; where a file stands, replace it if told to, else raise Conflict."""
 
     def create_overlay(
-        self, path: str, backing: str, backing_format: str, size_bytes: int | None, replace: bool = False
+        self,
+        path: str,
+        backing: str,
+        backing_format: str,
+        size_bytes: int | None,
+        replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Make an image that stands on the one at the absolute path ``backing``, at least as large as it."""
 
-    def grow_image(self, path: str, format: str, size_bytes: int) -> None:
+    def grow_image(self, path: str, format: str, size_bytes: int, making: Making = ...) -> None:
         """Grow an image that no running guest holds; succeed when it has that size, raise Conflict to shrink it."""
+
+    def amend_image(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed; no running guest holds it."""
 
     def import_image(
         self,
@@ -386,6 +402,7 @@ class Files(Protocol):
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Fetch or copy ``source``, verify it, convert and grow it as ``path + '.part'``, then rename it into place."""
 
@@ -397,6 +414,7 @@ class Files(Protocol):
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = ...,
     ) -> None:
         """Make an image of a distribution's packages as ``path + '.part'``, then rename it into place.
 

@@ -60,9 +60,16 @@ class Programs:
         return output
 
     def attempt(
-        self, says: str, argv: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        says: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        handles: Sequence[int] = (),
     ) -> tuple[int, str, str]:
-        """Run a program; return its code, what it printed, and its complaint in one line."""
+        """Run a program; return its code, what it printed, and its complaint in one line.
+
+        ``handles`` are open files that it has as ``/dev/fd/N`` too.
+        """
         program = self.find(argv[0])
         if program is None:
             package = _PACKAGES.get(argv[0], argv[0])
@@ -74,6 +81,8 @@ class Programs:
             # Left on, a `$` or `~` in a file's name would be expanded.
             "expand_user_and_vars": False,
         }
+        if handles:
+            options["pass_fds"] = tuple(handles)
         code, output, errors = self._run_command([program, *argv[1:]], **options)
         lines = [line.strip() for line in (errors or output).splitlines() if line.strip()]
         complaint = "; ".join(line.removeprefix(f"{argv[0]}: ") for line in lines[-3:])

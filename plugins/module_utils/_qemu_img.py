@@ -7,17 +7,22 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ._errors import Conflict, HostError
 from ._facts import ImageFacts
+from ._image.making import PLAIN, Making, creation_words
 from ._image.spec import GROWING
 from ._image_record import read_record
 from ._programs import Programs
 from ._units import show_size
+
+# qemu-img's object that holds a passphrase.
+_KEY = "key"
 
 # What may be imported: one file that holds a whole disk.
 _WHOLE_DISKS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc", "parallels", "qed")
@@ -47,6 +52,7 @@ class Disk:
     format: str
     virtual_bytes: int
     plain: bool = True
+    encrypted: bool = False
 
 
 class QemuImg:
@@ -55,9 +61,9 @@ class QemuImg:
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
 
-    def info(self, path: str, format: str | None = None) -> Mapping[str, Any]:
+    def info(self, path: str, format: str | None = None, making: Making = PLAIN) -> Mapping[str, Any]:
         """Return ``qemu-img info`` of an image, also of one that a running guest holds."""
-        known = [] if format is None else ["-f", format]
+        known = [] if format is None else ["-f", _driver(format, making)]
         output = self._run(f"look at image {path}", "info", "--output=json", "-U", *known, path)
         content = json.loads(output)
         if not isinstance(content, dict):
@@ -69,36 +75,60 @@ class QemuImg:
         info = self.info(path)
         return ImageFacts(
             path=path,
-            format=str(info["format"]),
+            # libvirt calls it raw, and encrypted.
+            format="raw" if info["format"] == "luks" else str(info["format"]),
             virtual_bytes=int(info["virtual-size"]),
             actual_bytes=int(info.get("actual-size", 0)),
             backing=info.get("full-backing-filename") or info.get("backing-filename"),
             backing_format=info.get("backing-filename-format"),
             record=read_record(path),
             others=tuple(_other_files(path, info)),
+            **_header(info),
         )
 
-    def create(self, path: str, format: str, size_bytes: int) -> None:
-        self._run(f"create image {path}", "create", "-q", "-f", format, *_exact(format), path, str(size_bytes))
+    def create(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
+        words = ("-f", _driver(format, making), *_options(format, making), path, str(size_bytes))
+        self._run(f"create image {path}", "create", "-q", *words, making=making)
 
-    def create_overlay(self, path: str, backing: str, backing_format: str, size_bytes: int | None) -> None:
+    def create_overlay(
+        self, path: str, backing: str, backing_format: str, size_bytes: int | None, making: Making = PLAIN
+    ) -> None:
         size = [] if size_bytes is None else [str(size_bytes)]
+        how = _options("qcow2", making)
         self._run(
             f"create image {path} on {backing}",
-            *("create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format, path, *size),
+            *("create", "-q", "-f", "qcow2", *how, "-b", backing, "-F", backing_format, path, *size),
+            making=making,
         )
 
-    def grow(self, path: str, format: str, size_bytes: int) -> None:
-        self._run(f"grow image {path}", "resize", "-q", "-f", format, path, str(size_bytes))
+    def grow(self, path: str, format: str, size_bytes: int, making: Making = PLAIN) -> None:
+        how = [f"--preallocation={making.preallocation}"] if making.preallocated else []
+        words = (*how, *_opened(path, format, making), str(size_bytes))
+        self._run(f"grow image {path}", "resize", "-q", *words, making=making)
 
-    def convert(self, source: str, source_format: str, path: str, format: str, size_bytes: int | None = None) -> None:
+    def amend(self, path: str, making: Making) -> None:
+        """Change what the header of a qcow2 image says, as far as it can be changed."""
+        how = _options("qcow2", Making(lazy_refcounts=making.lazy_refcounts))
+        self._run(f"change image {path}", "amend", "-q", *how, *_opened(path, "qcow2", making), making=making)
+
+    def convert(
+        self,
+        source: str,
+        source_format: str,
+        path: str,
+        format: str,
+        size_bytes: int | None = None,
+        making: Making = PLAIN,
+    ) -> None:
         """Convert an image; with ``size_bytes``, at least its own, to a larger disk, whose rest is zeros."""
         says = f"convert image {source} from {source_format} to {format}"
         if size_bytes is None:
-            self._run(says, "convert", "-q", "-f", source_format, "-O", format, *_exact(format), source, path)
+            how = [*_options(format, making), *(["-c"] if making.compression and format == "qcow2" else [])]
+            words = (*how, "-f", source_format, "-O", _driver(format, making), source, path)
+            self._run(says, "convert", "-q", *words, making=making)
         elif format in GROWING:
-            self.convert(source, source_format, path, format)
-            self.grow(path, format, size_bytes)
+            self.convert(source, source_format, path, format, making=making)
+            self.grow(path, format, size_bytes, making)
         else:
             # qemu-img resizes no image of these formats, but fills one that is larger.
             self.create(path, format, size_bytes)
@@ -144,10 +174,13 @@ class QemuImg:
         others = _other_files(path, info)
         if others:
             raise _only_a_part(shown, others[0])
-        return Disk(format, int(info["virtual-size"]), format == plainly and not _packed_inside(info))
+        plain = format == plainly and not _packed_inside(info)
+        return Disk(format, int(info["virtual-size"]), plain, bool(info.get("encrypted")))
 
-    def _run(self, says: str, *argv: str) -> str:
-        code, output, complaint = self._programs.attempt(says, ["qemu-img", *argv])
+    def _run(self, says: str, command: str, *argv: str, making: Making = PLAIN) -> str:
+        with _key(making) as (words, handles):
+            whole = ["qemu-img", command, *words, *argv]
+            code, output, complaint = self._programs.attempt(says, whole, handles=handles)
         if code == 0:
             return output
         if "lock" in complaint and "Failed to get" in complaint:
@@ -155,9 +188,55 @@ class QemuImg:
         raise HostError(f"could not {says}: {complaint}")
 
 
-def _exact(format: str) -> tuple[str, ...]:
-    """Return the words by which a VHD holds just the bytes it was asked for, and not whole cylinders."""
-    return ("-o", "force_size=on") if format == "vpc" else ()
+def _options(format: str, making: Making) -> list[str]:
+    """Return the words by which a file is made so; a VHD holds just the bytes it was asked for, not whole cylinders."""
+    words = creation_words(making, format, _KEY) + (["force_size=on"] if format == "vpc" else [])
+    return ["-o", ",".join(words)] if words else []
+
+
+def _driver(format: str, making: Making) -> str:
+    """Return what qemu-img calls a format: an encrypted raw image is one of its own."""
+    return "luks" if making.encrypted and format == "raw" else format
+
+
+def _opened(path: str, format: str, making: Making) -> list[str]:
+    """Return the words by which qemu-img opens an image to write to it."""
+    if not making.encrypted:
+        return ["-f", format, path]
+    key = "encrypt.key-secret" if format == "qcow2" else "key-secret"
+    name = path.replace(",", ",,")
+    return ["--image-opts", f"driver={_driver(format, making)},{key}={_KEY},file.driver=file,file.filename={name}"]
+
+
+@contextmanager
+def _key(making: Making) -> Iterator[tuple[list[str], list[int]]]:
+    """Yield the words that give qemu-img the passphrase, and the open file that it is in.
+
+    The file is in memory and has no name, so that nothing is left of it whatever ends the run.
+    """
+    if making.passphrase is None:
+        yield [], []
+        return
+    handle = os.memfd_create("virtfleet", os.MFD_CLOEXEC)
+    try:
+        os.write(handle, making.passphrase)
+        yield ["--object", f"secret,id={_KEY},file=/dev/fd/{handle}"], [handle]
+    finally:
+        os.close(handle)
+
+
+def _header(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the header of an image says of how it was made."""
+    if info["format"] != "qcow2":
+        return {"encrypted": info["format"] == "luks"}
+    data = info.get("format-specific", {}).get("data", {})
+    return {
+        "compat": data.get("compat"),
+        "cluster_bytes": info.get("cluster-size"),
+        # An image of version 2 cannot have them, and says nothing.
+        "lazy_refcounts": bool(data.get("lazy-refcounts")),
+        "encrypted": bool(info.get("encrypted")),
+    }
 
 
 def _ends(path: str) -> tuple[bytes, bytes]:

@@ -130,6 +130,13 @@ options:
   mirror:
     description: A folder of the host that is looked in before anything is downloaded. See M(virtfleet.core.image).
     type: path
+  cache_size:
+    description: How much of what was downloaded is kept on the host for later images. See M(virtfleet.core.image).
+    type: str
+  cache_age:
+    description: How long a download is kept that no image asks for.
+    type: str
+    default: 30d
   timeout:
     description: Seconds without a byte after which a download has failed.
     type: int

@@ -801,6 +801,7 @@ options:
           - The C(usage_id) of the secret that opens the disk, which is encrypted by LUKS (M(virtfleet.core.secret), of the
             usage type V(volume)). The secret's value never stands in a definition. An empty one takes it away. QEMU
             only.
+          - A volume that is made for the disk, blank or on an image, is encrypted by it.
         type: str
       iotune:
         description:

@@ -240,6 +240,53 @@ options:
             host's.
         type: list
         elements: str
+  compress:
+    description:
+      - Whether the file of a qcow2 image that is made of O(source) or O(bootstrap) is packed. It takes less room, and reading
+        from it more of the CPU. What a guest writes later is not packed, so it is for bases and for archives.
+      - It is recorded with the image. An image that was made otherwise would be made anew, which is data loss.
+    type: bool
+  compression_type:
+    description:
+      - By what O(compress=true) packs; V(zlib) without it. V(zstd) packs as well in less time, and wants QEMU 5.1 and later on
+        each host that reads the image.
+    type: str
+    choices: [zlib, zstd]
+  preallocation:
+    description:
+      - Which room the file of a qcow2 or raw image takes when it is made, and when it grows. V(off), the default, is none
+        but for what is written; V(metadata) the tables of a qcow2 image; V(falloc) all of it, without writing; V(full) all of
+        it, written with zeros.
+      - It is not compared. An image that is there stays as it is, since a guest gives back what it discards.
+      - An overlay cannot have it.
+    type: str
+    choices: ['off', metadata, falloc, full]
+  cluster_size:
+    description:
+      - The size of the clusters of a qcow2 image with its unit, a power of two from V(512B) to V(2MiB). QEMU's own default is
+        V(64KiB). Larger ones need smaller tables, and cost an overlay more for each small write.
+      - An image with others would be made anew, which is data loss.
+    type: str
+  lazy_refcounts:
+    description:
+      - Whether a qcow2 image may put off writing how often each cluster is used. Writes that take new clusters are faster, and
+        after a crash of the host the image is checked when it is opened.
+      - It is changed where the image is, while no guest on it runs.
+    type: bool
+  luks_secret:
+    description:
+      - Encrypts a qcow2 or raw image by LUKS when it is made, by what the secret of libvirt of this C(usage_id) holds, of the
+        usage V(volume) (M(virtfleet.core.secret)). The disk of a guest names the same secret as C(luks_secret).
+      - The secret must not be private, since this module reads it; for a private one give O(luks_passphrase).
+      - An image that is not encrypted would be made anew, which is data loss. By which passphrase an image is encrypted, nobody
+        can tell; another one is no change.
+      - Growing an encrypted image, and changing O(lazy_refcounts), needs this or O(luks_passphrase).
+    type: str
+  luks_passphrase:
+    description:
+      - The passphrase itself, in place of O(luks_secret). It is given to C(qemu-img) in memory, and is in no file, argument,
+        log or result.
+    type: str
   confirm_data_loss:
     description: Names of images that may be replaced or removed with all that is in them.
     type: list
@@ -263,6 +310,19 @@ options:
       - A folder of the host that is looked into before anything is downloaded, for a file named as the last part of the
         URL. With it, hosts without the internet use the same source and checksum as others.
     type: path
+  cache_size:
+    description:
+      - How much of what was downloaded is kept on the host for the next image of the same content, with its unit, for example
+        V(20GiB). Without it nothing is kept, and nothing that was kept is used. Only a O(source) with a O(checksum) is kept,
+        since nobody could tell else whether it is still the wanted one.
+      - With it, and with the digits in O(checksum), an image of what is kept needs no network, wherever its O(source) is.
+      - What was used longest ago goes first. A source that is larger than all of it, or whose server does not say its size, is
+        not kept. V(0B) removes everything at the next download.
+    type: str
+  cache_age:
+    description: How long something is kept that no image asks for, for example V(7d) or V(12h).
+    type: str
+    default: 30d
   timeout:
     description: For how many seconds a server may be silent.
     type: int
@@ -271,6 +331,8 @@ notes:
   - Downloads obey the environment variables C(http_proxy), C(https_proxy) and C(no_proxy); set them by C(environment).
   - Follow a running import by C(tail -F /run/virtfleet/FILE.progress) on the host, where FILE is the image's file name
     (without root C($XDG_RUNTIME_DIR/virtfleet/run/FILE.progress)).
+  - With O(cache_size), downloads are kept under C(/var/cache/virtfleet/downloads), without root under
+    C(~/.cache/virtfleet/downloads). They may be deleted at any time.
   - With O(bootstrap), what was installed is kept under C(/var/cache/virtfleet/roots) for a week, so that the next image of
     the same packages takes seconds. All of C(/var/cache/virtfleet) may be deleted while no image is being made.
   - The record is the extended attribute C(user.virtfleet) of the file. Where the file system has none, it is kept in
@@ -302,6 +364,14 @@ EXAMPLES = r"""
     checksum_signature: https://cloud-images.ubuntu.com/noble/current/SHA256SUMS.gpg
     checksum_keys: /usr/share/keyrings/ubuntu-cloudimage-keyring.gpg
 
+- name: A base for several hosts' folders, downloaded once for each host
+  virtfleet.core.image:
+    name: debian-12-copy
+    source: https://cloud.debian.org/images/cloud/bookworm/20251112-2294/debian-12-genericcloud-amd64-20251112-2294.qcow2
+    checksum: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    cache_size: 20GiB
+    cache_age: 7d
+
 - name: An overlay on it, larger than the base
   virtfleet.core.image:
     name: web1-root
@@ -331,6 +401,31 @@ EXAMPLES = r"""
   virtfleet.core.image:
     path: /srv/export/web1.vdi
     source: /var/lib/libvirt/images/web1-root.qcow2
+
+- name: A base that takes less room
+  virtfleet.core.image:
+    name: debian-12-small
+    source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+    checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
+    compress: true
+    compression_type: zstd
+
+- name: A disk for a database, whose room is taken at once
+  virtfleet.core.image:
+    name: db1-data.raw
+    size: 100GiB
+    preallocation: falloc
+
+- name: What opens an encrypted disk, from a vault
+  virtfleet.core.secret:
+    name: db1-key
+    value: "{{ vault_db1_key }}"
+
+- name: An encrypted disk
+  virtfleet.core.image:
+    name: db1-sealed
+    size: 20GiB
+    luks_secret: db1-key
 
 - name: A small Debian of packages, with a key for root
   virtfleet.core.image:
@@ -461,6 +556,9 @@ image:
     backing_format:
       description: The format of RV(image.backing).
       type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
     record:
       description: What it was made from; empty for an image that was not imported.
       type: dict
@@ -475,6 +573,7 @@ image:
     actual_bytes: 347176960
     backing: null
     backing_format: null
+    encrypted: false
     record:
       source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
       sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08

@@ -90,6 +90,9 @@ images:
     backing_format:
       description: The format of RV(images[].backing).
       type: str
+    encrypted:
+      description: Whether it is encrypted.
+      type: bool
     record:
       description: What it was made from; empty for an image that was not imported.
       type: dict
@@ -111,11 +114,37 @@ images:
       actual_bytes: 347176960
       backing: null
       backing_format: null
+      encrypted: false
       record:
         source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
         sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
       overlays: [/var/lib/libvirt/images/web1-root.qcow2]
       guests: [web1]
+downloads:
+  description:
+    - The downloads that are kept on the host for later images (O(virtfleet.core.image#module:cache_size)), what was used last
+      first. They may be deleted at any time.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: Where it is.
+      type: str
+    source:
+      description: Where it came from.
+      type: str
+    actual_bytes:
+      description: What it takes on the host.
+      type: int
+    used:
+      description: When an image was made of it last, as ISO 8601 in UTC.
+      type: str
+  sample:
+    - path: /var/cache/virtfleet/downloads/sha256-9f86.sha512-ee26
+      source: https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2
+      actual_bytes: 347176960
+      used: '2026-01-31T09:30:00+00:00'
 result:
   description: What O(query) finds in RV(images).
   returned: when O(query) is given

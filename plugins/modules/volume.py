@@ -87,6 +87,40 @@ options:
         that moves blocks keeps elsewhere, nobody reaches that way.
     type: bool
     default: false
+  preallocation:
+    description:
+      - Which room a new volume takes. V(off), the default, is none but for what is written; V(metadata) the tables of a qcow2
+        volume; V(falloc) all of it. It does not go with O(backing), O(source) and O(clone).
+      - It is not compared, since a guest gives back what it discards.
+    type: str
+    choices: ['off', metadata, falloc]
+  cluster_size:
+    description:
+      - The size of the clusters of a qcow2 volume with its unit, a power of two from V(512B) to V(2MiB). QEMU's own default is
+        V(64KiB).
+      - A volume with others would be made anew, which is data loss.
+    type: str
+  lazy_refcounts:
+    description:
+      - Whether a qcow2 volume may put off writing how often each cluster is used. Writes that take new clusters are faster, and
+        after a crash of the host the volume is checked when it is opened.
+      - A volume that was made otherwise would be made anew, which is data loss.
+    type: bool
+  compat:
+    description:
+      - The version of a qcow2 volume, V(0.10) or V(1.1), in quotes. libvirt itself makes V(0.10), or V(1.1) where
+        O(lazy_refcounts) needs it.
+      - A volume of another version would be made anew, which is data loss.
+    type: str
+    choices: ['0.10', '1.1']
+  luks_secret:
+    description:
+      - Encrypts a volume by LUKS when it is made, by what the secret of this C(usage_id) holds, of the usage V(volume)
+        (M(virtfleet.core.secret)). The secret may be private. The disk of a guest names the same secret as C(luks_secret).
+      - A volume that is not encrypted would be made anew, which is data loss. By which secret a volume is encrypted, nobody can
+        tell; another one is no change.
+      - libvirt grows an encrypted volume only where a secret has its path as C(usage_id), so that is the best one to give.
+    type: str
   confirm_data_loss:
     description:
       - Names of volumes, V(name) or V(pool/name), that may lose what they hold.
@@ -135,6 +169,26 @@ EXAMPLES = r"""
     name: data-copy.qcow2
     clone: data.qcow2
     size: 300GiB
+
+- name: A volume whose room is taken at once
+  virtfleet.core.volume:
+    name: db1-data.qcow2
+    size: 100GiB
+    preallocation: falloc
+    compat: '1.1'
+
+- name: The passphrase of an encrypted volume, from a vault
+  virtfleet.core.secret:
+    name: sealed
+    usage_id: /var/lib/libvirt/images/sealed.qcow2
+    private: true
+    value: "{{ vault_sealed }}"
+
+- name: An encrypted volume
+  virtfleet.core.volume:
+    name: sealed.qcow2
+    size: 20GiB
+    luks_secret: /var/lib/libvirt/images/sealed.qcow2
 
 - name: Remove it, and write zeros over what is in it
   virtfleet.core.volume:

@@ -86,6 +86,10 @@ class File:
     backing: str | None = None
     backing_format: str | None = None
     data: bytes = b""
+    encrypted: bool = False
+    compat: str | None = None
+    cluster_bytes: int | None = None
+    lazy_refcounts: bool = False
 
 
 @dataclass

@@ -51,6 +51,10 @@ class FakeStorage(FakeBase):
                 allocation_bytes=image.allocation,
                 backing=image.backing,
                 backing_format=image.backing_format,
+                encrypted=image.encrypted,
+                compat=image.compat,
+                cluster_bytes=image.cluster_bytes,
+                lazy_refcounts=image.lazy_refcounts,
             )
             for name, image in sorted(folder.items())
             if names is None or name in names
@@ -145,7 +149,7 @@ class FakeStorage(FakeBase):
         self._pool(name).autostart = autostart
 
     @mutating
-    def create_volume(self, pool: str, xml: str) -> None:
+    def create_volume(self, pool: str, xml: str, preallocate: bool = False) -> None:
         name = read.name_in(xml)
         refuse = refuser("create", "volume", f"{pool}/{name}")
         record = self._active(pool, "create a volume in")
@@ -162,9 +166,23 @@ class FakeStorage(FakeBase):
         if backing and base is None:
             raise refuse(38, f"inaccessible backing store volume {backing}: No such file or directory")
         capacity = read.size_of(root.find("capacity"), "bytes")
+        lazy = root.find("target/features/lazy_refcounts") is not None
+        kind_name = (kind.get("type") if kind is not None else None) or "raw"
+        usage = root.find("target/encryption/secret")
+        if usage is not None and f"volume/{usage.get('usage')}" not in self.secrets():
+            raise refuse(66, f"Secret not found: no secret with matching usage '{usage.get('usage')}'")
+        if preallocate and kind_name != "qcow2":
+            raise refuse(67, f"unsupported configuration: metadata preallocation is not supported for {kind_name} volumes")
+        if preallocate and backing:
+            raise refuse(67, "unsupported configuration: metadata preallocation conflicts with backing store")
+        cluster = root.find("target/clusterSize")
         folder[name] = File(
             name=name,
-            format=(kind.get("type") if kind is not None else None) or "raw",
+            format=kind_name,
+            encrypted=usage is not None,
+            compat=root.findtext("target/compat") or ("1.1" if lazy else None),
+            cluster_bytes=(read.size_of(cluster, "bytes") if cluster is not None else 65536) if kind_name == "qcow2" else None,
+            lazy_refcounts=lazy,
             capacity=capacity or (base.capacity if base is not None else 0),
             allocation=read.size_of(root.find("allocation"), "bytes"),
             backing=backing,
@@ -180,7 +198,8 @@ class FakeStorage(FakeBase):
         kind = root.find("target/format")
         capacity = max(origin.capacity, read.size_of(root.find("capacity"), "bytes"))
         form = (kind.get("type") if kind is not None else None) or "raw"
-        folder.setdefault(name, File(name, form, capacity, origin.allocation, data=origin.data))
+        encrypted = root.find("target/encryption") is not None
+        folder.setdefault(name, File(name, form, capacity, origin.allocation, data=origin.data, encrypted=encrypted))
         record.known.add(name)
 
     @mutating

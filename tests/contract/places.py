@@ -13,16 +13,25 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT, Libvirt
 from tests.contract.fake import FakeHypervisor
 
 _KEPT = Path.home() / ".cache" / "virtfleet" / "embed-capabilities"
+
+
+def _run(argv: Sequence[str], pass_fds: Sequence[int] = (), **_options: Any) -> tuple[int, str, str]:
+    # A key that is made in less than the usual two seconds of work.
+    quick = [word.replace("key-secret=key", "key-secret=key,encrypt.iter-time=10") for word in argv]
+    done = subprocess.run(quick, check=False, capture_output=True, text=True, pass_fds=pass_fds)
+    return done.returncode, done.stdout, done.stderr
 
 
 class Place:
@@ -47,6 +56,13 @@ class Place:
         """Make a qcow2 image and return its path."""
         path = self.folder / name
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), str(size)], check=True)
+        path.chmod(0o666)
+        return str(path)
+
+    def sealed(self, name: str, passphrase: bytes) -> str:
+        """Make an encrypted qcow2 image as the module image does, and return its path."""
+        path = self.folder / name
+        LocalFiles(_run).create_image(str(path), "qcow2", 1 << 20, making=Making(passphrase=passphrase))
         path.chmod(0o666)
         return str(path)
 
@@ -122,6 +138,11 @@ class FakePlace(Place):
     def image(self, name: str, size: int) -> str:
         path = str(self.folder / name)
         self.hypervisor.put_file(path, "qcow2", size)
+        return path
+
+    def sealed(self, name: str, passphrase: bytes) -> str:
+        path = str(self.folder / name)
+        self.hypervisor.put_file(path, "qcow2", 1 << 20, encrypted=True)
         return path
 
     def sparse(self, name: str) -> str:

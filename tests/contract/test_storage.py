@@ -23,12 +23,14 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     VirtError,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import Snapshot
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import PLAIN, Making
 from ansible_collections.virtfleet.core.plugins.module_utils._ports import Hypervisor
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.kinds import KINDS, TYPES
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.options import shown
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.plan import plan
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.spec import parse
-from tests.contract.definitions import pool, volume
+from ansible_collections.virtfleet.core.plugins.module_utils._storage.volume import VolumeWant, creation_arguments
+from tests.contract.definitions import disk, guest, pool, volume
 from tests.contract.places import Place
 
 pytestmark = pytest.mark.usefixtures("networked")
@@ -317,3 +319,50 @@ def test_libvirts_schema_knows_each_type(place: Place, hypervisor: Hypervisor, k
     ).stdout
     facts = read.pool_facts(output[output.index("<pool") :], None, False)
     assert {**shown(facts), **wish} == shown(facts)
+
+
+KEY = "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b12"
+# What a volume is made like, and what is seen of it: compat, clusters, lazy reference counts, encryption, all its room.
+MADE = {
+    "plain": ("qcow2", PLAIN, (None, 65536, False, False, False)),
+    "header": ("qcow2", Making(None, None, 128 << 10, True), ("1.1", 128 << 10, True, False, False)),
+    "new": ("qcow2", Making(compat="1.1"), ("1.1", 65536, False, False, False)),
+    "metadata": ("qcow2", Making(preallocation="metadata"), (None, 65536, False, False, False)),
+    "falloc": ("qcow2", Making(preallocation="falloc"), (None, 65536, False, False, True)),
+    "whole": ("raw", Making(preallocation="falloc"), (None, None, False, False, True)),
+    "sealed": ("qcow2", Making(luks_secret="key"), (None, 65536, False, True, False)),
+    "safe": ("raw", Making(luks_secret="key"), (None, None, False, True, False)),
+}
+
+
+def test_how_volumes_are_made(hypervisor: Hypervisor, active: str) -> None:
+    hypervisor.define_secret(
+        f"<secret ephemeral='no' private='yes'><uuid>{KEY}</uuid><usage type='volume'><volume>key</volume></usage></secret>"
+    )
+    hypervisor.set_secret_value(KEY, b"pass word")
+    for name, (form, making, _seen) in MADE.items():
+        want = VolumeWant(active, name, "", form, 16 * MIB, making=making)
+        hypervisor.create_volume(**creation_arguments(want, 16 * MIB))
+    hypervisor.refresh_pool(active)
+    for name, facts in hypervisor.volumes(active).items():
+        whole = facts.allocation_bytes >= 16 * MIB
+        assert facts.format == MADE[name][0]
+        seen = (facts.compat, facts.cluster_bytes, facts.lazy_refcounts, facts.encrypted, whole)
+        assert seen == MADE[name][2], name
+    want = VolumeWant(active, "none", "", "qcow2", MIB, making=Making(luks_secret="another"))
+    with pytest.raises(VirtError, match="another"):
+        hypervisor.create_volume(**creation_arguments(want, MIB))
+
+
+def test_a_guest_starts_on_an_encrypted_image(place: Place, hypervisor: Hypervisor) -> None:
+    """QEMU opens it by the secret, or does not start."""
+    path, name = place.sealed("sealed.qcow2", b"pass word"), place.name("guest")
+    sealed = disk(path).replace("<target", "<encryption format='luks'><secret type='passphrase' usage='key'/></encryption><target")
+    hypervisor.define_secret(
+        f"<secret ephemeral='no' private='no'><uuid>{KEY}</uuid><usage type='volume'><volume>key</volume></usage></secret>"
+    )
+    hypervisor.set_secret_value(KEY, b"pass word")
+    hypervisor.define_guest(guest(name, sealed))
+    hypervisor.start_guest(name)
+    assert hypervisor.guests([name])[name].active
+    hypervisor.shutdown_guest(name, 0, True)

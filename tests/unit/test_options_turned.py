@@ -167,6 +167,10 @@ def guest(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: A
     return Turn({**WEB, **(off or {})}, {**WEB, **(off or {}), **on}, **more)
 
 
+# What encrypts a disk, a volume or an image.
+DISK_KEY = {"name": "disk-key", "value": "pass word"}
+
+
 def disk(on: Mapping[str, Any], *off: Mapping[str, Any] | None, **more: Any) -> Turn:
     """Turn an option of a blank disk, or of the one given as ``off``; with None the guest has no disk without it."""
     before = off[0] if off else DISK
@@ -481,7 +485,7 @@ GUEST.update(
         "disks[].serial": disk({"serial": "A-1"}),
         "disks[].wwn": disk({"wwn": "5000c50015ea71aa"}, {**DISK, "bus": "scsi"}),
         "disks[].removable": disk({"removable": True}, {**DISK, "bus": "usb"}),
-        "disks[].luks_secret": disk({"luks_secret": "disk-key"}),
+        "disks[].luks_secret": disk({"luks_secret": "disk-key"}, before=(("secret", DISK_KEY),)),
         "disks[].iotune.total_bytes": tuned({"total_bytes": "1MiB"}),
         "disks[].iotune.read_bytes": tuned({"read_bytes": "1MiB"}),
         "disks[].iotune.write_bytes": tuned({"write_bytes": "1MiB"}),
@@ -817,6 +821,11 @@ def volume(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: 
     return Turn({**VOLUME, **(off or {})}, {**VOLUME, **(off or {}), **on}, **more)
 
 
+def volumes_of(house: House, found: Mapping[str, Any]) -> Any:
+    assert not found.get("failed"), found.get("msg")
+    return house.fake.volumes("default")
+
+
 VOLUMES: dict[str, Turn] = {
     "name": volume({"name": "other.qcow2"}),
     "pool": volume({"pool": "fast"}),
@@ -829,6 +838,11 @@ VOLUMES: dict[str, Turn] = {
     "wipe": volume(
         {"wipe": True}, {"state": "absent", "confirm_data_loss": ["data.qcow2"]}, before=(("volume", VOLUME),), look=asked
     ),
+    "preallocation": volume({"preallocation": "falloc"}),
+    "cluster_size": volume({"cluster_size": "128KiB"}, look=volumes_of),
+    "lazy_refcounts": volume({"lazy_refcounts": True}, look=volumes_of),
+    "compat": volume({"compat": "1.1"}, look=volumes_of),
+    "luks_secret": volume({"luks_secret": "disk-key"}, before=(("secret", DISK_KEY),), look=volumes_of),
     "confirm_data_loss": volume(
         {"confirm_data_loss": ["data.qcow2"]}, {"state": "absent"}, before=(("volume", VOLUME),), look=result
     ),
@@ -1108,16 +1122,25 @@ ELSEWHERE: dict[str, str] = {
     "image.checksum_signature": _SIGNATURES + "test_a_good_signature",
     "image.checksum_keys": _SIGNATURES + "test_a_good_signature",
     "image.backing": _IMAGES + "test_overlay",
+    "image.compress": _IMAGES + "test_how_the_file_is_made",
+    "image.compression_type": _IMAGES + "test_how_the_file_is_made",
+    "image.preallocation": _IMAGES + "test_how_the_file_is_made",
+    "image.cluster_size": _IMAGES + "test_how_the_file_is_made",
+    "image.lazy_refcounts": _IMAGES + "test_how_the_file_is_made",
+    "image.luks_secret": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
+    "image.luks_passphrase": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{
         f"estate.{name}": _IMAGES + "test_how_a_document_fetches_its_images"
-        for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "timeout")
+        for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "cache_size", "cache_age", "timeout")
     },
     "image.headers": _IMAGES + "test_how_it_is_fetched",
     "image.url_username": _IMAGES + "test_how_it_is_fetched",
     "image.url_password": _IMAGES + "test_how_it_is_fetched",
     "image.validate_certs": _IMAGES + "test_how_it_is_fetched",
     "image.mirror": _IMAGES + "test_how_it_is_fetched",
+    "image.cache_size": _IMAGES + "test_how_it_is_fetched",
+    "image.cache_age": _IMAGES + "test_how_it_is_fetched",
     "image.timeout": _IMAGES + "test_how_it_is_fetched",
     "kvm_host_info.accel": _KVM_HOST + "test_judge.py::test_kvm",
     "kvm_host_info.accelerator": _KVM_HOST + "test_judge.py::test_kvm",

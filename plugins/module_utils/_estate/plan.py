@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .._change import Action, Change, Drift, Plan
 from .._errors import Conflict, NotFound, SpecError, Unsupported, bounded
-from .._facts import GuestFacts, ImageFacts, NetworkFacts, NwfilterFacts, PathFacts, PoolFacts, Snapshot, VolumeFacts
+from .._facts import (
+    GuestFacts,
+    ImageFacts,
+    NetworkFacts,
+    NwfilterFacts,
+    PathFacts,
+    PoolFacts,
+    SecretFacts,
+    Snapshot,
+    VolumeFacts,
+)
 from .._guest.expand import source_paths
 from .._guest.fields.disks import secrets_of
 from .._guest.plan import Options as GuestOptions
@@ -37,7 +47,16 @@ from .parts import (
     plan_volume,
     plugged_into,
 )
-from .predict import guest_after, image_after, network_after, nwfilter_after, pool_after, volume_after, volume_of
+from .predict import (
+    defined,
+    guest_after,
+    image_after,
+    network_after,
+    nwfilter_after,
+    pool_after,
+    volume_after,
+    volume_of,
+)
 from .room import fought_over, overcommitted, without_memory
 from .spec import EstateSpec, Key
 
@@ -80,6 +99,7 @@ class _There:
     images: dict[str, ImageFacts]
     image_paths: dict[str, str]
     nwfilters: dict[str, NwfilterFacts]
+    secrets: dict[str, SecretFacts]
 
 
 class _Planner:
@@ -97,6 +117,7 @@ class _Planner:
             dict(snap.images),
             {},
             dict(snap.nwfilters),
+            dict(snap.secrets),
         )
         self.snap = replace(
             snap,
@@ -108,6 +129,7 @@ class _Planner:
             images=self.there.images,
             image_paths=self.there.image_paths,
             nwfilters=self.there.nwfilters,
+            secrets=self.there.secrets,
             macs=self.macs,
         )
         self.problems: list[str] = []
@@ -167,7 +189,12 @@ class _Planner:
         for spec in self.estate.secrets:
             if spec.state != "absent":
                 made = self._part("secret", spec.name, partial(plan_secret, spec, self.snap, self.options.written))
-                yield from made.actions if made is not None else ()
+                if made is None:
+                    continue
+                xml = defined(made, "define_secret")
+                if xml is not None:
+                    self.there.secrets[spec.key] = SecretFacts("", spec.usage, spec.usage_id, xml)
+                yield from made.actions
 
     def _nwfilters(self) -> Iterable[Action]:
         """Plan each filter after those that it includes, wherever in the document they are."""
@@ -194,7 +221,7 @@ class _Planner:
                 continue
             key = (spec.pool, spec.name)
             facts = volume_after(spec, self.snap.pools[spec.pool], made, self.snap.volumes.get(key))
-            needs: list[Key] = [("pool", spec.pool)]
+            needs: list[Key] = [("pool", spec.pool), *self._secret_of(spec.making.luks_secret)]
             for action in made.actions:
                 bases = {change.after for change in action.changes if change.path == ("backing",)}
                 origin = self.snap.volumes.get(spec.clone) if spec.clone is not None else None
@@ -241,8 +268,13 @@ class _Planner:
             needs.append(("pool", place.pool.name))
         if place.backing in self.made_by:
             needs.append(self.made_by[place.backing or ""])
+        needs += self._secret_of(spec.making.luks_secret)
         for action in made.actions:
             yield replace(action, needs=(*action.needs, *needs))
+
+    def _secret_of(self, usage_id: str | None) -> list[Key]:
+        """Return the secret of the document by which something is encrypted."""
+        return [("secret", secret.name) for secret in self.estate.secrets if secret.key == f"volume/{usage_id}"]
 
     def _networks(self) -> None:
         for spec in self.estate.networks:
@@ -280,6 +312,7 @@ class _Planner:
         if action.kind == "volume":
             needs.append(("pool", action.name.partition("/")[0]))
             needs += [self.made_by[c.after] for c in action.changes if c.path == ("image",) and c.after in self.made_by]
+            needs += [key for disk in spec.disks or () for key in self._secret_of(disk.get("luks_secret"))]
         elif action.kind == "guest":
             needs += [self.made_by[path] for path in source_paths(spec) if path in self.made_by]
             pools = {entry["pool"] for entry in spec.disks or () if entry.get("pool")} | {spec.pool or ""}

@@ -105,7 +105,7 @@ def image_after(spec: ImageSpec, place: Place, plan: Plan, images: Mapping[str, 
         size = BOOTSTRAP_BYTES
     if size is None and place.backing is not None and place.backing in images:
         size = images[place.backing].virtual_bytes
-    return ImageFacts(place.path, spec.made_format, size or 0, 0, place.backing)
+    return ImageFacts(place.path, spec.made_format, size or 0, 0, place.backing, encrypted=spec.making.encrypted)
 
 
 def nwfilter_after(plan: Plan, facts: NwfilterFacts | None) -> NwfilterFacts | None:
@@ -128,7 +128,8 @@ def volume_after(spec: VolumeSpec, pool: PoolFacts, plan: Plan, facts: VolumeFac
         return facts
     size = spec.size_bytes or (facts.capacity_bytes if facts is not None else 0)
     form = facts.format if facts is not None and spec.format is None else spec.made_format
-    return VolumeFacts(pool.name, spec.name, path, "qcow2" if spec.backing else form, size, 0)
+    encrypted = spec.making.encrypted or (facts is not None and facts.encrypted)
+    return VolumeFacts(pool.name, spec.name, path, "qcow2" if spec.backing else form, size, 0, encrypted=encrypted)
 
 
 def volume_of(image: ImageFacts, pool: PoolFacts) -> VolumeFacts:
@@ -142,4 +143,5 @@ def volume_of(image: ImageFacts, pool: PoolFacts) -> VolumeFacts:
         image.actual_bytes,
         image.backing,
         image.backing_format,
+        image.encrypted,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .._facts import NetworkFacts, PoolFacts, Snapshot, SystemFacts, VolumeFacts
+from .._image.making import Making
 from .._network.reservations import Reservation
 from .._storage.volume import VolumeWant
 from .._table import Spec
@@ -174,6 +175,12 @@ class _Disks:
             if base is None:
                 return
             path, form, size = base
+            below = self.snap.volume_at(path) or self.snap.images.get(path)
+            if below is not None and below.encrypted:
+                self.made.problems.append(
+                    f"{where}.image: {given['base']} is encrypted, and cannot be opened below an overlay; let the disk itself be "
+                    "encrypted (luks_secret), on an image that is not"
+                )
             volume = replace(volume, base=path, base_format=form)
             if volume.format != "qcow2":
                 self.made.problems.append(
@@ -185,6 +192,8 @@ class _Disks:
                     f"({show_size(size)})"
                 )
             entry["image"] = path
+        if given.get("luks_secret"):
+            volume = replace(volume, making=Making(luks_secret=given["luks_secret"]))
         self._behind(given["name"], volume)
         entry["source"] = {"file": volume.path}
         if given.get("size") is not None:
@@ -317,6 +326,12 @@ class _Disks:
         present = self.snap.volumes.get((volume.pool, volume.name))
         if present is None or entry["name"] == SEED:
             return
+        if bool(entry.get("luks_secret")) != present.encrypted:
+            there = "encrypted" if present.encrypted else "not encrypted"
+            self.made.problems.append(
+                f"disks.{entry['name']}.luks_secret: the volume {volume.key} exists already and is {there}; remove it, or name "
+                "another disk"
+            )
         if volume.base != present.backing:
             self.made.problems.append(
                 f"disks.{entry['name']}: the volume {volume.key} exists already and stands on "

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .._change import UNKNOWN, Action, Change, Effect, Step
-from .._storage.volume import VolumeWant, volume_xml
+from .._storage.volume import VolumeWant, creation_arguments
 from .._units import show_size
 
 
@@ -34,8 +34,7 @@ def grow(volume: VolumeWant, present_bytes: int, size_bytes: int) -> Action:
 
 
 def create_step(volume: VolumeWant, size_bytes: int) -> Step:
-    arguments = {"pool": volume.pool, "xml": volume_xml(volume, size_bytes)}
-    return Step("create_volume", arguments, f"make the volume {volume.key}")
+    return Step("create_volume", creation_arguments(volume, size_bytes), f"make the volume {volume.key}")
 
 
 def replace_steps(volume: VolumeWant, size_bytes: int) -> tuple[Step, ...]:

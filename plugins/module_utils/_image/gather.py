@@ -61,6 +61,8 @@ def gather(
     if spec.state == "absent" and spec.path is None and spec.pool not in pools:
         return snapshot
     place = find_place(spec, pools)
+    if spec.making.luks_secret is not None and spec.state != "absent":
+        snapshot = replace(snapshot, secrets=hypervisor.secrets())
     images: dict[str, ImageFacts] = {}
     volumes: dict[tuple[str, str], VolumeFacts] = {}
     facts = files.image_facts(place.path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .bootstrap import BOOTSTRAP_OPTIONS
+from .making import MAKING_WORDS
 from .spec import FORMATS, STATES
 
 # What an image is; a document says these of each.
@@ -25,6 +26,7 @@ IMAGE_WORDS: dict[str, Any] = {
     "checksum_keys": {"type": "str", "no_log": False},
     "backing": {"type": "str"},
     "bootstrap": {"type": "dict", "options": BOOTSTRAP_OPTIONS},
+    **MAKING_WORDS,
 }
 IMAGE_OPTIONS: dict[str, Any] = {
     **IMAGE_WORDS,

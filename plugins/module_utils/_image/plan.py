@@ -8,11 +8,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .. import _xml
 from .._change import HIDDEN, UNKNOWN, Action, Change, Effect, Plan, Step, worst
-from .._errors import Conflict, NotFound, SpecError
+from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import ImageFacts, Snapshot
 from .._units import show_size
+from .._words import close
 from .bootstrap import Bootstrap, differing, form, form_key
+from .making import PLAIN, Making, making_changes, making_record, making_rows
 from .place import Place, find_place
 from .spec import BOOTSTRAP_BYTES, DEFAULT_FORMAT, FORMATS, GROWING, ImageSpec, is_remote, show_source, split_checksum
 
@@ -51,7 +54,7 @@ def plan(spec: ImageSpec, snapshot: Snapshot) -> Plan:
     if worst(change.effect for change in changes) is Effect.DATA_LOSS:
         return _replaced(case, facts, changes)
     if changes:
-        return _grown(case, facts, changes)
+        return _changed(case, facts, changes)
     return _listed(case)
 
 
@@ -68,6 +71,7 @@ def differences(spec: ImageSpec, snapshot: Snapshot) -> tuple[Change, ...]:
         changes += _source_changes(spec, facts)
     if spec.bootstrap is not None:
         changes += _bootstrap_changes(spec.bootstrap, facts)
+    changes += making_changes(spec.making, facts)
     if spec.size_bytes is not None and spec.size_bytes > facts.virtual_bytes:
         if facts.format in FORMATS and facts.format not in GROWING:
             why = f"an image of format {facts.format} cannot be grown; it is made anew"
@@ -163,17 +167,22 @@ def _creation(case: _Case) -> tuple[Change, ...]:
             Change(("bootstrap", name), None, value, LIVE, secret=name in _HIDDEN)
             for name, value in sorted(form(spec.bootstrap).items())
         ]
+    changes += [
+        Change((option,), None, value, LIVE, secret=option == "luks_passphrase")
+        for option, value in making_rows(spec.making)
+    ]
     return tuple(changes)
 
 
 def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -> Plan:
     """Return the plan that makes the image, in the place of the present one when the verb is ``replace``."""
+    _need_secret(case)
     spec, path = case.spec, case.place.path
     format, size, over = spec.made_format, spec.size_bytes, verb == "replace"
     warnings: tuple[str, ...] = ()
     args: dict[str, Any]
     if spec.source is not None:
-        args = {"source": spec.source, "format": format, "checksum": spec.checksum, "size_bytes": size, "record": _owner(spec)}
+        args = {"source": spec.source, "format": format, "checksum": spec.checksum, "size_bytes": size, "record": _record(spec)}
         step = Step(
             "files.import_image",
             {"path": path, **args, "replace": over},
@@ -186,7 +195,7 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
         args = {"bootstrap": spec.bootstrap, "format": format, "size_bytes": size or BOOTSTRAP_BYTES}
         step = Step(
             "files.bootstrap_image",
-            {"path": path, **args, "record": {**bootstrap_record(spec.bootstrap), **_owner(spec)}, "replace": over},
+            {"path": path, **args, "record": {**bootstrap_record(spec.bootstrap), **_record(spec)}, "replace": over},
             f"make image {spec.name} of the packages of {spec.bootstrap.suite}",
         )
     elif case.place.backing is not None:
@@ -205,13 +214,44 @@ def _made(case: _Case, verb: str, changes: tuple[Change, ...], effect: Effect) -
     else:
         args = {"format": format, "size_bytes": size, "replace": over}
         step = Step("files.create_image", {"path": path, **args}, f"create image {spec.name}")
+    step = _so_made(step, spec.making)
     action = Action(KIND, spec.name, verb, effect, changes, (step, *_refresh(case)))
     return Plan((action,), warnings=warnings)
 
 
-def _owner(spec: ImageSpec) -> dict[str, str]:
-    """Return what the record says of the estate that an image is made for."""
-    return {} if spec.estate is None else {"estate": spec.estate, "name": spec.name}
+def _so_made(step: Step, making: Making) -> Step:
+    """Return a step that makes or changes a file, with how the file is made where somebody said that."""
+    if making == PLAIN:
+        return step
+    args = {**step.args, "making": making}
+    if making.luks_secret is None:
+        return replace(step, args=args)
+    return replace(step, op="with_passphrase", args={"op": step.op.partition(".")[2], **args})
+
+
+def _need_secret(case: _Case) -> None:
+    """Raise NotFound or Conflict where what the image is encrypted by cannot be had."""
+    usage = case.spec.making.luks_secret
+    if usage is None:
+        return
+    facts = case.snapshot.secrets.get(f"volume/{usage}")
+    if facts is None:
+        known = [key.partition("/")[2] for key in case.snapshot.secrets if key.startswith("volume/")]
+        raise NotFound(
+            f"image {case.spec.name}: luks_secret: there is no secret {usage!r} of usage volume{close(usage, known)}; make it by "
+            "virtfleet.core.secret first"
+        )
+    if _xml.parse(facts.xml).get("private") == "yes":
+        raise Conflict(
+            f"image {case.spec.name}: luks_secret: the secret {usage} is private, so that nobody can read it; give the same "
+            "passphrase as luks_passphrase"
+        )
+
+
+def _record(spec: ImageSpec) -> dict[str, str]:
+    """Return what the record says of how an image was made, and of the estate that it is made for."""
+    owner = {} if spec.estate is None else {"estate": spec.estate, "name": spec.name}
+    return {**making_record(spec.making), **owner}
 
 
 # An extended attribute has to fit into one block of the file system; a longer form would go elsewhere.
@@ -231,11 +271,17 @@ def _base(case: _Case) -> ImageFacts:
     base = case.snapshot.images.get(path)
     if base is None:
         raise NotFound(f"image {case.spec.name}: its backing image {path} does not exist; make that one first")
+    if base.encrypted:
+        raise Unsupported(
+            f"image {case.spec.name}: backing: {path} is encrypted, and no guest would be told how to open it below an overlay; "
+            "let the overlay be the encrypted one, on an image that is not"
+        )
     return base
 
 
 def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
     _refuse_used(case, facts, "replaced")
+    _need_key(case, facts, "made anew without being encrypted")
     spec = case.spec
     loss = "; ".join(
         f"{'.'.join(change.path)} {_words(change, change.before)} -> {_words(change, change.after)}: {change.why}"
@@ -254,28 +300,50 @@ def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pl
     return _made(replace(case, spec=spec), "replace", changes, Effect.DATA_LOSS)
 
 
-def _grown(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
+def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
+    """Return the plan that changes an image where it is: it grows, or what its header says of it."""
+    spec, options = case.spec, [change.path[0] for change in changes]
+    _need_key(case, facts, "changed")
+    _need_secret(case)
+    if "size" in options:
+        _refuse_growth(case, facts)
+    elif _holders(case, facts):
+        raise Conflict(
+            f"image {spec.name}: {options[0]} cannot be changed while guest {_holders(case, facts)[0]} runs or is saved; stop "
+            "it first"
+        )
+    steps = []
+    for option in options:
+        if option == "size":
+            args = {"path": case.place.path, "format": facts.format, "size_bytes": spec.size_bytes}
+            steps.append(_so_made(Step("files.grow_image", args, f"grow image {spec.name}"), spec.making))
+        else:
+            amended = {"path": case.place.path, "making": spec.making}
+            step = Step("files.amend_image", amended, f"change {option} of image {spec.name}")
+            steps.append(_so_made(step, spec.making))
+    return Plan((Action(KIND, spec.name, "update", LIVE, changes, (*steps, *_refresh(case))),))
+
+
+def _holders(case: _Case, facts: ImageFacts) -> list[str]:
+    """Return the guests on an image that run, or go on from where they were saved."""
+    guests = case.snapshot.guests
+    return [name for name in facts.guests if name in guests and (guests[name].active or guests[name].state == "saved")]
+
+
+def _refuse_growth(case: _Case, facts: ImageFacts) -> None:
     spec = case.spec
     if facts.overlays:
         raise Conflict(
             f"image {spec.name} cannot be grown to {show_size(spec.size_bytes or 0)}: {_many(facts.overlays)} on it, "
             "and would not see it; give the size to the disk or the image that stands on it"
         )
-    holders = [
-        name
-        for name in facts.guests
-        if name in case.snapshot.guests
-        and (case.snapshot.guests[name].active or case.snapshot.guests[name].state == "saved")
-    ]
+    holders = _holders(case, facts)
     if holders:
         raise Conflict(
             f"image {spec.name} cannot be grown to {show_size(spec.size_bytes or 0)} behind the back of guest "
             f"{holders[0]}, which is {case.snapshot.guests[holders[0]].state}: give the size to that guest's disk by "
             "virtfleet.core.guest, which grows it while the guest runs, or stop the guest"
         )
-    args = {"path": case.place.path, "format": facts.format, "size_bytes": spec.size_bytes}
-    step = Step("files.grow_image", args, f"grow image {spec.name}")
-    return Plan((Action(KIND, spec.name, "update", LIVE, changes, (step, *_refresh(case))),))
 
 
 def _removed(case: _Case, facts: ImageFacts) -> Plan:
@@ -318,6 +386,13 @@ def _refuse_used(case: _Case, facts: ImageFacts, verb: str) -> None:
         )
 
 
+def _need_key(case: _Case, facts: ImageFacts, verb: str) -> None:
+    if facts.encrypted and not case.spec.making.encrypted:
+        raise Conflict(
+            f"image {case.spec.name} is encrypted and cannot be {verb}; give luks_secret or luks_passphrase, by which it is"
+        )
+
+
 def _need_consent(case: _Case, what: str) -> None:
     if case.spec.name not in case.spec.consent:
         raise Conflict(
@@ -337,4 +412,4 @@ def _words(change: Change, value: Any) -> str:
         return HIDDEN
     if value is None:
         return "none" if change.path[0] == "bootstrap" and len(change.path) > 1 else "unknown"
-    return show_size(value) if change.path == ("size",) and isinstance(value, int) else str(value)
+    return show_size(value) if change.path[0] in ("size", "cluster_size") and isinstance(value, int) else str(value)

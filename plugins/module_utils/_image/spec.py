@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from .._errors import SpecError
 from .._units import parse_size, round_up, show_size
+from .making import PLAIN, Making, read_making
 
 if TYPE_CHECKING:
     from .bootstrap import Bootstrap
@@ -69,6 +70,7 @@ class ImageSpec:
     checksum_keys: str | None = None
     backing: str | None = None
     bootstrap: Bootstrap | None = None
+    making: Making = PLAIN
     state: str = "present"
     consent: tuple[str, ...] = ()
     estate: str | None = None
@@ -140,6 +142,9 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
                 f"size: {show_size(size)} cannot hold the parts that bootstrap asks for; give {show_size(smallest(bootstrap))} "
                 "and more"
             )
+    format = "qcow2" if backing is not None else given.get("format") or _format_of(path or name) or DEFAULT_FORMAT
+    content = source is not None or given.get("bootstrap") is not None
+    making = read_making(given, format, content, backing is not None, problems)
     if problems:
         raise SpecError(problems)
     return ImageSpec(
@@ -154,6 +159,7 @@ def read_spec(params: Mapping[str, Any]) -> ImageSpec:
         checksum_keys=given.get("checksum_keys"),
         backing=backing,
         bootstrap=bootstrap,
+        making=making,
         state=given.get("state", "present"),
         consent=tuple(given.get("confirm_data_loss", ())),
     )

@@ -29,6 +29,9 @@ def gather(hypervisor: Hypervisor, files: Files, spec: VolumeSpec) -> Snapshot:
     snap = replace(snap, volumes=all_volumes(hypervisor, snap.pools.values() if elsewhere else [pool]))
     if not snap.host.remote:
         snap = with_files(files, spec, snap)
+    there = present(spec, snap, pool)
+    if spec.making.encrypted or (there is not None and there.encrypted):
+        snap = replace(snap, secrets=hypervisor.secrets())
     if present(spec, snap, pool) is None:
         origin = origin_of(spec, snap)
         # Who writes to what is to be copied.

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._facts import VolumeFacts
 from .._guest.expand import DEFAULT_POOL
+from .._image.making import VOLUME_MAKING_WORDS
 from .._image.spec import GROWING
 from .._storage.options import shown_volume
 from .._units import show_size
@@ -24,6 +25,7 @@ VOLUME_OPTIONS: dict[str, Any] = {
     "source": {"type": "str"},
     "clone": {"type": "str"},
     "wipe": {"type": "bool", "default": False},
+    **VOLUME_MAKING_WORDS,
 }
 # What one run is allowed to do; no word about the volume itself.
 RUN_OPTIONS: dict[str, Any] = {"confirm_data_loss": {"type": "list", "elements": "str", "default": []}}

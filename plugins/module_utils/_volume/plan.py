@@ -12,6 +12,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from typing import Any
 
 from .. import _xml
 from .._change import UNKNOWN, Action, Change, Effect, Plan, Step, worst
@@ -19,9 +20,10 @@ from .._errors import Conflict, NotFound, SpecError, Unsupported
 from .._facts import GuestFacts, ImageFacts, PoolFacts, Snapshot, VolumeFacts
 from .._guest.expand import image_names
 from .._guest.volumes import delete_step
+from .._image.making import OLD_COMPAT, making_rows
 from .._image.place import DIRECTORY_POOLS, Users, disk_paths
 from .._image.spec import GROWING, SECTOR
-from .._storage.volume import VolumeWant, volume_xml
+from .._storage.volume import VolumeWant, creation_arguments, volume_xml
 from .._units import show_size
 from .._words import close
 from .spec import UPLOADING, VolumeSpec
@@ -97,7 +99,7 @@ def present(spec: VolumeSpec, snap: Snapshot, pool: PoolFacts) -> VolumeFacts | 
     if facts is None and image is not None:
         facts = VolumeFacts(
             spec.pool, spec.name, path, image.format, image.virtual_bytes, image.actual_bytes, image.backing,
-            image.backing_format,
+            image.backing_format, image.encrypted, image.compat, image.cluster_bytes, bool(image.lazy_refcounts),
         )
     if facts is not None and facts.format == "dir":
         raise Conflict(f"volume {spec.key}: {facts.path} is a directory; take another name")
@@ -123,6 +125,7 @@ def differences(spec: VolumeSpec, snap: Snapshot) -> tuple[Change, ...]:
         if base.path != facts.backing:
             why = "the volume is made anew, empty"
             changes.append(Change(("backing",), facts.backing, base.path, Effect.DATA_LOSS, why))
+    changes += _made_otherwise(spec, facts)
     wanted, have = spec.size_bytes, facts.capacity_bytes
     if wanted is not None and wanted > have:
         changes.append(Change(("size",), show_size(have), show_size(wanted), Effect.LIVE))
@@ -130,6 +133,24 @@ def differences(spec: VolumeSpec, snap: Snapshot) -> tuple[Change, ...]:
         why = "a volume cannot be shrunk; it is made anew"
         changes.append(Change(("size",), show_size(have), show_size(wanted), Effect.DATA_LOSS, why))
     return tuple(changes)
+
+
+def _made_otherwise(spec: VolumeSpec, facts: VolumeFacts) -> Iterator[Change]:
+    """Yield in what the volume was made otherwise. What was preallocated is not compared: guests give room back."""
+    making = spec.making
+    pairs: list[tuple[str, Any, Any]] = []
+    if facts.format == "qcow2":
+        pairs += [
+            ("compat", facts.compat or OLD_COMPAT, making.compat),
+            ("lazy_refcounts", facts.lazy_refcounts, making.lazy_refcounts),
+        ]
+        if facts.cluster_bytes is not None and making.cluster_bytes is not None:
+            pairs.append(("cluster_size", show_size(facts.cluster_bytes), show_size(making.cluster_bytes)))
+    if not facts.encrypted:
+        pairs.append(("luks_secret", None, making.luks_secret))
+    for option, have, wanted in pairs:
+        if wanted is not None and wanted != have:
+            yield Change((option,), have, wanted, Effect.DATA_LOSS, "the volume is made anew")
 
 
 def _base(spec: VolumeSpec, snap: Snapshot) -> VolumeFacts | ImageFacts:
@@ -141,6 +162,11 @@ def _base(spec: VolumeSpec, snap: Snapshot) -> VolumeFacts | ImageFacts:
         if found is not None:
             if path == posixpath.join(folder, spec.name):
                 raise SpecError(f"volume {spec.key}: backing: a volume cannot stand on itself")
+            if found.encrypted:
+                raise Unsupported(
+                    f"volume {spec.key}: backing: {path} is encrypted, and no guest would be told how to open it below an "
+                    "overlay; let the overlay be the encrypted one, on an image that is not"
+                )
             return found
     names = [name for pool, name in snap.volumes if pool == spec.pool]
     where = "" if backing.startswith("/") else f" in the pool {spec.pool}{close(backing, names)}"
@@ -159,11 +185,22 @@ def _size_of(base: VolumeFacts | ImageFacts) -> int:
 
 def _creation(spec: VolumeSpec, snap: Snapshot) -> Plan:
     changes, steps = _making(spec, snap)
+    changes += [
+        Change((option,), None, show_size(value) if option == "cluster_size" else value, Effect.LIVE)
+        for option, value in making_rows(spec.making)
+    ]
     changes.append(Change(("state",), "absent", "present", Effect.LIVE))
     return _plan(spec, "create", changes, steps)
 
 
 def _making(spec: VolumeSpec, snap: Snapshot) -> tuple[list[Change], list[Step]]:
+    usage = spec.making.luks_secret
+    if usage is not None and f"volume/{usage}" not in snap.secrets:
+        known = [key.partition("/")[2] for key in snap.secrets if key.startswith("volume/")]
+        raise NotFound(
+            f"volume {spec.key}: luks_secret: there is no secret {usage!r} of usage volume{close(usage, known)}; make it by "
+            "virtfleet.core.secret first"
+        )
     if spec.source is not None:
         return _uploading(spec, snap, spec.source)
     if spec.clone is not None:
@@ -188,7 +225,7 @@ def _making(spec: VolumeSpec, snap: Snapshot) -> tuple[list[Change], list[Step]]
     if base is not None:
         changes.append(Change(("backing",), None, base.path, Effect.LIVE))
     want = VolumeWant(
-        spec.pool, spec.name, "", made, size, base.path if base else None, base.format if base else None
+        spec.pool, spec.name, "", made, size, base.path if base else None, base.format if base else None, spec.making
     )
     if later and base is not None:
         # The same plan makes what it stands on.
@@ -239,6 +276,10 @@ def _cloning(spec: VolumeSpec, snap: Snapshot, clone: tuple[str, str]) -> tuple[
         )
     if (pool, name + UPLOADING) in snap.volumes:
         raise Conflict(f"volume {spec.key}: clone: {pool}/{name} holds a part only, since an upload to it was cut short")
+    if origin.encrypted:
+        raise Unsupported(
+            f"volume {spec.key}: clone: {pool}/{name} is encrypted, and libvirt is not told by what; copy it inside of a guest"
+        )
     writers = _writers(snap, origin)
     if writers:
         raise Conflict(
@@ -252,7 +293,9 @@ def _cloning(spec: VolumeSpec, snap: Snapshot, clone: tuple[str, str]) -> tuple[
             f"volume {spec.key}: size: {show_size(whole)} is less than {pool}/{name} has ({show_size(size)}), of which it is "
             "a copy"
         )
-    want = VolumeWant(spec.pool, spec.name, "", spec.made_format, size)
+    if whole > size:
+        _need_key(spec, snap, posixpath.join(snap.pools[spec.pool].path or "/", spec.name), spec.making.encrypted)
+    want = VolumeWant(spec.pool, spec.name, "", spec.made_format, size, making=spec.making)
     arguments = {"pool": spec.pool, "xml": volume_xml(want, size), "source_pool": pool, "source": name}
     steps = [
         _create(VolumeWant(spec.pool, spec.name + UPLOADING, "", "raw", SECTOR), SECTOR),
@@ -338,6 +381,10 @@ def _replacement(
     spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts, changes: tuple[Change, ...], consent: Collection[str]
 ) -> Plan:
     _refuse_used(spec, snap, facts, "made anew")
+    if facts.encrypted and not spec.making.encrypted:
+        raise Conflict(
+            f"volume {spec.key} is encrypted and cannot be made anew without being encrypted; give luks_secret, or remove it first"
+        )
     differing = ", ".join(f"{change.path[0]}: {change.before}, not {change.after}" for change in changes)
     _need_consent(spec, facts, consent, f"would be made anew, and what it holds would be lost ({differing})")
     _changes, steps = _making(spec, snap)
@@ -404,8 +451,18 @@ def _update(spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts, changes: tuple
         steps.append(_refresh(spec))
     if changes:
         _refuse_held(spec, snap, facts)
+        _need_key(spec, snap, facts.path, facts.encrypted)
         steps.append(_grow(spec, spec.size_bytes or 0))
     return _plan(spec, "update", found, steps) if found else Plan()
+
+
+def _need_key(spec: VolumeSpec, snap: Snapshot, path: str, encrypted: bool) -> None:
+    """libvirt grows an encrypted volume by the secret that is for its path, whatever its own was (storage_util.c)."""
+    if encrypted and f"volume/{path}" not in snap.secrets:
+        raise Conflict(
+            f"volume {spec.key}: size: it is encrypted, and libvirt grows it only where a secret of usage volume has the usage_id "
+            f"{path}; make one with the same passphrase by virtfleet.core.secret, or give the size to the disk of a running guest"
+        )
 
 
 def _refuse_held(spec: VolumeSpec, snap: Snapshot, facts: VolumeFacts) -> None:
@@ -428,7 +485,7 @@ def _plan(spec: VolumeSpec, verb: str, changes: list[Change], steps: list[Step])
 
 
 def _create(want: VolumeWant, size_bytes: int) -> Step:
-    return Step("create_volume", {"pool": want.pool, "xml": volume_xml(want, size_bytes)}, f"make volume {want.key}")
+    return Step("create_volume", creation_arguments(want, size_bytes), f"make volume {want.key}")
 
 
 def _grow(spec: VolumeSpec, size_bytes: int) -> Step:

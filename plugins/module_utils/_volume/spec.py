@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._errors import SpecError
 from .._guest.expand import DEFAULT_POOL
+from .._image.making import PLAIN, VOLUME_MAKING_WORDS, VOLUME_PREALLOCATIONS, Making, read_making
 from .._image.spec import DEFAULT_FORMAT, GROWING, SECTOR
 from .._network.spec import check_name, choose, take
 from .._types import PATH, SIZE
@@ -40,6 +41,7 @@ class VolumeSpec:
     source: str | None = None
     clone: tuple[str, str] | None = None
     wipe: bool = False
+    making: Making = PLAIN
 
     @property
     def key(self) -> str:
@@ -85,6 +87,16 @@ def parse(options: Mapping[str, Any]) -> VolumeSpec:
             problems.append("backing: a volume either stands on another one or begins with a source, not both")
         if spec.format == "raw":
             problems.append("backing: a raw volume cannot stand on another one; leave format out or say qcow2")
+    made = {option: given[option] for option in VOLUME_MAKING_WORDS if option in given}
+    if made.get("preallocation") == "full":
+        problems.append(f"preallocation: libvirt makes no volume so; say one of {', '.join(VOLUME_PREALLOCATIONS)}")
+    if made and spec.source is not None:
+        problems.append(f"{min(made)}: does not go with source, whose bytes are taken as they are; virtfleet.core.image converts")
+    if spec.clone is not None and made.get("preallocation", "off") != "off":
+        problems.append("preallocation: does not go with clone; a copy takes the room of what is copied")
+    if spec.name is not None:
+        form = "qcow2" if spec.backing is not None else spec.made_format
+        spec = replace(spec, making=read_making(made, form, False, spec.backing is not None, problems))
     if problems:
         raise SpecError(problems)
     return spec

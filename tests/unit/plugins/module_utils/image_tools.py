@@ -23,13 +23,14 @@ def run_command(
     argv: Sequence[str],
     environ_update: dict[str, str] | None = None,
     expand_user_and_vars: bool = True,
+    pass_fds: Sequence[int] = (),
 ) -> tuple[int, str, str]:
     """Run a program as AnsibleModule.run_command does, as far as the collection uses it."""
     assert not isinstance(argv, str)
     assert Path(argv[0]).is_absolute()
     assert expand_user_and_vars is False, "left on, a $ in a file's name would be expanded"
     environment = {**os.environ, **(environ_update or {})}
-    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=environment, pass_fds=pass_fds)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -7,11 +7,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import stat
 import subprocess
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +33,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._errors import (
     VirtError,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making, making_record
 from tests.unit.plugins.module_utils.image_tools import MIB, qemu_img, run_command, written
 
 
@@ -418,3 +424,124 @@ def test_a_small_file_is_read_and_replaced_in_one_step(files: LocalFiles, tmp_pa
         files.file_content(str(tmp_path))
     with pytest.raises(HostError, match="could not write .*/none/x.png: No such file"):
         files.write_file(str(tmp_path / "none" / "x.png"), b"")
+
+
+def random_disk(path: Path) -> Path:
+    """Write a disk of 32 MiB: one of zeros that take room, one of a text that packs well, and holes."""
+    written(path, (0, bytes(MIB)), (4 * MIB, b"all work and no play " * 50_000))
+    os.truncate(path, 32 * MIB)
+    return path
+
+
+@pytest.mark.parametrize("source_format", ["raw", "qcow2"])
+@pytest.mark.parametrize("compression", ["zlib", "zstd"])
+def test_a_packed_import(files: LocalFiles, tmp_path: Path, compression: str, source_format: str) -> None:
+    source, target = random_disk(tmp_path / "source"), tmp_path / "target"
+    if source_format == "qcow2":
+        qemu_img("convert", "-f", "raw", "-O", "qcow2", source, tmp_path / "made")
+        (tmp_path / "made").replace(source)
+    making = Making(compression, None, 128 << 10, True)
+    files.import_image(str(target), str(source), "qcow2", None, 48 * MIB, making_record(making), making=making)
+    facts = files.image_facts(str(target))
+    assert facts is not None
+    assert (facts.virtual_bytes, facts.cluster_bytes, facts.lazy_refcounts) == (48 * MIB, 128 << 10, True)
+    assert facts.record["compression"] == compression and facts.actual_bytes < MIB
+    told = json.loads(qemu_img("info", "--output=json", target))["format-specific"]["data"]
+    assert told["compression-type"] == compression
+    assert qemu_img("convert", "-f", "qcow2", "-O", "raw", target, tmp_path / "again") == ""
+    assert (tmp_path / "again").read_bytes()[: 6 * MIB] == random_disk(tmp_path / "plain").read_bytes()[: 6 * MIB]
+
+
+@pytest.mark.parametrize(
+    ("format", "preallocation", "whole"),
+    [("qcow2", "off", False), ("qcow2", "metadata", False), ("qcow2", "falloc", True), ("qcow2", "full", True),
+     ("raw", "off", False), ("raw", "falloc", True), ("raw", "full", True)],
+)  # fmt: skip
+def test_preallocation(files: LocalFiles, tmp_path: Path, format: str, preallocation: str, whole: bool) -> None:
+    blank, imported = str(tmp_path / "blank"), str(tmp_path / "imported")
+    making = Making(preallocation=preallocation)
+    files.create_image(blank, format, 16 * MIB, making=making)
+    files.grow_image(blank, format, 32 * MIB, making)
+    files.import_image(imported, str(random_disk(tmp_path / "source")), format, None, 48 * MIB, {}, making=making)
+    for path, size in ((blank, 32 * MIB), (imported, 48 * MIB)):
+        facts = files.image_facts(path)
+        assert facts is not None and facts.virtual_bytes == size
+        assert (facts.actual_bytes >= size) is whole, (path, facts.actual_bytes)
+
+
+def test_lazy_refcounts_of_an_overlay(files: LocalFiles, tmp_path: Path) -> None:
+    base, overlay = str(tmp_path / "base"), str(tmp_path / "overlay")
+    files.create_image(base, "qcow2", 4 * MIB)
+    files.create_overlay(overlay, base, "qcow2", None, making=Making(cluster_bytes=4096, lazy_refcounts=True))
+    facts = files.image_facts(overlay)
+    assert facts is not None and (facts.cluster_bytes, facts.lazy_refcounts) == (4096, True)
+    files.amend_image(overlay, Making(lazy_refcounts=False))
+    facts = files.image_facts(overlay)
+    assert facts is not None and facts.lazy_refcounts is False
+
+
+LUKS = Making(passphrase=b"p\xc3\xa4ss, word\n")
+
+
+def quickly(argv: Sequence[str], **options: Any) -> tuple[int, str, str]:
+    """Run qemu-img with a key that is made in less than the usual two seconds of work."""
+    quick = [re.sub(r"(encrypt\.)?key-secret=key$", r"\g<0>,\1iter-time=10", word) for word in argv]
+    return run_command(quick, **options)
+
+
+@pytest.mark.parametrize("format", ["qcow2", "raw"])
+def test_an_encrypted_image(tmp_path: Path, format: str) -> None:
+    files = LocalFiles(quickly, lock_timeout=5)
+    source, path = written(tmp_path / "source", (MIB, b"nobody shall see" * 4096)), str(tmp_path / "a,b")
+    files.import_image(path, str(source), format, None, 4 * MIB, {}, making=LUKS)
+    files.grow_image(path, format, 6 * MIB, LUKS)
+    facts = files.image_facts(path)
+    assert facts is not None
+    assert (facts.format, facts.virtual_bytes, facts.encrypted) == (format, 6 * MIB, True)
+    assert b"nobody shall see" not in Path(path).read_bytes()
+    key = tmp_path / "key"
+    key.write_bytes(LUKS.passphrase or b"")
+    opened = f"driver={'luks,key-secret=k' if format == 'raw' else 'qcow2,encrypt.key-secret=k'},file.filename={tmp_path}/a,,b"
+    words = ("--object", f"secret,id=k,file={key}", "--image-opts", opened)
+    qemu_img("convert", *words, "-O", "raw", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes()[: source.stat().st_size] == source.read_bytes()
+    with pytest.raises(HostError, match="could not grow image"):
+        files.grow_image(path, format, 8 * MIB, Making(passphrase=b"another"))
+    copy = str(tmp_path / "copy")
+    if format == "qcow2":
+        files.amend_image(path, replace(LUKS, lazy_refcounts=True))
+        files.import_image(copy, path, format, None, None, {})
+        facts = files.image_facts(copy)
+        assert facts is not None and facts.encrypted and facts.lazy_refcounts, "it is taken as it is"
+        with pytest.raises(HostError, match="it is encrypted, and only taken as it is"):
+            files.import_image(copy, path, format, None, None, {}, replace=True, making=Making("zlib"))
+        overlay = f"{path}.over"
+        files.create_overlay(overlay, str(source), "raw", None, making=LUKS)
+        facts = files.image_facts(overlay)
+        assert facts is not None and facts.encrypted and facts.backing == str(source)
+
+
+def test_a_passphrase_is_in_no_argument(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def run(argv: Sequence[str], **options: Any) -> tuple[int, str, str]:
+        seen.extend([*argv, repr(options)])
+        return quickly(argv, **options)
+
+    LocalFiles(run, lock_timeout=5).create_image(str(tmp_path / "x"), "qcow2", MIB, making=Making(passphrase=b"pass-word-1"))
+    assert any("secret,id=key,file=/dev/fd/" in word for word in seen)
+    assert "pass-word-1" not in " ".join(seen) and names(tmp_path) == {"x"}
+
+
+def test_a_conversion_leaves_holes_for_zeros(files: LocalFiles, tmp_path: Path) -> None:
+    # Shorter runs than those that are left out of any copy.
+    zeros = written(tmp_path / "zeros", (0, (b"x" * 65536 + bytes(65536)) * 64))
+    source = str(tmp_path / "source")
+    qemu_img("convert", "-S", "0", "-f", "raw", "-O", "qcow2", zeros, source)
+    taken = []
+    for making in (Making(), Making("")):
+        files.import_image(str(tmp_path / "target"), source, "qcow2", None, None, {}, replace=True, making=making)
+        facts = files.image_facts(str(tmp_path / "target"))
+        assert facts is not None and facts.virtual_bytes == 8 * MIB
+        taken.append(facts.actual_bytes)
+    assert taken[0] > 8 * MIB and taken[1] < 5 * MIB

@@ -20,9 +20,11 @@ from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     HostFacts,
     ImageFacts,
     PoolFacts,
+    SecretFacts,
     Snapshot,
     VolumeFacts,
 )
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making
 from ansible_collections.virtfleet.core.plugins.module_utils._image.plan import bootstrap_record, plan
 from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import read_spec
 
@@ -308,3 +310,105 @@ def test_an_image_of_no_known_packages_is_a_loss() -> None:
 def test_a_long_form_is_not_recorded() -> None:
     found = of_packages(packages=[f"package-number-{number}" for number in range(300)])
     assert set(found.record) == {"bootstrap"}
+
+
+PACKED = replace(HERE, record={"source": "/x", "compression": "zlib"}, cluster_bytes=65536, lazy_refcounts=False)
+
+
+def test_how_the_file_is_made_stands_in_plan_and_record() -> None:
+    words = {"compress": True, "compression_type": "zstd", "cluster_size": "128KiB", "lazy_refcounts": True}
+    action = only(planned(seen(), source="/x", **words))
+    _op, args = calls(action)[0]
+    assert args["making"] == Making("zstd", None, 128 << 10, True)
+    assert args["record"] == {"compression": "zstd"}
+    after = {change.path[0]: change.after for change in action.changes}
+    assert after["cluster_size"] == 128 << 10
+    assert {name: after[name] for name in ("compress", "compression_type", "lazy_refcounts")} == {
+        "compress": True, "compression_type": "zstd", "lazy_refcounts": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"compress": True},
+        {"compress": True, "compression_type": "zlib"},
+        {"cluster_size": "64KiB", "lazy_refcounts": False},
+        # What was preallocated, the guest may have given back.
+        {"preallocation": "falloc"},
+        {"preallocation": "off"},
+    ],
+)
+def test_a_file_that_was_made_so(params: dict[str, Any]) -> None:
+    assert planned(seen(PACKED), source="/x", **params).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"compress": False}, r"compress True -> False: the file is made anew, unpacked"),
+        ({"compress": True, "compression_type": "zstd"}, r"compression_type zlib -> zstd: the file is packed anew"),
+        ({"cluster_size": "2MiB"}, r"cluster_size 64KiB -> 2MiB: clusters keep their size; the image is made anew"),
+    ],
+)
+def test_a_file_that_was_made_otherwise(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(Conflict, match=said):
+        planned(seen(PACKED), source="/x", **params)
+    action = only(planned(seen(PACKED), source="/x", confirm_data_loss=["web"], **params))
+    assert (action.action, action.effect) == ("replace", Effect.DATA_LOSS)
+    with pytest.raises(Conflict, match="compress False -> True: only a file that is made anew is packed"):
+        planned(seen(replace(PACKED, record={"source": "/x"})), source="/x", compress=True)
+
+
+def test_lazy_refcounts_of_an_image_that_is_there() -> None:
+    action = only(planned(seen(PACKED), lazy_refcounts=True, size="6GiB", preallocation="full"))
+    making = Making(None, "full", None, True)
+    assert (action.action, action.effect) == ("update", Effect.LIVE)
+    assert calls(action) == [
+        ("files.amend_image", {"path": HERE.path, "making": making}),
+        ("files.grow_image", {"path": HERE.path, "format": "qcow2", "size_bytes": 6 * GIB, "making": making}),
+        REFRESH,
+    ]
+    guest = GuestFacts("g", "u", "running", "<domain/>", "<domain/>")
+    held = seen(replace(PACKED, guests=("g",)), guests=(guest,))
+    with pytest.raises(Conflict, match="lazy_refcounts cannot be changed while guest g runs or is saved"):
+        planned(held, lazy_refcounts=True)
+    assert only(planned(seen(replace(PACKED, overlays=("/o",))), lazy_refcounts=True)).effect is Effect.LIVE
+
+
+def with_secret(snapshot: Snapshot, private: str = "no") -> Snapshot:
+    xml = f"<secret ephemeral='no' private='{private}'><usage type='volume'><volume>web-key</volume></usage></secret>"
+    return replace(snapshot, secrets={"volume/web-key": SecretFacts("u", "volume", "web-key", xml)})
+
+
+def test_an_encrypted_image() -> None:
+    action = only(planned(seen(), size="1GiB", luks_passphrase="pass word"))
+    op, args = calls(action)[0]
+    assert (op, args["making"].passphrase) == ("files.create_image", b"pass word")
+    assert "pass word" not in repr(action)
+    (hidden,) = (change for change in action.changes if change.secret)
+    assert (hidden.path, hidden.after) == (("luks_passphrase",), "(hidden)")
+    op, args = calls(only(planned(with_secret(seen()), source="/x", luks_secret="web-key")))[0]
+    assert op == "with_passphrase" and args["op"] == "import_image" and args["making"] == Making(luks_secret="web-key")
+
+
+def test_a_secret_that_cannot_be_had() -> None:
+    with pytest.raises(NotFound, match="luks_secret: there is no secret 'web-kay' of usage volume"):
+        planned(with_secret(seen()), size="1GiB", luks_secret="web-kay")
+    with pytest.raises(Conflict, match="the secret web-key is private.* as luks_passphrase"):
+        planned(with_secret(seen(), "yes"), size="1GiB", luks_secret="web-key")
+
+
+def test_an_image_that_is_encrypted() -> None:
+    there = replace(PACKED, encrypted=True)
+    assert planned(seen(there), luks_passphrase="another").actions == (), "nobody can tell by which it is"
+    assert planned(seen(there), size="4GiB").actions == ()
+    for change in ({"size": "6GiB"}, {"lazy_refcounts": True}, {"size": "1GiB", "confirm_data_loss": ["web"]}):
+        with pytest.raises(Conflict, match="image web is encrypted and cannot be .*; give luks_secret or luks_passphrase"):
+            planned(seen(there), **change)
+    op, args = calls(only(planned(with_secret(seen(there)), size="6GiB", luks_secret="web-key")))[0]
+    assert (op, args["op"], args["size_bytes"]) == ("with_passphrase", "grow_image", 6 * GIB)
+    with pytest.raises(Conflict, match=r"luks_passphrase unknown|luks_passphrase \(hidden\) -> \(hidden\): only a file that"):
+        planned(seen(PACKED), luks_passphrase="pass word")
+    with pytest.raises(Unsupported, match="backing: /pool/base.qcow2 is encrypted"):
+        planned(seen(replace(BASE, encrypted=True)), backing="base")

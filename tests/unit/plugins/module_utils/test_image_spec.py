@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import Making
 from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import (
     ImageSpec,
     image_file_name,
@@ -88,6 +89,58 @@ def test_what_cannot_be_right(params: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_spec(params)
     assert said in str(caught.value)
+
+
+OF = {"name": "x", "source": "/x"}
+
+
+@pytest.mark.parametrize(
+    ("params", "made"),
+    [
+        ({**OF, "compress": True}, Making("zlib")),
+        ({**OF, "compress": True, "compression_type": "zstd"}, Making("zstd")),
+        ({**OF, "format": "raw", "compress": False, "preallocation": "off"}, Making("", "off")),
+        ({"name": "x.raw", "size": "1GiB", "preallocation": "full"}, Making(preallocation="full")),
+        ({"name": "x", "size": "1GiB", "preallocation": "metadata"}, Making(preallocation="metadata")),
+        ({"name": "x.raw", "backing": "b", "cluster_size": "128KiB"}, Making(cluster_bytes=128 << 10)),
+        ({"name": "x", "lazy_refcounts": False}, Making(lazy_refcounts=False)),
+        ({"name": "x.raw", "size": "1GiB", "luks_secret": "key"}, Making(luks_secret="key")),
+        ({"name": "x", "backing": "b", "luks_passphrase": "päss "}, Making(passphrase="päss ".encode())),
+    ],
+)
+def test_how_the_file_is_made(params: dict[str, Any], made: Making) -> None:
+    assert read_spec(params).making == made
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({**OF, "format": "raw", "compress": True}, "compress: an image of format raw is not made so; it goes with qcow2"),
+        ({"name": "x.vmdk", "source": "/x", "preallocation": "full"}, "preallocation: an image of format vmdk is not made so"),
+        ({**OF, "format": "raw", "cluster_size": "64KiB"}, "cluster_size: an image of format raw"),
+        ({**OF, "format": "raw", "lazy_refcounts": True}, "lazy_refcounts: an image of format raw"),
+        ({"name": "x", "size": "1GiB", "compress": True}, "compress: a blank image holds nothing yet"),
+        ({"name": "x", "backing": "b", "compress": True}, "compress: an overlay holds nothing yet"),
+        ({**OF, "compression_type": "zstd"}, "compression_type: it says by what compress: true packs"),
+        ({**OF, "compress": True, "compression_type": "lz4"}, "compression_type: 'lz4' is not one of zlib, zstd"),
+        ({**OF, "compress": True, "preallocation": "falloc"}, "preallocation: falloc does not go with compress: true"),
+        ({**OF, "format": "raw", "preallocation": "metadata"}, "preallocation: a raw image has no metadata"),
+        ({**OF, "preallocation": "sparse"}, "preallocation: 'sparse' is not one of off, metadata, falloc, full"),
+        ({"name": "x", "backing": "b", "preallocation": "full"}, "preallocation: full does not go with backing"),
+        ({**OF, "luks_secret": "a", "luks_passphrase": "b"}, "luks_passphrase: is given beside luks_secret"),
+        ({**OF, "luks_passphrase": ""}, "luks_passphrase: it is empty"),
+        ({**OF, "luks_secret": "a", "compress": True}, "compress: true does not go with luks_secret"),
+        ({**OF, "format": "vdi", "luks_secret": "a"}, "luks_secret: an image of format vdi is not made so; it goes with qcow2 and raw"),
+        ({**OF, "cluster_size": "96KiB"}, "cluster_size: 96KiB is not a power of two from 512B to 2MiB"),
+        ({**OF, "cluster_size": "4MiB"}, "cluster_size: 4MiB is not a power of two"),
+        ({**OF, "cluster_size": "64"}, "cluster_size: '64' is not a size"),
+    ],
+)
+def test_what_does_not_go_together(params: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_spec(params)
+    (problem,) = caught.value.problems
+    assert problem.startswith(said)
 
 
 def test_all_complaints_come_at_once() -> None:

@@ -425,3 +425,92 @@ def test_zeros_are_written_before_a_volume_goes() -> None:
     options = {"name": NAME, "wipe": True, "confirm_data_loss": [NAME]}
     assert ops(VOLUME.plan(house, **options, size="1MiB")) == ["wipe_volume", "delete_volume", "create_volume"]
     assert ops(VOLUME.twice(house, **options, state="absent")) == ["wipe_volume", "delete_volume"]
+
+
+KEY = "11111111-1111-1111-1111-111111111111"
+
+
+def keyed(usage_id: str, house: House | None = None) -> House:
+    house = house or House()
+    house.fake.define_secret(
+        f"<secret ephemeral='no' private='yes'><uuid>{KEY}</uuid><usage type='volume'><volume>{usage_id}</volume></usage></secret>"
+    )
+    house.fake.set_secret_value(KEY, b"pass word")
+    return house
+
+
+MADE = {"cluster_size": "128KiB", "lazy_refcounts": True, "compat": "1.1", "preallocation": "metadata", "luks_secret": "key"}
+
+
+def test_how_it_is_made() -> None:
+    house = keyed("key")
+    made = VOLUME.twice(house, name=NAME, size="1GiB", **MADE)
+    assert shown(made)["cluster_size"] == (None, "128KiB", "live")
+    facts = house.fake.volumes("default")[NAME]
+    assert (facts.cluster_bytes, facts.lazy_refcounts, facts.compat, facts.encrypted) == (128 << 10, True, "1.1", True)
+    assert house.fake.calls[-1][1][-1] is True, "preallocated"
+    assert VOLUME.plan(house, name=NAME, preallocation="falloc").actions == ()
+    for option, other in (("cluster_size", "64KiB"), ("lazy_refcounts", False), ("compat", "0.10")):
+        said = {"name": NAME, "size": "1GiB", "luks_secret": "key", option: other}
+        with pytest.raises(Conflict, match=rf"would be made anew, and what it holds would be lost \({option}"):
+            VOLUME.plan(house, **said)
+        assert VOLUME.plan(house, **said, confirm_data_loss=[NAME]).actions[0].effect is Effect.DATA_LOSS
+
+
+@pytest.mark.parametrize(
+    ("options", "allocation", "flagged"),
+    [
+        ({"preallocation": "falloc"}, GIB, True),
+        ({"preallocation": "metadata"}, 0, True),
+        ({"preallocation": "off"}, 0, False),
+        ({"format": "raw", "preallocation": "falloc"}, GIB, False),
+    ],
+)
+def test_preallocation(options: dict[str, Any], allocation: int, flagged: bool) -> None:
+    house = House()
+    VOLUME.twice(house, name="a", size="1GiB", **options)
+    assert house.fake.volumes("default")["a"].allocation_bytes == allocation
+    assert (house.fake.calls[-1][1][-1] is True) is flagged
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"format": "raw", "cluster_size": "64KiB"}, "cluster_size: an image of format raw is not made so"),
+        ({"format": "raw", "preallocation": "metadata"}, "preallocation: a raw image has no metadata"),
+        ({"preallocation": "full"}, "preallocation: libvirt makes no volume so; say one of off, metadata, falloc"),
+        ({"backing": "debian-12", "preallocation": "falloc"}, "preallocation: falloc does not go with backing"),
+        ({"compat": "0.10", "lazy_refcounts": True}, "lazy_refcounts: true does not go with compat 0.10"),
+        ({"source": "/data/old.qcow2", "cluster_size": "64KiB"}, "cluster_size: does not go with source"),
+        ({"clone": "debian-12.qcow2", "preallocation": "falloc"}, "preallocation: does not go with clone"),
+    ],
+)
+def test_what_does_not_go_together(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse({"name": "a", **options})
+    (problem,) = caught.value.problems
+    assert problem.startswith(said)
+
+
+def test_an_encrypted_volume() -> None:
+    with pytest.raises(NotFound, match="luks_secret: there is no secret 'kay' of usage volume"):
+        VOLUME.plan(keyed("key"), name="a", size="1GiB", luks_secret="kay")
+    house = keyed("key")
+    VOLUME.twice(house, name="a", size="1GiB", luks_secret="key")
+    with pytest.raises(Conflict, match="only where a secret of usage volume has the usage_id /var/lib/virtfleet/images/a"):
+        VOLUME.plan(house, name="a", size="2GiB")
+    with pytest.raises(Conflict, match="is encrypted and cannot be made anew without being encrypted"):
+        VOLUME.plan(house, name="a", size="512MiB", confirm_data_loss=["a"])
+    with pytest.raises(Unsupported, match="clone: default/a is encrypted"):
+        VOLUME.plan(house, name="b", clone="a")
+    with pytest.raises(Unsupported, match="backing: .*/a is encrypted"):
+        VOLUME.plan(house, name="b", backing="a")
+    path = f"{IMAGES}/b"
+    house = keyed(path)
+    VOLUME.twice(house, name="b", size="1GiB", luks_secret=path)
+    assert ops(VOLUME.twice(house, name="b", size="2GiB")) == ["resize_volume"]
+    VOLUME.twice(house, name="plain", size="1GiB")
+    with pytest.raises(Conflict, match="luks_secret: None, not /var"):
+        VOLUME.plan(house, name="plain", luks_secret=path)
+    VOLUME.twice(house, name="c", clone="plain", luks_secret=path)
+    assert house.fake.volumes("default")["c"].encrypted

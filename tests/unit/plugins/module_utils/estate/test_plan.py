@@ -567,3 +567,36 @@ def test_a_filter_that_somebody_includes_is_not_removed() -> None:
     hall.make(given)
     (found,) = refused(hall, {"version": 1, "nwfilters": [{"name": "outer"}, {"name": "inner", "state": "absent"}]})
     assert found.startswith("nwfilters[1]")
+
+
+def test_what_a_secret_of_the_document_encrypts() -> None:
+    hall, key = Hall(), {"name": "key", "value": "pass word"}
+    given = {
+        "version": 1,
+        "pools": [{"name": "images", "path": "/srv/images"}],
+        "secrets": [key],
+        "images": [{"name": "sealed", "source": "/data/old.qcow2", "luks_secret": "key"}],
+        "volumes": [{"name": "data.qcow2", "size": "1GiB", "luks_secret": "key"}],
+        "guests": [{"name": "db1", "memory": "256MiB", "disks": [{"name": "own", "size": "1GiB", "luks_secret": "key"}]}],
+    }
+    plan, outcomes = hall.make(given)
+    assert failures(outcomes) == [] and "pass word" not in repr(plan)
+    for action in plan.actions:
+        if action.kind in ("image", "volume", "guest"):
+            assert ("secret", "key") in action.needs, action.key
+    assert hall.planned(given).actions == ()
+    volumes = hall.fake.volumes("images")
+    assert {name: facts.encrypted for name, facts in volumes.items()} == {
+        "data.qcow2": True, "db1-own.qcow2": True, "sealed.qcow2": True,
+    }  # fmt: skip
+    on_it = {**given, "guests": [{"name": "db2", "memory": "256MiB", "disks": [{"image": "sealed"}]}]}
+    (problem,) = refused(hall, on_it)
+    assert "disks[0].image (db2): sealed is encrypted, and cannot be opened below an overlay" in problem
+    (problem,) = refused(Hall(), {**given, "secrets": [{**key, "private": True}], "volumes": [], "guests": []})
+    assert "images[0]" in problem and "the secret key is private" in problem
+    problems = refused(Hall(), {**given, "secrets": [], "guests": []})
+    assert [problem.partition(": there is no secret 'key'")[2][:1] for problem in problems] == [" ", " "]
+    plain = {**given, "volumes": [{"name": "db3-own.qcow2", "size": "1GiB"}], "guests": []}
+    hall.make(plain)
+    (problem,) = refused(hall, {**plain, "guests": [{**given["guests"][0], "name": "db3"}]})
+    assert "disks.own.luks_secret" in problem and "exists already and is not encrypted" in problem

@@ -21,6 +21,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._change import Outc
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import NotFound
 from ansible_collections.virtfleet.core.plugins.module_utils._facts import (
     Accelerator,
+    DownloadFacts,
     ImageFacts,
     PathFacts,
     SystemFacts,
@@ -34,6 +35,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap_fi
     late_entries,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._image.layout import lay_out
+from ansible_collections.virtfleet.core.plugins.module_utils._image.making import PLAIN, Making
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._osinfo import Database, look_up
 from ansible_collections.virtfleet.core.plugins.module_utils._render import pending_rows, plan_rows
@@ -119,7 +121,9 @@ class Files:
             return None
         record = self.image_record(path)
         others = (found.backing,) if found.backing else ()
-        return ImageFacts(path, found.format, found.capacity, 0, found.backing, record=record, others=others)
+        return ImageFacts(
+            path, found.format, found.capacity, 0, found.backing, record=record, others=others, encrypted=found.encrypted
+        )
 
     def chains(self, candidates: Collection[str]) -> Mapping[str, tuple[str, ...]]:
         paths = set(candidates)
@@ -131,6 +135,9 @@ class Files:
         found = self.fake.file_at(path)
         below = found.backing if found is not None else None
         return (path, *(self._chain(below) if below else ()))
+
+    def downloads(self) -> Sequence[DownloadFacts]:
+        return [DownloadFacts("/var/cache/virtfleet/downloads/x", "https://images.example/x", 4096, 0.0)]
 
     def image_record(self, path: str) -> Mapping[str, str]:
         return self.records.get(path, {})
@@ -146,6 +153,7 @@ class Files:
         size_bytes: int,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Put an image there that holds in words what a real one is made of."""
         layout = lay_out(bootstrap, size_bytes, "")
@@ -180,12 +188,14 @@ class Files:
         size_bytes: int | None,
         record: Mapping[str, str],
         replace: bool = False,
+        making: Making = PLAIN,
     ) -> None:
         """Copy an image of the fake's disk."""
         found = self.fake.file_at(source)
         if found is None:
             raise NotFound(f"could not import {path}: there is no {source}")
-        self.fake.put_file(path, format, size_bytes or found.capacity, data=found.data)
+        sealed = making.passphrase is not None
+        self.fake.put_file(path, format, size_bytes or found.capacity, data=found.data, encrypted=sealed)
         self.records[path] = {"source": source, **record}
 
     def remove_image(self, path: str) -> None:
