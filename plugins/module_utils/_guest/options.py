@@ -11,6 +11,7 @@ from .. import _xml
 from .._facts import GuestFacts
 from .._table import Field, arguments, observe, show_spec
 from .fields.boot import TYPES
+from .fields.chardevs import SOURCE_TYPE
 from .fields.clock import OFFSETS
 from .fields.events import ACTIONS, ON_CRASH
 from .fields.identity import ENTRIES
@@ -168,6 +169,7 @@ GUEST_OPTIONS: dict[str, Any] = {
     "on_crash": {"type": "str", "choices": list(ON_CRASH)},
     "console": {"type": "bool"},
     "console_log": {"type": "str"},
+    "console_source": SOURCE_TYPE.argument,
     "agent": {"type": "bool"},
     "autostart": {"type": "bool"},
     "pool": {"type": "str"},
