@@ -1307,6 +1307,80 @@ options:
         type: str
         choices: [ignore, next_boot, recreate]
         default: next_boot
+  unattend:
+    description:
+      - What Windows Setup shall do without asking, as an answer file on a small CD of its own (C(autounattend.xml)). Beside it
+        the guest needs the CD of Windows, and for virtio the one with the drivers, among O(disks).
+      - The disk with the number 0 is wiped by Setup, and only Setup reads it - an installed Windows does not look again.
+      - The passwords stand in the file in clear. It is readable by root and QEMU, and in the guest by everybody who may look at
+        that CD. It was checked against Microsoft's documentation, and not run by a Windows.
+      - Not together with O(cloud_init).
+    type: dict
+    suboptions:
+      computer_name:
+        description: The computer's name. Else the guest's, where Windows takes it, or one that Windows draws.
+        type: str
+      edition:
+        description: Which of the CD's editions is installed, by its name such as V(Windows 11 Pro), or by its number.
+        type: str
+      product_key:
+        description: The product key. Most CDs ask for one where none is given.
+        type: str
+      admin_password:
+        description: The password of the account Administrator, which is turned off in Windows 10 and 11.
+        type: str
+      user:
+        description: An account that is made. Windows 10 and 11 ask for one otherwise.
+        type: dict
+        suboptions:
+          name:
+            description: The account's name. Needed.
+            type: str
+          password:
+            description: Its password. Needed.
+            type: str
+          group:
+            description: Its group, as the Windows in its language calls it. Else V(Administrators).
+            type: str
+      locale:
+        description: Language and formats, such as V(de-DE); the CD must have that language. Else V(en-US).
+        type: str
+      keyboard:
+        description: The layout of the keyboard, as a locale or as a number such as V('0407:00000407'). Else that of the locale.
+        type: str
+      timezone:
+        description: The time zone as Windows calls it, such as V(W. Europe Standard Time). Else V(UTC).
+        type: str
+      organization:
+        description: To whom Windows is registered.
+        type: str
+      layout:
+        description: How the disk is laid out. Else as the guest starts, which O(firmware) says.
+        type: str
+        choices: [efi, bios]
+      drivers:
+        description:
+          - Folders of drivers that Setup loads, such as V(viostor/w11/amd64) and V(NetKVM/w11/amd64) of the virtio-win CD. Without
+            a drive such as V(E:/) each is looked for in the drives D to H.
+        type: list
+        elements: str
+      autologon:
+        description: How many times the user, else the administrator, is logged on without being asked.
+        type: int
+      first_logon_commands:
+        description: Command lines that run one after another at the first logon, which O(unattend.autologon) sees to.
+        type: list
+        elements: str
+      answer_file:
+        description: A whole answer file as text instead of all that is above.
+        type: str
+      policy:
+        description:
+          - What other answers mean for a guest that has such a CD already. V(ignore) leaves the old one; V(next_boot) writes the
+            new one, for the next time that Setup runs.
+        type: str
+        choices: [ignore, next_boot]
+        default: next_boot
   xml_overlay:
     description:
       - What no option says, as XML. Each entry has O(xml_overlay[].at) and O(xml_overlay[].xml), or

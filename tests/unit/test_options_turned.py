@@ -431,6 +431,32 @@ GUEST: dict[str, Turn] = {
         {**WEB, "cloud_init": {"user_data": {"a": 2}, "policy": "ignore"}},
         (("guest", {**WEB, "cloud_init": SEED}),),
     ),
+    **{
+        f"unattend.{word}": guest({"unattend": {**said, **more}}, {"unattend": said})
+        for word, said, more in (
+            ("computer_name", {}, {"computer_name": "win1"}),
+            ("edition", {}, {"edition": "Windows 11 Pro"}),
+            ("product_key", {}, {"product_key": "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"}),
+            ("admin_password", {}, {"admin_password": "geheim"}),
+            ("user.name", {"user": ACCOUNT}, {"user": {**ACCOUNT, "name": "other"}}),
+            ("user.password", {"user": ACCOUNT}, {"user": {**ACCOUNT, "password": "other"}}),
+            ("user.group", {"user": ACCOUNT}, {"user": {**ACCOUNT, "group": "Administratoren"}}),
+            ("locale", {}, {"locale": "de-DE"}),
+            ("keyboard", {}, {"keyboard": "de-DE"}),
+            ("timezone", {}, {"timezone": "W. Europe Standard Time"}),
+            ("organization", {}, {"organization": "Example"}),
+            ("layout", {}, {"layout": "efi"}),
+            ("drivers", {}, {"drivers": ["viostor/w11/amd64"]}),
+            ("autologon", {"user": ACCOUNT}, {"autologon": 1}),
+            ("first_logon_commands", {"user": ACCOUNT, "autologon": 1}, {"first_logon_commands": ["cmd /c ver"]}),
+            ("answer_file", {}, {"answer_file": "<unattend xmlns='urn:schemas-microsoft-com:unattend'/>"}),
+        )
+    },
+    "unattend.policy": Turn(
+        {**WEB, "unattend": {"locale": "de-DE"}},
+        {**WEB, "unattend": {"locale": "de-DE", "policy": "ignore"}},
+        (("guest", {**WEB, "unattend": {}}),),
+    ),
     "xml_overlay[].at": overlaid({**FEATURE, "at": "features/more"}, FEATURE),
     "xml_overlay[].xml": overlaid({**FEATURE, "xml": "<hyperv><vapic state='on'/></hyperv>"}, FEATURE),
     "xml_overlay[].remove": overlaid({"remove": "devices/rng"}),

@@ -25,6 +25,7 @@ OTHERS = {
     "autostart",
     "pool",
     "cloud_init",
+    "unattend",
     "xml_overlay",
     *(f"{kind}_exact" for kind in LISTS),
     *(f"{kind}[].{name}" for kind in LISTS for name in ("name", "pool", "type")),
