@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build a NoCloud seed: an ISO 9660 image labelled ``cidata`` (cloud-init's documentation, "NoCloud").
+"""Build a seed: an ISO 9660 image, for cloud-init labelled ``cidata`` (its documentation, "NoCloud").
+
+Windows Setup, which is given the other kind, reads the names in their longer form (Joliet) and no label.
 
 The same files give the same bytes: every date is fixed, owners and modes are set, and the program's name is kept out.
 Another version of the program may still lay the image out differently, so whoever asks whether a seed's *content*
@@ -23,6 +25,7 @@ from ._long_work import run_directory
 from ._programs import Programs
 
 LABEL = "cidata"
+OTHER_LABEL = "unattend"
 
 # 1980-01-01, the first moment that FAT and every archiver can hold too.
 _EPOCH = 315532800
@@ -63,13 +66,13 @@ def build_seed(programs: Programs, files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             _write(source / name, files[name])
         os.utime(source, (_EPOCH, _EPOCH))
-        return _build(programs, source, image)
+        return _build(programs, source, image, LABEL if "meta-data" in files else OTHER_LABEL)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _build(programs: Programs, source: Path, image: Path) -> bytes:
-    label = ["-V", LABEL, "-p", "virtfleet.core", "-J", "-r", "-input-charset", "utf-8", "-no-pad", "-quiet"]
+def _build(programs: Programs, source: Path, image: Path, name: str) -> bytes:
+    label = ["-V", name, "-p", "virtfleet.core", "-J", "-r", "-input-charset", "utf-8", "-no-pad", "-quiet"]
     says = "build a cloud-init seed"
     if programs.find("xorriso") is None and programs.find("genisoimage") is not None:
         programs.run(says, ["genisoimage", *label, "-o", str(image), str(source)])

@@ -22,7 +22,7 @@ from ._xl.plan import KIND, TABLE, Present, check, definition, plan
 TABLES = {KIND: TABLE}
 FOLDER = "/etc/xen"
 # They are of guests that this collection keeps: its own disks, and what becomes of a guest that is there.
-_WITHOUT = ("state", "pool", "cloud_init", "disks_exact", "nics_exact")
+_WITHOUT = ("state", "pool", "cloud_init", "unattend", "disks_exact", "nics_exact")
 XL_CONFIG_OPTIONS: dict[str, Any] = {
     "guest": {"type": "dict", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

@@ -1130,9 +1130,174 @@ options:
   console_log:
     description: Path on the host of a file that gets what the console prints. An empty one removes it.
     type: str
+  console_source:
+    description:
+      - Where the first serial port leads, which is the console. Give exactly one; a new guest has C(pty). Only that lets
+        C(virsh console), M(virtfleet.core.console) and the connection plugin P(virtfleet.core.console#connection) in. Waits for
+        the next cold start. QEMU only.
+    type: dict
+    suboptions: &source
+      pty:
+        description: A terminal of the host, which is opened by C(virsh console). Only V(true) is of use.
+        type: bool
+      file:
+        description: Path on the host of a file that gets what the guest says.
+        type: str
+      unix:
+        description: A Unix socket of the host.
+        type: dict
+        suboptions:
+          path:
+            description: The path of the socket. Needed.
+            type: str
+          mode:
+            description: Whether QEMU makes the socket and listens (V(bind)), or something listens there already. Needed.
+            type: str
+            choices: [bind, connect]
+      tcp:
+        description: A TCP socket. Nothing of it is encrypted, and whoever reaches it may use it.
+        type: dict
+        suboptions:
+          host:
+            description: The name or address on which QEMU listens, or to which it connects. Needed.
+            type: str
+          port:
+            description: The port. Needed.
+            type: int
+          mode:
+            description: Whether QEMU listens (V(bind)) or connects. Needed.
+            type: str
+            choices: [bind, connect]
+          protocol:
+            description: V(telnet) obeys the commands of that protocol. Else V(raw).
+            type: str
+            choices: [raw, telnet]
+      device:
+        description: Path of a character device of the host, such as V(/dev/ttyS1).
+        type: str
+      nothing:
+        description: Leads nowhere, what the guest says is lost. Only V(true) is of use.
+        type: bool
+      spiceport:
+        description: A port of SPICE by its name, such as V(org.spice-space.webdav.0).
+        type: str
   agent:
     description: Whether there is a channel for the QEMU guest agent. A new guest has one.
     type: bool
+  serials:
+    description:
+      - Further serial ports, known by name, else by port. Each has exactly one source (O(serials[].pty), O(serials[].file),
+        ...). See O(disks) for what happens to those that are not listed. They wait for the next cold start. QEMU only.
+      - The first port, V(0), is the console, and has O(console), O(console_log) and O(console_source).
+    type: list
+    elements: dict
+    suboptions:
+      <<: *source
+      name:
+        description: The name of the entry within the guest. Without one it is called by its port, such as V(serial1).
+        type: str
+      port:
+        description: The number of the port, from 1 on; in a Linux guest V(1) is C(ttyS1). Needed.
+        type: int
+      model:
+        description: What kind of port it is. Else that of the guest's board.
+        type: str
+        choices: [isa-serial, usb-serial, pci-serial, spapr-vio-serial, system-serial, sclp-serial]
+      append:
+        description: Whether O(serials[].file) is written on at each start of the guest, and not anew.
+        type: bool
+      log:
+        description: Path on the host of a file that gets a copy of what the guest says. An empty one removes it.
+        type: str
+      log_append:
+        description: Whether O(serials[].log) is written on at each start of the guest.
+        type: bool
+  serials_exact:
+    description: Whether O(serials) names all of them; others are then removed, whoever attached them.
+    type: bool
+    default: false
+  parallels:
+    description:
+      - Parallel ports, known by name, else by port; otherwise as O(serials). QEMU only.
+    type: list
+    elements: dict
+    suboptions:
+      <<: *source
+      name:
+        description: The name of the entry within the guest. Without one it is called by its port, such as V(parallel0).
+        type: str
+      port:
+        description: The number of the port, from 0 to 2. Needed.
+        type: int
+      append:
+        description: Whether O(parallels[].file) is written on at each start of the guest, and not anew.
+        type: bool
+      log:
+        description: Path on the host of a file that gets a copy of what the guest says. An empty one removes it.
+        type: str
+      log_append:
+        description: Whether O(parallels[].log) is written on at each start of the guest.
+        type: bool
+  parallels_exact:
+    description: Whether O(parallels) names all of them; others are then removed, whoever attached them.
+    type: bool
+    default: false
+  consoles:
+    description:
+      - Virtio consoles beside the console, known by name, else by port; otherwise as O(serials). They are attached and
+        detached while the guest runs. QEMU only.
+      - In a Linux guest the first of them is C(hvc0).
+    type: list
+    elements: dict
+    suboptions:
+      <<: *source
+      name:
+        description: The name of the entry within the guest. Without one it is called by its port, such as V(console1).
+        type: str
+      port:
+        description: Its number among the consoles, from 1 on; V(0) is the first serial port. Needed.
+        type: int
+      append:
+        description: Whether O(consoles[].file) is written on at each start of the guest, and not anew.
+        type: bool
+      log:
+        description: Path on the host of a file that gets a copy of what the guest says. An empty one removes it.
+        type: str
+      log_append:
+        description: Whether O(consoles[].log) is written on at each start of the guest.
+        type: bool
+  consoles_exact:
+    description: Whether O(consoles) names all of them; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  channels:
+    description:
+      - Virtio channels, each with a name by which programs in the guest find it, known by name, else by target; otherwise as
+        O(serials). They are attached and detached while the guest runs. QEMU only.
+      - A Linux guest has them in C(/dev/virtio-ports). The channels of the agents go by O(agent) and O(spice_agent).
+    type: list
+    elements: dict
+    suboptions:
+      <<: *source
+      name:
+        description: The name of the entry within the guest. Without one it is called by its target.
+        type: str
+      target:
+        description: The name in the guest, such as V(org.example.control.0). Needed.
+        type: str
+      append:
+        description: Whether O(channels[].file) is written on at each start of the guest, and not anew.
+        type: bool
+      log:
+        description: Path on the host of a file that gets a copy of what the guest says. An empty one removes it.
+        type: str
+      log_append:
+        description: Whether O(channels[].log) is written on at each start of the guest.
+        type: bool
+  channels_exact:
+    description: Whether O(channels) names all of them; others are then detached, whoever attached them.
+    type: bool
+    default: false
   autostart:
     description: Whether the guest is started with its host.
     type: bool
@@ -1162,6 +1327,80 @@ options:
           - V(recreate) makes the guest's disks with O(disks[].image) anew, which needs O(confirm_data_loss).
         type: str
         choices: [ignore, next_boot, recreate]
+        default: next_boot
+  unattend:
+    description:
+      - What Windows Setup shall do without asking, as an answer file on a small CD of its own (C(autounattend.xml)). Beside it
+        the guest needs the CD of Windows, and for virtio the one with the drivers, among O(disks).
+      - The disk with the number 0 is wiped by Setup, and only Setup reads it - an installed Windows does not look again.
+      - The passwords stand in the file in clear. It is readable by root and QEMU, and in the guest by everybody who may look at
+        that CD. It was checked against Microsoft's documentation, and not run by a Windows.
+      - Not together with O(cloud_init).
+    type: dict
+    suboptions:
+      computer_name:
+        description: The computer's name. Else the guest's, where Windows takes it, or one that Windows draws.
+        type: str
+      edition:
+        description: Which of the CD's editions is installed, by its name such as V(Windows 11 Pro), or by its number.
+        type: str
+      product_key:
+        description: The product key. Most CDs ask for one where none is given.
+        type: str
+      admin_password:
+        description: The password of the account Administrator, which is turned off in Windows 10 and 11.
+        type: str
+      user:
+        description: An account that is made. Windows 10 and 11 ask for one otherwise.
+        type: dict
+        suboptions:
+          name:
+            description: The account's name. Needed.
+            type: str
+          password:
+            description: Its password. Needed.
+            type: str
+          group:
+            description: Its group, as the Windows in its language calls it. Else V(Administrators).
+            type: str
+      locale:
+        description: Language and formats, such as V(de-DE); the CD must have that language. Else V(en-US).
+        type: str
+      keyboard:
+        description: The layout of the keyboard, as a locale or as a number such as V('0407:00000407'). Else that of the locale.
+        type: str
+      timezone:
+        description: The time zone as Windows calls it, such as V(W. Europe Standard Time). Else V(UTC).
+        type: str
+      organization:
+        description: To whom Windows is registered.
+        type: str
+      layout:
+        description: How the disk is laid out. Else as the guest starts, which O(firmware) says.
+        type: str
+        choices: [efi, bios]
+      drivers:
+        description:
+          - Folders of drivers that Setup loads, such as V(viostor/w11/amd64) and V(NetKVM/w11/amd64) of the virtio-win CD. Without
+            a drive such as V(E:/) each is looked for in the drives D to H.
+        type: list
+        elements: str
+      autologon:
+        description: How many times the user, else the administrator, is logged on without being asked.
+        type: int
+      first_logon_commands:
+        description: Command lines that run one after another at the first logon, which O(unattend.autologon) sees to.
+        type: list
+        elements: str
+      answer_file:
+        description: A whole answer file as text instead of all that is above.
+        type: str
+      policy:
+        description:
+          - What other answers mean for a guest that has such a CD already. V(ignore) leaves the old one; V(next_boot) writes the
+            new one, for the next time that Setup runs.
+        type: str
+        choices: [ignore, next_boot]
         default: next_boot
   xml_overlay:
     description:

@@ -25,7 +25,7 @@ options:
     description:
       - The guest, in the words of M(virtfleet.core.guest), as in a document of M(virtfleet.core.estate).
       - Its disks exist already and are given as C(file), C(block), C(volume) or C(cdrom). What keeps a guest has no place
-        in a configuration and is refused. That is C(state), C(pool), C(cloud_init), C(disks_exact) and C(nics_exact).
+        in a configuration and is refused. That is C(state), C(pool), C(cloud_init), C(unattend), C(disks_exact) and C(nics_exact).
       - C(autostart) links the configuration into C(/etc/xen/auto), from where C(xendomains) starts it with the host.
     type: dict
     required: true

@@ -24,7 +24,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._change import Acti
 from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import ESTATE_OPTIONS, estate_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.tuning import LIMITS
-from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST, LISTS
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT, Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._module import Subject
 from ansible_collections.virtfleet.core.plugins.module_utils._table import Field, Keyed, Union
@@ -38,6 +38,7 @@ from tools.dev import object_options
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "rows"
 Words = dict[str, Any]
+_LISTS = [keyed.name for keyed in LISTS]
 
 # What is changed at once, one after another; a list is replaced by its words below, each an entry of that name.
 LIVE: list[Words] = [
@@ -68,6 +69,19 @@ LIVE: list[Words] = [
     {"disks": {"more": None}},
     {"filesystems": {"p": {"source": "@FOLDER@", "target": "p"}}},
     {"filesystems": {"p": None}},
+    {"channels": {"made": {"target": "org.example.made.0", "unix": {"path": "@FOLDER@/made.sock", "mode": "bind"}}}},
+    {
+        "channels": {
+            "logged": {"target": "org.example.logged.0", "pty": True, "log": "@FOLDER@/c.log", "log_append": True}
+        }
+    },
+    {"channels": {"kept": {"target": "org.example.kept.0", "file": "@FOLDER@/kept", "append": True}}},
+    {"channels": {"net": {"target": "org.example.net.0", "tcp": {"host": "127.0.0.1", "port": 4560, "mode": "bind"}}}},
+    {"channels": {"sink": {"target": "org.example.sink.0", "nothing": True}}},
+    {"channels": {"made": None, "logged": None}},
+    {"consoles": {"first": {"port": 1, "pty": True, "log": "@FOLDER@/hvc.log", "log_append": False}}},
+    {"consoles": {"second": {"port": 2, "file": "@FOLDER@/hvc", "append": False}}},
+    {"consoles": {"second": None}},
 ]
 # What waits for the next cold start, each of these written in one definition.
 WAITS: list[Words] = [
@@ -87,6 +101,24 @@ WAITS: list[Words] = [
         "on_reboot": "destroy",
         "on_crash": "preserve",
         "console_log": "@FOLDER@/rows.log",
+        "console_source": {"tcp": {"host": "127.0.0.1", "port": 4561, "mode": "bind", "protocol": "telnet"}},
+        "serials": {
+            "one": {
+                "port": 1,
+                "model": "isa-serial",
+                "tcp": {"host": "127.0.0.1", "port": 4562, "mode": "bind", "protocol": "telnet"},
+            },
+            "two": {"port": 2, "model": "usb-serial", "file": "@FOLDER@/s2", "append": True, "log": "@FOLDER@/s2.log"},
+            "three": {"port": 3, "model": "pci-serial", "unix": {"path": "@FOLDER@/s3.sock", "mode": "bind"}},
+            "four": {"port": 4, "model": "pci-serial", "pty": True, "log": "@FOLDER@/s4.log", "log_append": True},
+            "five": {"port": 5, "model": "pci-serial", "device": "/dev/null"},
+            "six": {"port": 6, "model": "pci-serial", "nothing": True},
+        },
+        "parallels": {
+            "lpt": {"port": 0, "file": "@FOLDER@/lpt", "append": True, "log": "@FOLDER@/lpt.log", "log_append": False},
+            "dev": {"port": 1, "device": "/dev/null"},
+            "net": {"port": 2, "tcp": {"host": "127.0.0.1", "port": 4563, "mode": "bind"}},
+        },
         "graphics": {"listen": "0.0.0.0", "port": 5931},
         "video": "virtio",
         "sound": "ich9",
@@ -164,6 +196,9 @@ WAITS: list[Words] = [
         "tpm": {"model": "tpm-crb", "type": "emulator", "version": "2.0"},
         "smartcard": "passthrough",
         "graphics": {"type": "spice", "port": "auto"},
+        "console_source": {"pty": True},
+        "serials": {"five": {"device": None, "spiceport": "org.example.five"}, "six": None},
+        "parallels": {"net": None},
         "spice_agent": True,
         "agent": False,
         "disks": {
@@ -316,13 +351,14 @@ class Running:
         """Take words into the document: those of an entry of a list beside those that it has."""
         self.guest = copy.deepcopy(self.guest)
         for name, value in self._placed(words).items():
-            if name in ("disks", "nics", "filesystems"):
+            if name in _LISTS:
                 for entry, said in value.items():
-                    there = next((item for item in self.guest[name] if item["name"] == entry), None)
+                    entries = self.guest.setdefault(name, [])
+                    there = next((item for item in entries if item["name"] == entry), None)
                     if said is None:
-                        self.guest[name].remove(there)
+                        entries.remove(there)
                     elif there is None:
-                        self.guest[name].append({"name": entry, **said})
+                        entries.append({"name": entry, **said})
                     else:
                         there.update(said)
             elif isinstance(value, dict) and isinstance(self.guest.get(name), dict):

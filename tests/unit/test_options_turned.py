@@ -227,6 +227,45 @@ def _by_xl(house: House) -> None:
     house.files.configs["/etc/xen/old1.cfg"] = ("name = 'old1'", False)
 
 
+_SOCKET = {"path": "/run/a.sock", "mode": "bind"}
+_NET = {"host": "127.0.0.1", "port": 4555, "mode": "bind"}
+# Sources of lines; those of one word by their words.
+SOURCES: dict[str, Any] = {
+    "pty": {"pty": True},
+    "file": {"file": "/var/log/line"},
+    "unix.path": {"unix": {**_SOCKET, "path": "/run/b.sock"}},
+    "unix.mode": {"unix": {**_SOCKET, "mode": "connect"}},
+    "tcp.host": {"tcp": {**_NET, "host": "::1"}},
+    "tcp.port": {"tcp": {**_NET, "port": 4556}},
+    "tcp.mode": {"tcp": {**_NET, "mode": "connect"}},
+    "tcp.protocol": {"tcp": {**_NET, "protocol": "telnet"}},
+    "device": {"device": "/dev/ttyS1"},
+    "nothing": {"nothing": True},
+    "spiceport": {"spiceport": "org.example.port"},
+}
+SPICE = {"type": "spice"}
+ACCOUNT = {"name": "ansible", "password": "geheim"}
+# What each of them is turned from.
+_FROM = {"unix": {"unix": _SOCKET}, "tcp": {"tcp": _NET}, "pty": {"nothing": True}}
+
+
+def lines(name: str, own: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Turn]:
+    """Return the turns of a list of lines; ``others`` are its own words beside the one that tells an entry apart."""
+    (mark,) = own
+    base = {**own, "pty": True}
+    found = {
+        f"{name}[].{word}": line(name, own, said, _FROM.get(word.partition(".")[0], {"pty": True}))
+        for word, said in SOURCES.items()
+    }
+    found[f"{name}[].name"] = of_list(name, {"name": "other"}, base)
+    found[f"{name}[].{mark}"] = of_list(name, others, base)
+    found[f"{name}[].append"] = of_list(name, {"append": True}, {**own, "file": "/var/log/line"})
+    found[f"{name}[].log"] = of_list(name, {"log": "/var/log/line"}, base)
+    found[f"{name}[].log_append"] = of_list(name, {"log_append": True}, {**base, "log": "/var/log/line"})
+    found[f"{name}_exact"] = guest({f"{name}_exact": True}, {name: []}, before=MADE, prepare=_more)
+    return found
+
+
 GUEST: dict[str, Turn] = {
     "name": guest({"name": "web2"}),
     "state": guest({"state": "running"}),
@@ -380,6 +419,13 @@ GUEST: dict[str, Turn] = {
     "on_crash": guest({"on_crash": "restart"}),
     "console": guest({"console": False}),
     "console_log": guest({"console_log": "/var/log/web1.log"}),
+    **{
+        f"console_source.{word}": guest(
+            {"console_source": said},
+            {"graphics": SPICE, "console_source": _FROM.get(word.partition(".")[0], {"device": "/dev/ttyS7"})},
+        )
+        for word, said in SOURCES.items()
+    },
     "agent": guest({"agent": False}),
     "autostart": guest({"autostart": True}),
     "pool": guest({"pool": "fast"}, {"disks": [DISK]}),
@@ -390,6 +436,32 @@ GUEST: dict[str, Turn] = {
         {**WEB, "cloud_init": {"user_data": {"a": 2}}},
         {**WEB, "cloud_init": {"user_data": {"a": 2}, "policy": "ignore"}},
         (("guest", {**WEB, "cloud_init": SEED}),),
+    ),
+    **{
+        f"unattend.{word}": guest({"unattend": {**said, **more}}, {"unattend": said})
+        for word, said, more in (
+            ("computer_name", {}, {"computer_name": "win1"}),
+            ("edition", {}, {"edition": "Windows 11 Pro"}),
+            ("product_key", {}, {"product_key": "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"}),
+            ("admin_password", {}, {"admin_password": "geheim"}),
+            ("user.name", {"user": ACCOUNT}, {"user": {**ACCOUNT, "name": "other"}}),
+            ("user.password", {"user": ACCOUNT}, {"user": {**ACCOUNT, "password": "other"}}),
+            ("user.group", {"user": ACCOUNT}, {"user": {**ACCOUNT, "group": "Administratoren"}}),
+            ("locale", {}, {"locale": "de-DE"}),
+            ("keyboard", {}, {"keyboard": "de-DE"}),
+            ("timezone", {}, {"timezone": "W. Europe Standard Time"}),
+            ("organization", {}, {"organization": "Example"}),
+            ("layout", {}, {"layout": "efi"}),
+            ("drivers", {}, {"drivers": ["viostor/w11/amd64"]}),
+            ("autologon", {"user": ACCOUNT}, {"autologon": 1}),
+            ("first_logon_commands", {"user": ACCOUNT, "autologon": 1}, {"first_logon_commands": ["cmd /c ver"]}),
+            ("answer_file", {}, {"answer_file": "<unattend xmlns='urn:schemas-microsoft-com:unattend'/>"}),
+        )
+    },
+    "unattend.policy": Turn(
+        {**WEB, "unattend": {"locale": "de-DE"}},
+        {**WEB, "unattend": {"locale": "de-DE", "policy": "ignore"}},
+        (("guest", {**WEB, "unattend": {}}),),
     ),
     "xml_overlay[].at": overlaid({**FEATURE, "at": "features/more"}, FEATURE),
     "xml_overlay[].xml": overlaid({**FEATURE, "xml": "<hyperv><vapic state='on'/></hyperv>"}, FEATURE),
@@ -432,6 +504,11 @@ def of_list(name: str, on: Mapping[str, Any], off: Mapping[str, Any] | None = No
     return guest({name: [{**(off or {}), **on}]}, without, **more)
 
 
+def line(name: str, own: Mapping[str, Any], on: Mapping[str, Any], off: Mapping[str, Any]) -> Turn:
+    """Turn one source of a line into another."""
+    return guest({name: [{**own, **on}]}, {name: [{**own, **off}], "graphics": SPICE})
+
+
 def hostdev(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
     return of_list("hostdevs", on, off, **more)
 
@@ -444,7 +521,10 @@ def _more(house: House) -> None:
     """Give the guest a device of the host, and a folder, of another hand."""
     devices = (
         "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/><product id='0x2'/></source></hostdev>"
-        "<filesystem type='mount'><source dir='/srv'/><target dir='theirs'/></filesystem></devices>"
+        "<filesystem type='mount'><source dir='/srv'/><target dir='theirs'/></filesystem>"
+        "<serial type='pty'><target port='1'/></serial><parallel type='pty'><target port='1'/></parallel>"
+        "<console type='pty'><target type='virtio' port='1'/></console>"
+        "<channel type='pty'><target type='virtio' name='theirs'/></channel></devices>"
     )
     house.fake.define_guest(_xml.to_text(house.definition()).replace("</devices>", devices))
 
@@ -551,6 +631,11 @@ GUEST.update(
         "filesystems[].fmode": filesystem({"fmode": "0600"}, OLD_WAY),
         "filesystems[].dmode": filesystem({"dmode": "0700"}, OLD_WAY),
         "filesystems_exact": guest({"filesystems_exact": True}, {"filesystems": []}, before=MADE, prepare=_more),
+        **lines("serials", {"port": 1}, {"port": 2}),
+        "serials[].model": of_list("serials", {"model": "pci-serial"}, {"port": 1, "pty": True}),
+        **lines("parallels", {"port": 1}, {"port": 2}),
+        **lines("consoles", {"port": 1}, {"port": 2}),
+        **lines("channels", {"target": "org.example.a"}, {"target": "org.example.b"}),
     }
 )
 

@@ -50,9 +50,7 @@ _CEILINGS = ("memory_max", "vcpus_max")
 OVERLAID_WHY = "no option says it; xml_overlay keeps it"
 REMOVED_WHY = "a new guest would have it; xml_overlay keeps it out"
 NOT_LAID_WHY = "no option says it, and an overlay cannot tell it from its like: a guest made anew would lack it"
-SEED_WHY = (
-    "the content of the cloud-init seed is not kept on the host; give cloud_init again where the guest is made anew"
-)
+SEED_WHY = "the content of the seed is not kept on the host; give it again where the guest is made anew"
 
 
 def say_guest(facts: GuestFacts, snap: Snapshot, known_emulators: Collection[str] = ()) -> Said:
@@ -458,7 +456,10 @@ class _Guest:
         root = _xml.clone(self.root)
         seed = self.record.device("disk", SEED) if self.record is not None else None
         if seed is not None:
-            self.left.append(Left(_KIND, self.facts.name, "cloud_init", "", SEED_WHY))
+            kind = next((disk.get("device") for disk in self.have["disks"] if disk.get("target") == seed.key), "disk")
+            self.left.append(
+                Left(_KIND, self.facts.name, "unattend" if kind == "cdrom" else "cloud_init", "", SEED_WHY)
+            )
             devices = root.find("devices")
             for disk in _xml.find_all(root, "devices/disk"):
                 if devices is not None and _xml.read(disk, "target/@dev") == seed.key:

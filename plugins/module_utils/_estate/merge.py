@@ -17,7 +17,7 @@ from typing import Any
 # ``{n}``, ``{n:03}``: the number of a guest, with so many digits at least.
 _NUMBER = re.compile(r"\{n(?::0?(\d))?\}")
 # Documents for somebody else, in which braces are his.
-_FREE = ("cloud_init", "xml_overlay")
+_FREE = ("cloud_init", "unattend", "xml_overlay")
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

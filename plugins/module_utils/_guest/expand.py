@@ -139,7 +139,7 @@ class _Disks:
         return [*wanted, *([seed] if seed is not None else [])]
 
     def _seed(self, present: list[Spec]) -> Spec | None:
-        if self.spec.cloud_init is None:
+        if self.spec.seed_device is None:
             known = any(entry.get("name") == SEED and entry.get("ours") for entry in present)
             return {"name": SEED} if known else None
         volume = self._volume(SEED, "raw", None, suffix="iso", pool=None)
@@ -147,8 +147,14 @@ class _Disks:
             return {"name": SEED}
         self._behind(SEED, volume)
         entry = {"name": SEED, "source": {"file": volume.path}, "readonly": True}
-        if not any(other.get("name") == SEED for other in present):
-            entry.update(format="raw", device="disk")
+        there = next((other.get("device", "disk") for other in present if other.get("name") == SEED), None)
+        if there is None:
+            entry.update(format="raw", device=self.spec.seed_device)
+        elif there != self.spec.seed_device:
+            other, option = ("unattend", "cloud_init") if there == "cdrom" else ("cloud_init", "unattend")
+            self.made.problems.append(
+                f"{option}: the guest has a seed for {other}, and cannot have another; make it anew"
+            )
         return entry
 
     def _one(self, position: int, given: Spec) -> Spec:
@@ -164,7 +170,9 @@ class _Disks:
 
     def _managed(self, where: str, given: Spec, entry: Spec) -> None:
         if given["name"] == SEED:
-            self.made.problems.append(f"{where}.name: {SEED!r} is the name of the cloud-init seed; choose another")
+            self.made.problems.append(
+                f"{where}.name: {SEED!r} is the name of the seed (cloud_init, unattend); choose another"
+            )
             return
         form = given.get("format") or ("qcow2" if "base" in given else self.platform.blank_format)
         volume = self._volume(given["name"], form, given.get("size"), pool=given.get("pool"))

@@ -79,7 +79,7 @@ def needs(spec: GuestSpec, guest: GuestFacts | None, blank_format: str = "qcow2"
         networks |= {str((nic.get("source") or {}).get("network") or "") for nic in spec.nics}
     paths, plugged = frozenset(source_paths(spec)), frozenset(networks - {""})
     # A guest whose disks are left alone is planned without a look at them.
-    if spec.disks is None and spec.cloud_init is None:
+    if spec.disks is None and spec.seed_device is None:
         return Needs(plugged, paths=paths)
     volumes = {*recorded, *_named(spec, record, blank_format)}
     pools = {pool for pool, _name in volumes}
@@ -94,7 +94,7 @@ def needs(spec: GuestSpec, guest: GuestFacts | None, blank_format: str = "qcow2"
 def _named(spec: GuestSpec, record: Record, blank_format: str) -> Iterable[tuple[str, str]]:
     """Yield the volumes that the spec names, those that it would make among them."""
     default = spec.pool or DEFAULT_POOL
-    if spec.cloud_init is not None and record.device("disk", SEED) is None:
+    if spec.seed_device is not None and record.device("disk", SEED) is None:
         yield default, f"{spec.name}-{SEED}.iso"
     for entry in spec.disks or ():
         pool = entry.get("pool") or default

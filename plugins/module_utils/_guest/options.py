@@ -10,7 +10,9 @@ from typing import Any
 from .. import _xml
 from .._facts import GuestFacts
 from .._table import Field, arguments, observe, show_spec
+from . import unattend
 from .fields.boot import TYPES
+from .fields.chardevs import SOURCE_TYPE
 from .fields.clock import OFFSETS
 from .fields.events import ACTIONS, ON_CRASH
 from .fields.identity import ENTRIES
@@ -168,6 +170,7 @@ GUEST_OPTIONS: dict[str, Any] = {
     "on_crash": {"type": "str", "choices": list(ON_CRASH)},
     "console": {"type": "bool"},
     "console_log": {"type": "str"},
+    "console_source": SOURCE_TYPE.argument,
     "agent": {"type": "bool"},
     "autostart": {"type": "bool"},
     "pool": {"type": "str"},
@@ -178,6 +181,24 @@ GUEST_OPTIONS: dict[str, Any] = {
             "meta_data": {"type": "dict", "no_log": True},
             "network_config": {"type": "raw", "no_log": True},
             "policy": {"type": "str", "choices": list(POLICIES), "default": "next_boot"},
+        },
+    },
+    "unattend": {
+        "type": "dict",
+        "options": {
+            **_words("computer_name", "edition", "locale", "keyboard", "timezone", "organization"),
+            "product_key": {"type": "str", "no_log": True},
+            "admin_password": {"type": "str", "no_log": True},
+            "user": {
+                "type": "dict",
+                "options": {**_words("name", "group"), "password": {"type": "str", "no_log": True}},
+            },
+            "layout": _one_of("efi", "bios"),
+            "drivers": {"type": "list", "elements": "str"},
+            "autologon": {"type": "int"},
+            "first_logon_commands": {"type": "list", "elements": "str", "no_log": True},
+            "answer_file": {"type": "str", "no_log": True},
+            "policy": {**_one_of(*unattend.POLICIES), "default": "next_boot"},
         },
     },
     "xml_overlay": {

@@ -40,8 +40,7 @@ from .._table import (
 from .._units import show_size
 from .._xml import Element
 from . import record as records
-from . import seed as seeds
-from . import volumes
+from . import seeds, volumes
 from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
@@ -52,7 +51,7 @@ from .platforms import platform_of, preset
 from .record import Device, Record
 from .seen import Seen, seen
 from .slots import fit
-from .spec import GuestSpec
+from .spec import SEEDS, GuestSpec
 from .states import Stopping, stop_step, transition
 from .table import GUEST, LISTS
 
@@ -342,20 +341,19 @@ class _Convergence:
     # what is to be done
 
     def _seed(self, record: Record, made: Expanded, context: Context) -> Change | None:
-        cloud_init = self.spec.cloud_init
-        if cloud_init is None or SEED not in made.volumes:
+        seed = seeds.wanted(self.spec)
+        if seed is None or SEED not in made.volumes:
             return None
-        wanted = seeds.digest(cloud_init, self.spec.name)
         volume = made.volumes[SEED]
         present = (volume.pool, volume.name) in self.snap.volumes
-        if record.seed == wanted and present:
+        if record.seed == seed.digest and present:
             return None
-        if record.seed is not None and present and cloud_init.policy == "ignore":
+        if record.seed is not None and present and seed.policy == "ignore":
             return None
         effect = Effect.LIVE if context.cold or record.seed is None else Effect.RESTART
-        if record.seed is not None and cloud_init.policy == "recreate":
+        if record.seed is not None and seed.policy == "recreate":
             effect = Effect.DATA_LOSS
-        return Change(("cloud_init",), record.seed and record.seed[:12], wanted[:12], effect)
+        return Change((seed.option,), record.seed and record.seed[:12], seed.digest[:12], effect)
 
     def _autostart(self) -> list[Change]:
         present = self.facts.autostart if self.facts is not None else False
@@ -372,9 +370,9 @@ class _Convergence:
         context: Context,
         drift: list[Drift],
     ) -> tuple[Plan, Wishes]:
-        cloud = next((c for c in changes if c.path == ("cloud_init",)), None)
+        seeded = next((c for c in changes if c.path in _SEEDED), None)
         writes = self.facts is None or any(change.path != ("autostart",) for change in changes)
-        new_record = self._record(record, made, changes, cloud is not None) if writes else record
+        new_record = self._record(record, made, changes, seeded is not None) if writes else record
         if writes:
             # Devices are known by their names from here on.
             records.write(self.tree, new_record)
@@ -405,8 +403,8 @@ class _Convergence:
         networks = {*wishes.wanted, *wishes.gone, *_networks_of(made.want)}
         defining = [c for c in changes if c.path not in (("state",), ("autostart",))]
         main: list[Step] = [*early, *self._disk_steps(wants, changes, lost, stop_first or wanted == "stopped")]
-        if cloud is not None and self.spec.cloud_init is not None:
-            main.append(self._seed_step(made.volumes[SEED], self.spec.cloud_init))
+        if seeded is not None:
+            main.append(self._seed_step(made.volumes[SEED], _merged(made.have, made.want)))
         foreign = [] if stop_first else self._live_drift(record, waiting, changes)
         back = self._set_back(made, foreign, context)
         waiting = [change for change in waiting if change.path not in {other.path for other, _steps in back}]
@@ -415,7 +413,7 @@ class _Convergence:
             if waiting:
                 records.write(tree, replace(new_record, waiting=tuple(".".join(change.path) for change in waiting)))
             live = None if stop_first or wanted == "stopped" else self.live
-            table_changes = [c for c in defining if c.path[0] not in ("xml_overlay", "cloud_init")]
+            table_changes = [c for c in defining if c.path not in _SEEDED and c.path[0] != "xml_overlay"]
             done = steps(GUEST, table_changes, context, tree, live)
             if not table_changes:
                 done = (
@@ -564,13 +562,13 @@ class _Convergence:
                         gone.setdefault(network, set()).add(mac)
         return Wishes(made.reservations, {network: frozenset(macs) for network, macs in gone.items()})
 
-    def _seed_step(self, volume: VolumeWant, cloud_init: seeds.CloudInit) -> Step:
+    def _seed_step(self, volume: VolumeWant, guest: Spec) -> Step:
         arguments: dict[str, Any] = {
             "pool": volume.pool,
             "name": volume.name,
-            "files": seeds.files(cloud_init, self.spec.name),
+            "files": seeds.files(self.spec, guest),
         }
-        return Step("write_seed", arguments, f"write the cloud-init seed {volume.key}")
+        return Step("write_seed", arguments, f"write the seed {volume.key}")
 
     def _record(self, record: Record, made: Expanded, changes: Sequence[Change], seeded: bool) -> Record:
         """Return what the metadata shall say after this run."""
@@ -579,9 +577,7 @@ class _Convergence:
             # What another version of the collection has attached.
             *(device for device in record.devices if device.kind not in {keyed.kind for keyed in LISTS}),
         ]
-        digest = record.seed
-        if seeded and self.spec.cloud_init is not None:
-            digest = seeds.digest(self.spec.cloud_init, self.spec.name)
+        seed = seeds.wanted(self.spec) if seeded else None
         applied = show_spec(GUEST, made.want)
         if self.spec.autostart is not None:
             applied["autostart"] = self.spec.autostart
@@ -590,7 +586,7 @@ class _Convergence:
             # An estate owns what it made, and not what it found.
             estate=self.spec.estate if self.facts is None else record.estate,
             devices=tuple(devices),
-            seed=digest,
+            seed=record.seed if seed is None else seed.digest,
             applied=applied,
             waiting=(),
         )
@@ -684,6 +680,7 @@ class _Removal:
         return doomed, kept
 
 
+_SEEDED = {(option,) for option in SEEDS}
 # The options that are in the collection's own mark.
 _TOLD = frozenset(
     row.name for row in GUEST.entries if isinstance(row, Field) and any(path.startswith("metadata/") for path in row.at)

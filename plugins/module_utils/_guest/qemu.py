@@ -38,7 +38,7 @@ class Qemu:
             )
         system = snap.system(spec.values.get("os"))
         machine = spec.values.get("machine") or machine_for(host, arch, accel, system)
-        plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.cloud_init is not None)
+        plugged = len(spec.disks or ()) + len(spec.nics or ()) + (spec.seed_device is not None)
         plugged += sum(len(entries) for entries in spec.lists.values())
         root = skeleton(host, spec.name, arch, accel, machine, plugged, systems.usb(system, machine))
         if spec.uuid is not None:

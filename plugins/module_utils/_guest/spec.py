@@ -19,7 +19,7 @@ from .._table import Field, Keyed, Spec, Table, Union, arguments
 from .._types import LINE, PRESENCE, choice
 from .._xml import Overlay, check_path
 from .._xml import parse as parse_xml
-from . import seed
+from . import seed, unattend
 from .fields.boot import check_arch
 from .fields.disks import DISKS, SOURCE
 from .fields.nics import NICS, TYPE
@@ -30,6 +30,12 @@ from .table import GUEST, LISTS
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")
 _LOCAL = ("image", "file", "volume", "block", "cdrom")
 SOURCES = (*_LOCAL, *(name for name, arm in SOURCE.arms.items() if arm.row.said and name not in _LOCAL))
+
+# The options that are a medium which the guest reads at its first start: their words, and what checks them.
+SEEDS: Mapping[str, tuple[Sequence[str], Callable[[Any], Any]]] = {
+    "cloud_init": (seed.OPTIONS, seed.parse),
+    "unattend": (unattend.OPTIONS, unattend.parse),
+}
 
 Parser = Callable[[Any], Any]
 
@@ -55,7 +61,15 @@ class GuestSpec:
     autostart: bool | None = None
     overlays: tuple[Overlay, ...] = ()
     cloud_init: seed.CloudInit | None = None
+    unattend: unattend.Unattend | None = None
     estate: str | None = None
+
+    @property
+    def seed_device(self) -> str | None:
+        """The kind of disk that its seed is, None without one: Windows Setup looks at removable media only."""
+        if self.unattend is not None:
+            return "cdrom"
+        return "disk" if self.cloud_init is not None else None
 
 
 class _Reader:
@@ -92,7 +106,7 @@ _OWN = (
     "pool",
     "autostart",
     "xml_overlay",
-    "cloud_init",
+    *SEEDS,
 )
 
 
@@ -100,8 +114,9 @@ def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
     """Return the spec of one guest; options that are None are left out. Raise one SpecError with all complaints."""
     reader = _Reader()
     reader.unknown(prefix, options, (*_ROWS, *_OWN))
-    if isinstance(options.get("cloud_init"), Mapping):
-        reader.unknown(f"{prefix}cloud_init.", options["cloud_init"], seed.OPTIONS)
+    for option, (words, _parse) in SEEDS.items():
+        if isinstance(options.get(option), Mapping):
+            reader.unknown(f"{prefix}{option}.", options[option], words)
     given = {name: value for name, value in options.items() if value is not None}
     name = reader.take(f"{prefix}name", given.get("name"), check_name)
     values: Spec = {}
@@ -131,10 +146,14 @@ def parse(options: Mapping[str, Any], prefix: str = "") -> GuestSpec:
         if "autostart" in given
         else None,
         overlays=_overlays(reader, f"{prefix}xml_overlay", given.get("xml_overlay") or ()),
-        cloud_init=reader.take(f"{prefix}cloud_init", given["cloud_init"], seed.parse)
-        if "cloud_init" in given
-        else None,
+        **{
+            option: reader.take(f"{prefix}{option}", given[option], check)
+            for option, (_words, check) in SEEDS.items()
+            if option in given
+        },
     )
+    if len(SEEDS.keys() & given.keys()) > 1:
+        reader.complain(f"{prefix}unattend", "is for Windows and cloud_init for other systems; give one of them")
     if reader.problems:
         raise SpecError(reader.problems)
     return spec

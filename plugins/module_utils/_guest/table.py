@@ -12,6 +12,7 @@ from .._xml import Element
 from .fields import (
     about,
     boot,
+    chardevs,
     clock,
     console,
     cpu,
@@ -54,6 +55,7 @@ GUEST = Table(
         hostdevs.HOSTDEVS,
         *filesystems.ROWS,
         filesystems.FILESYSTEMS,
+        *chardevs.LISTS,
     ),
     (
         *size.RULES,
@@ -70,6 +72,7 @@ GUEST = Table(
         *nics.RULES,
         *hostdevs.RULES,
         *filesystems.RULES,
+        *chardevs.RULES,
     ),
     _define,
 )

@@ -16,7 +16,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.options impo
 from tools.dev import hypervisors
 
 ROOT = Path(__file__).resolve().parents[3]
-LISTS = ("disks", "nics", "hostdevs", "filesystems")
+LISTS = ("disks", "nics", "hostdevs", "filesystems", "serials", "parallels", "consoles", "channels")
 # They are no rows: who the guest is, what it does, and how its lists are read.
 OTHERS = {
     "name",
@@ -25,11 +25,9 @@ OTHERS = {
     "autostart",
     "pool",
     "cloud_init",
+    "unattend",
     "xml_overlay",
-    "disks_exact",
-    "nics_exact",
-    "hostdevs_exact",
-    "filesystems_exact",
+    *(f"{kind}_exact" for kind in LISTS),
     *(f"{kind}[].{name}" for kind in LISTS for name in ("name", "pool", "type")),
     "disks[].cdrom",
 }
@@ -69,6 +67,8 @@ def test_every_option_has_a_row(rows: dict[str, list[str]]) -> None:
         ("hostdevs[].pci", ["yes", "yes"]),
         ("hostdevs[].mdev", ["yes", "no"]),
         ("filesystems[].source", ["yes", "no"]),
+        ("channels[].target", ["yes", "no"]),
+        ("channels[].tcp", ["yes", "no"]),
     ],
 )
 def test_what_a_row_says(rows: dict[str, list[str]], option: str, words: Any) -> None:

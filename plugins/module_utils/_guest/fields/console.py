@@ -1,17 +1,19 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The serial console with its log, and the channel of the guest agent."""
+"""The serial console with its log and where it leads, and the channel of the guest agent."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ... import _xml
+from ..._change import UNSET
 from ..._table import QEMU, Field, Spec
 from ..._types import PRESENCE, Type, read_text, write_text
 from ..._xml import Element
 from .boot import OPTIONAL_PATH
+from .chardevs import SOURCE_TYPE
 
 AGENT = "devices/channel[@type='unix'][target/@type='virtio'][target/@name='org.qemu.guest_agent.0']"
 
@@ -51,6 +53,19 @@ def _set_log(root: Element, value: str) -> None:
 
 LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
 
+
+def _get_source(root: Element) -> Any:
+    element = _xml.find(root, "devices/serial")
+    return UNSET if element is None else SOURCE_TYPE.read(element, None)
+
+
+def _set_source(root: Element, value: Any) -> None:
+    """Write where the first serial port leads, and its mirror among the consoles (libvirt keeps the two alike)."""
+    mirror = "devices/console[target/@type='serial']"
+    for element in _xml.find_all(root, "devices/serial")[:1] + _xml.find_all(root, mirror)[:1]:
+        SOURCE_TYPE.write(element, None, value)
+
+
 ROWS = (
     Field("console", ("devices/serial", "devices/console"), PRESENCE, getter=_get_console, setter=_set_console),
     Field(
@@ -63,6 +78,14 @@ ROWS = (
         # What xenconsoled writes down is its own setting.
         drivers=QEMU,
     ),
+    Field(
+        "console_source",
+        ("devices/serial/source", "devices/console/source"),
+        SOURCE_TYPE,
+        getter=_get_source,
+        setter=_set_source,
+        drivers=QEMU,
+    ),
     Field("agent", (AGENT,), PRESENCE, absent=False, drivers=QEMU),
 )
 
@@ -73,4 +96,10 @@ def a_log_has_a_console(spec: Spec) -> list[str]:
     return []
 
 
-RULES = (a_log_has_a_console,)
+def a_source_has_a_console(spec: Spec) -> list[str]:
+    if spec.get("console_source") and spec.get("console") is False:
+        return ["console_source: the guest has no console that could lead anywhere; say console: true"]
+    return []
+
+
+RULES = (a_log_has_a_console, a_source_has_a_console)

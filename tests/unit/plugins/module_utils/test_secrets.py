@@ -103,3 +103,27 @@ def test_a_password_in_an_overlay_is_masked(monkeypatch: pytest.MonkeyPatch, tex
     assert "geheim12" not in json.dumps(shown)
     assert shown["plan"][0]["after"]["xml"].startswith("<graphics type='vnc' ")
     assert started.params["xml_overlay"][0]["xml"] == xml
+
+
+def test_what_windows_setup_is_told_in_secret_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = ["geheim-1", "geheim-2", "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE", "net user joe geheim-3"]
+    user, admin, key, command = secrets
+    said = {
+        "user": {"name": "joe", "password": user},
+        "admin_password": admin,
+        "product_key": key,
+        "autologon": 1,
+        "first_logon_commands": [command],
+        "locale": "de-DE",
+    }
+    started = module(monkeypatch, unattend=said)
+    hide(started)
+    shown = remove_values({**invocation(started), "seen": [*secrets, "joe", "de-DE"]}, started.no_log_values)
+    text = json.dumps(shown)
+    assert not [secret for secret in secrets if secret in text]
+    assert shown["seen"][len(secrets) :] == ["joe", "de-DE"]
+    assert started.params["unattend"]["user"]["password"] == user
+    whole = "<unattend xmlns='urn:schemas-microsoft-com:unattend'>geheim-4</unattend>"
+    started = module(monkeypatch, unattend={"answer_file": whole})
+    hide(started)
+    assert whole not in json.dumps(remove_values(invocation(started), started.no_log_values))

@@ -56,6 +56,16 @@ def test_a_seed_holds_its_files(programs: Programs, tmp_path: Path) -> None:
     assert "cidata".encode("utf-16-be") in content
 
 
+def test_a_seed_for_windows_is_none_for_cloud_init(programs: Programs, tmp_path: Path) -> None:
+    image, files = tmp_path / "seed.iso", {"autounattend.xml": b"<unattend/>"}
+    image.write_bytes(build_seed(programs, files))
+    assert extracted(image, tmp_path / "out") == files
+    content = image.read_bytes()
+    assert content[16 * 2048 + 40 :][:32].rstrip() == b"unattend"
+    # The long name, by which Setup looks.
+    assert "autounattend.xml".encode("utf-16-be") in content
+
+
 def test_the_same_bytes_at_another_time_and_in_another_order(programs: Programs) -> None:
     first = build_seed(programs, FILES)
     time.sleep(1.1)

@@ -53,7 +53,7 @@ def _drop(tree: Element, keyed: Keyed, change: Change) -> None:
     entry = change.before if change.after is None else change.after
     option = keyed.ident[1]
     for element in keyed.elements(tree):
-        if _xml.read(element, keyed.locate) == entry.get(option):
+        if _xml.read(element, keyed.locate) == str(entry.get(option)):
             next(node for node in tree.iter() if element in list(node)).remove(element)
 
 

@@ -80,6 +80,31 @@ FILESYSTEMS: dict[str, list[dict[str, Any]]] = {
     "old": [{"name": "old", "source": "/opt", "target": "o/l/d", "driver": "9p", "fmode": "0600"}],
     "fast": [{"source": "/srv", "target": "fast"}],
 }
+_TCP = {"host": "127.0.0.1", "port": 4555, "mode": "bind"}
+SERIALS: dict[str, list[dict[str, Any]]] = {
+    "net": [
+        {"name": "net", "port": 1, "tcp": _TCP},
+        {"name": "net", "port": 1, "tcp": {**_TCP, "protocol": "telnet"}, "log": "/var/log/s1.log", "log_append": True},
+        {"name": "net", "port": 1, "pty": True, "model": "pci-serial", "log": ""},
+    ],
+    "file": [{"port": 2, "file": "/var/log/s2"}, {"port": 2, "file": "/var/log/s2", "append": True}],
+}
+PARALLELS: dict[str, list[dict[str, Any]]] = {
+    "lpt": [{"port": 0, "device": "/dev/parport0"}, {"port": 0, "nothing": True}]
+}
+CONSOLES: dict[str, list[dict[str, Any]]] = {
+    "hvc": [{"port": 1, "pty": True}, {"name": "hvc", "port": 2, "nothing": True}]
+}
+CHANNELS: dict[str, list[dict[str, Any]]] = {
+    "control": [
+        {"target": "org.example.control.0", "unix": {"path": "/run/control.sock", "mode": "bind"}},
+        {"target": "org.example.control.0", "nothing": True, "log": "/var/log/c.log"},
+    ],
+    "other": [
+        {"name": "other", "target": "org.example.a", "pty": True},
+        {"name": "other", "target": "org.example.b", "pty": True, "log": "/var/log/b.log"},
+    ],
+}
 OVERLAYS: list[dict[str, str]] = [
     {"at": "features", "xml": "<hyperv><relaxed state='on'/></hyperv>"},
     {"at": "devices", "xml": "<watchdog model='i6300esb' action='reset'/>"},
@@ -176,10 +201,19 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "nics": _some(NICS),
     "hostdevs": _some(HOSTDEVS),
     "filesystems": _some(FILESYSTEMS),
+    "serials": _some(SERIALS),
+    "parallels": _some(PARALLELS),
+    "consoles": _some(CONSOLES),
+    "channels": _some(CHANNELS),
+    "console_source": st.sampled_from([{"pty": True}, {"tcp": _TCP}, {"nothing": True}]),
     "disks_exact": st.booleans(),
     "nics_exact": st.booleans(),
     "hostdevs_exact": st.booleans(),
     "filesystems_exact": st.booleans(),
+    "serials_exact": st.booleans(),
+    "parallels_exact": st.booleans(),
+    "consoles_exact": st.booleans(),
+    "channels_exact": st.booleans(),
     "pool": st.sampled_from(["default", "fast"]),
     "cloud_init": st.sampled_from([{"user_data": {"a": 1}}, {"user_data": "#!/bin/sh\n", "policy": "ignore"}, {}]),
     "xml_overlay": st.lists(st.sampled_from(OVERLAYS), max_size=3, unique_by=str),

@@ -441,7 +441,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"disks": [{"size": "1GiB", "name": "seed"}]},
-        "disks[0].name: 'seed' is the name of the cloud-init seed; choose another",
+        "disks[0].name: 'seed' is the name of the seed (cloud_init, unattend); choose another",
     ),
     ({"disks": [{"cdrom": "/gone.iso"}]}, "disks[0].cdrom: /gone.iso does not exist on the host"),
     (

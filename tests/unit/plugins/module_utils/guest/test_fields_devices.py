@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Effect
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.chardevs import LISTS as LINES
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.disks import DISKS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.filesystems import FILESYSTEMS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.hostdevs import HOSTDEVS
@@ -32,7 +33,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._table import (
 )
 from tests.unit.plugins.module_utils.guest.house import House, rows, waiting
 
-LISTS = {keyed.name: keyed for keyed in (DISKS, NICS, HOSTDEVS, FILESYSTEMS)}
+LISTS = {keyed.name: keyed for keyed in (DISKS, NICS, HOSTDEVS, FILESYSTEMS, *LINES)}
 SHARED = {"at": ".", "xml": "<memoryBacking><access mode='shared'/></memoryBacking>"}
 
 
@@ -87,6 +88,16 @@ def test_sources(kind: Keyed, text: str, source: Any) -> None:
         ("hostdevs", {"pci": "0001:06:1f.7", "rom": {"bar": False, "file": "/r"}, "boot_order": 2}),
         ("hostdevs", {"usb": "1.12"}),
         ("filesystems", {"source": "/a", "target": "t", "driver": "9p", "fmode": "0600", "accessmode": "squash"}),
+        (
+            "serials",
+            {"port": 1, "tcp": {"host": "::1", "port": 4555, "mode": "bind", "protocol": "telnet"}, "log": "/l"},
+        ),
+        ("serials", {"port": 3, "model": "pci-serial", "file": "/s", "append": True, "log": "/l", "log_append": False}),
+        ("parallels", {"port": 0, "device": "/dev/parport0"}),
+        ("consoles", {"port": 1, "nothing": True}),
+        ("channels", {"target": "org.example.a", "unix": {"path": "/a.sock", "mode": "connect"}}),
+        ("channels", {"target": "org.example.a", "spiceport": "org.example.a"}),
+        ("channels", {"target": "org.example.a", "pty": True}),
     ],
 )
 def test_words_come_back_from_xml(name: str, words: dict[str, Any]) -> None:
@@ -114,6 +125,17 @@ def test_words_come_back_from_xml(name: str, words: dict[str, Any]) -> None:
         ({"filesystems": [{"source": "srv", "target": "a"}]}, "filesystems[0].source", "absolute"),
         ({"filesystems": [{"source": "/srv", "target": "a" * 36}]}, "filesystems[0].target", "35"),
         ({"filesystems": [{"source": "/srv", "target": "a", "fmode": "9"}]}, "filesystems[0].fmode", "0644"),
+        ({"serials": [{"port": 0, "pty": True}]}, "serials[0].port", "console_source"),
+        ({"serials": [{"port": 1}]}, "serials[0]", "needs one of pty, file, unix, tcp, device, nothing, spiceport"),
+        ({"serials": [{"port": 1, "pty": True, "nothing": True}]}, "serials[0]", "pty and nothing are given"),
+        ({"serials": [{"port": 1, "pty": False}]}, "serials[0].pty", "not true"),
+        ({"serials": [{"port": 1, "tcp": {"host": "::1", "port": 1}}]}, "serials[0].tcp", "needs mode"),
+        ({"parallels": [{"port": 3, "pty": True}]}, "parallels[0].port", "from 0 to 2"),
+        ({"channels": [{"target": "a b", "pty": True}]}, "channels[0].target", "org.example.control.0"),
+        ({"channels": [{"target": "org.qemu.guest_agent.0", "pty": True}]}, "channels[0].target", "option agent"),
+        ({"channels": [{"target": "com.redhat.spice.0", "pty": True}]}, "channels[0].target", "option spice_agent"),
+        ({"console_source": {"pty": True, "nothing": True}}, "console_source", "exactly one of"),
+        ({"console_source": {"unix": {"path": "a", "mode": "bind"}}}, "console_source", "absolute"),
         ({"disks": [{"nbd": {"port": 1}}]}, "disks[0].nbd", "needs host"),
         ({"disks": [{"nbd": {"host": "a", "socket": "/s"}}]}, "disks[0].nbd", "'socket' is not one of"),
         ({"disks": [{"nbd": {"host": "a b"}}]}, "disks[0].nbd", "host's name or address"),
@@ -176,6 +198,15 @@ FAST = {"name": "a", "target": "t", "driver": "virtiofs"}
         ({"filesystems": [FAST], "memory_shared": True}, None),
         ({"filesystems": [{**FAST, "fmode": "0600"}], "memory_shared": True}, "filesystems.a.fmode"),
         ({"filesystems": [{"target": "t", "driver": "9p"}, {"target": "t", "driver": "9p"}]}, "filesystems"),
+        ({"channels": [{"name": "a", "source": {"pty": True}}]}, "channels.a"),
+        ({"channels": [{"name": "a", "target": "t"}, {"name": "b", "target": "t"}]}, "channels.b.target"),
+        ({"serials": [{"name": "a", "port": 1}], "consoles": [{"name": "a", "port": 1}]}, None),
+        ({"serials": [{"name": "a", "port": 1, "source": {"pty": True}, "append": True}]}, "serials.a.append"),
+        ({"serials": [{"name": "a", "port": 1, "log_append": True}]}, "serials.a.log_append"),
+        ({"serials": [{"name": "a", "port": 1}], "console": False}, "serials"),
+        ({"console_source": {"nothing": True}, "console": False}, "console_source"),
+        ({"console_source": {"spiceport": "a"}, "graphics": {"type": "vnc"}}, "console_source.spiceport"),
+        ({"consoles": [{"name": "a", "port": 1, "source": {"spiceport": "a"}}], "graphics": {"type": "spice"}}, None),
     ],
 )
 def test_what_does_not_go_together(spec: dict[str, Any], path: str | None) -> None:
@@ -204,6 +235,27 @@ def test_only_virtio_has_a_driver(words: dict[str, Any], refused: bool) -> None:
     else:
         house.run(memory="512MiB", nics=[{**nic, **words}])
         assert house.plan(memory="512MiB", nics=[{**nic, **words}]).actions == ()
+
+
+def test_lines_come_and_go_beside_the_console_and_the_agent() -> None:
+    """The first serial port and the agents' channels are not of the lists, also where these are claimed whole."""
+    house = House()
+    exact = {f"{keyed.name}_exact": True for keyed in LINES}
+    empty: dict[str, Any] = {keyed.name: [] for keyed in LINES}
+    done(house, **empty, **exact)
+    net = {"port": 1, "tcp": {"host": "::1", "port": 4555, "mode": "bind"}}
+    control = {"name": "control", "target": "org.example.control.0", "pty": True}
+    effects = done(house, **{**empty, "serials": [net], "channels": [control]})
+    assert effects == {"serials.serial1": Effect.RESTART, "channels.control": Effect.LIVE}
+    assert len(house.live().findall("devices/channel")) == 2 and len(house.live().findall("devices/serial")) == 1
+    assert done(house, **{**empty, "serials": [{**net, "name": "serial1", "port": 2}], "channels": []}) == {
+        "serials.serial1.port": Effect.RESTART,
+        "channels.control": Effect.LIVE,
+    }
+    assert [port.get("port") for port in house.definition().findall("devices/serial/target")] == ["0", "2"]
+    done(house, **empty, console_source={"nothing": True})
+    serial = house.definition().find("devices/serial")
+    assert serial is not None and serial.get("type") == "null" and observe(GUEST, house.definition())["console"] is True
 
 
 def test_memory_is_shared_by_a_word_or_by_every_numa_cell() -> None:

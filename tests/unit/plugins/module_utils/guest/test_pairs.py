@@ -123,6 +123,25 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             ]
         },
     ),
+    "lines-added": (
+        "typical",
+        {
+            "console_source": {"tcp": {"host": "::1", "port": 4555, "mode": "bind", "protocol": "telnet"}},
+            "serials": [
+                {
+                    "name": "s1",
+                    "port": 1,
+                    "source": {"unix": {"path": "/s1", "mode": "connect"}},
+                    "log": "/l",
+                    "log_append": True,
+                },
+                {"name": "s2", "port": 2, "model": "pci-serial", "source": {"file": "/s2"}, "append": True},
+            ],
+            "parallels": [{"name": "p", "port": 0, "source": {"device": "/dev/parport0"}}],
+            "consoles": [{"name": "c", "port": 1, "source": {"nothing": True}}],
+            "channels": [{"name": "a", "target": "org.example.a", "source": {"pty": True}}],
+        },
+    ),
     "all-at-once": (
         "typical",
         {
