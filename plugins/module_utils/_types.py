@@ -9,6 +9,7 @@ A node is an element and, for an attribute, its name. Internal values are bytes,
 from __future__ import annotations
 
 import re
+import uuid as uuids
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -208,6 +209,17 @@ def pattern(expression: str, what: str, same: Callable[[Any, Any], bool] = _equa
         return text
 
     return Type(parse, read_text, write_text, same=same, schema={"pattern": expression})
+
+
+def check_uuid(value: Any) -> str:
+    """Return a UUID as libvirt writes it."""
+    try:
+        return str(uuids.UUID(str(value)))
+    except ValueError:
+        raise SpecError(f"{value!r} is not a UUID such as 6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11") from None
+
+
+UUID = Type(check_uuid, read_text, write_text, same=lambda want, have: want == have.lower())
 
 
 def counted(least: int, most: int, what: str) -> Type:

@@ -9,7 +9,7 @@ from __future__ import annotations
 UTILS = "plugins/module_utils"
 # They import the standard library and each other, nothing of Ansible or libvirt.
 PURE = frozenset({
-    "_change", "_errors", "_facts", "_png", "_ports", "_render", "_residue", "_secrets", "_table", "_types", "_units", "_words",
-    "_xml", "_bridge", "_console", "_estate", "_guest", "_image", "_kvm_host", "_machine", "_network", "_nwfilter", "_secret",
-    "_storage", "_volume", "_xen_host", "_xl",
+    "_change", "_errors", "_facts", "_png", "_ports", "_render", "_residue", "_secrets", "_table", "_types", "_units",
+    "_virtualport", "_words", "_xml", "_bridge", "_console", "_estate", "_guest", "_image", "_kvm_host", "_machine",
+    "_network", "_nwfilter", "_secret", "_storage", "_volume", "_xen_host", "_xl",
 })  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid as uuids
 from typing import Any
 
 from .._errors import SpecError
@@ -37,14 +36,6 @@ def check_part(value: Any) -> str:
     return text
 
 
-def check_uuid(value: Any) -> str:
-    """Return a UUID as libvirt writes it."""
-    try:
-        return str(uuids.UUID(str(value)))
-    except ValueError:
-        raise SpecError(f"{value!r} is not a UUID such as 6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11") from None
-
-
 def check_address(value: Any) -> str:
     """Return an IP address in its shortest form."""
     try:
@@ -55,5 +46,4 @@ def check_address(value: Any) -> str:
 
 GUEST_NAME = Type(check_name, read_text, write_text)
 PART = Type(check_part, read_text, write_text)
-UUID = Type(check_uuid, read_text, write_text, same=lambda want, have: want == have.lower())
 IP = Type(check_address, read_text, write_text)

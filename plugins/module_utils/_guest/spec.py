@@ -16,7 +16,7 @@ from typing import Any
 
 from .._errors import SpecError
 from .._table import Field, Keyed, Spec, Table, Union, arguments
-from .._types import LINE, PRESENCE, choice
+from .._types import LINE, PRESENCE, check_uuid, choice
 from .._xml import Overlay, check_path
 from .._xml import parse as parse_xml
 from . import seed, unattend
@@ -24,7 +24,7 @@ from .fields.boot import check_arch
 from .fields.disks import DISKS, SOURCE
 from .fields.nics import NICS, TYPE
 from .fields.nics import SOURCE as NIC_SOURCE
-from .names import check_name, check_part, check_uuid
+from .names import check_name, check_part
 from .table import GUEST, LISTS
 
 STATES = ("present", "running", "stopped", "paused", "saved", "absent")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._facts import NetworkFacts
-from .._guest.fields.vport import ARGUMENT as _VIRTUALPORT
 from .._table import observe, show_spec
+from .._virtualport import ARGUMENT as _VIRTUALPORT
 from .forward import FORWARDS
 from .more import RATES
 from .spec import STATES

@@ -11,9 +11,9 @@ from typing import Any
 
 from .. import _xml
 from .._errors import SpecError
-from .._guest.fields.vport import VIRTUALPORT
 from .._table import LIVE, Field, Spec
 from .._types import LINE, YES_NO, Type, choice, counted, read_text, write_text
+from .._virtualport import VIRTUALPORT
 from .._words import close
 from .._xml import Element, SubElement
 from .more import BANDWIDTH, get_bandwidth, listed, set_bandwidth

@@ -12,9 +12,8 @@ from ... import _xml
 from ..._change import UNSET
 from ..._errors import SpecError
 from ..._table import LIVE, QEMU, XEN, Arm, Field, Spec, Table, Union
-from ..._types import COUNT, YES_NO, Type, choice, read_text, write_text
+from ..._types import COUNT, UUID, YES_NO, Type, choice, read_text, write_text
 from ..._xml import Element
-from ..names import UUID
 from .parts import ROM
 from .plugging import plugged
 

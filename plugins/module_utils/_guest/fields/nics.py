@@ -14,11 +14,11 @@ from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import ALL, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
 from ..._types import COUNT, KIBS, LINE, YES_NO, Type, choice, counted, pattern, read_text, write_text
+from ..._virtualport import VIRTUALPORT
 from ..._xml import Element, SubElement
 from ..names import GUEST_NAME, IP, PART
 from .parts import ROM
 from .plugging import plugged
-from .vport import VIRTUALPORT
 
 _MAC = re.compile(r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$")
 

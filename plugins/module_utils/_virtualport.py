@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ... import _xml
-from ..._errors import SpecError
-from ..._types import Type, choice, pattern
-from ..._xml import Element
-from ..names import UUID
+from . import _xml
+from ._errors import SpecError
+from ._types import UUID, Type, choice, pattern
+from ._xml import Element
 
 PORT_TYPES = ("openvswitch", "midonet")
 WORDS: dict[str, Type] = {
