@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import fcntl
+import hashlib
 import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -513,18 +516,29 @@ def _is_record(path: str) -> bool:
 
 
 def test_two_runs_at_once_wait_for_each_other(play: Player, tmp_path_factory: pytest.TempPathFactory, place: Path) -> None:
-    document = furnished_document(place, "both", 93)
+    """Both find a third run at work, which ends when both have said that they wait."""
+    run = [task("make", "estate", document=furnished_document(place, "both", 93))]
     players = [Player(play.host, tmp_path_factory.mktemp(f"player{number}")) for number in range(2)]
-    results: list[Any] = []
-    run = [task("make", "estate", document=document)]
-    threads = [threading.Thread(target=lambda player=player: results.append(player(run)[0])) for player in players]
     begin = len(_progress(play.host))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor() as threads:
+        with _at_work(play.host):
+            running = [threads.submit(player, run) for player in players]
+            while len([line for line in _progress(play.host)[begin:] if "waits for another run" in line]) < 2:
+                assert not any(each.done() for each in running), [each.result() for each in running if each.done()]
+                time.sleep(0.2)
+        results = [each.result()[0] for each in running]
     assert sorted(result.changed for result in results) == [False, True], [result.msg for result in results]
-    assert [line for line in _progress(play.host)[begin:] if "waits for another run" in line]
+
+
+@contextlib.contextmanager
+def _at_work(host: Host) -> Iterator[None]:
+    """Hold the lock of the host's hypervisor, as a run does."""
+    folder = host.home / "run/lock/virtfleet"
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o1777)
+    with (folder / f"{hashlib.sha256(host.uri.encode()).hexdigest()[:16]}.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _progress(host: Host) -> list[str]:
