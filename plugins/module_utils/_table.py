@@ -560,8 +560,9 @@ def _patch_list(keyed: Keyed, root: Element, change: Change, known: Mapping[str,
         return
     element = known[change.path[1]]
     if len(change.path) == 2:
-        parent = next(node for node in root.iter() if element in list(node))
-        parent.remove(element)
+        # Another change may have taken it away already: a guest without a console has no serial port at all.
+        for parent in [node for node in root.iter() if element in list(node)]:
+            parent.remove(element)
         return
     row = keyed.item.entry(change.path[2])
     if not isinstance(row, Keyed):

@@ -82,6 +82,7 @@ LIVE: list[Words] = [
     {"consoles": {"first": {"port": 1, "pty": True, "log": "@FOLDER@/hvc.log", "log_append": False}}},
     {"consoles": {"second": {"port": 2, "file": "@FOLDER@/hvc", "append": False}}},
     {"consoles": {"second": None}},
+    {"consoles": {"first": None}},
 ]
 # What waits for the next cold start, each of these written in one definition.
 WAITS: list[Words] = [
@@ -196,7 +197,7 @@ WAITS: list[Words] = [
         "tpm": {"model": "tpm-crb", "type": "emulator", "version": "2.0"},
         "smartcard": "passthrough",
         "graphics": {"type": "spice", "port": "auto"},
-        "console_source": {"pty": True},
+        "console_source": {"tcp": None, "pty": True},
         "serials": {"five": {"device": None, "spiceport": "org.example.five"}, "six": None},
         "parallels": {"net": None},
         "spice_agent": True,
@@ -261,6 +262,8 @@ WAITS: list[Words] = [
         "features": {"acpi": True, "smm": True},
         "console": False,
         "console_log": "",
+        "console_source": None,
+        "serials": dict.fromkeys(("one", "two", "three", "four", "five")),
         "disks": {"root": {"boot_order": None}},
         "nics": {"lab": {"boot_order": None}},
     },
@@ -269,6 +272,7 @@ _CGROUPS = "the lab's host has no cgroups"
 _SHAPING = "traffic is shaped by the kernel, which a lab's host shares with the machine"
 _CARD = "the lab's host has no device to give away"
 _NO_WORD = "nobody can say it: it only tells apart what is there"
+_SAME_SOURCE = "one row for all lines, which is turned of a serial port"
 # Why a row is not changed on a running guest here.
 NOT_HERE: dict[str, str] = {
     **dict.fromkeys((f"cputune.{word}" for word in ("shares", *LIMITS)), _CGROUPS),
@@ -279,6 +283,15 @@ NOT_HERE: dict[str, str] = {
     **dict.fromkeys(
         ("memory_shared", "disks[].source: remote", "nics[].source: ethernet", "hostdevs[].source: scsi"), _NO_WORD
     ),
+    **{
+        f"{lines}[].source: {source}": _SAME_SOURCE
+        for lines, sources in (
+            ("channels", ("device", "spiceport")),
+            ("consoles", ("unix", "tcp", "device", "nothing", "spiceport")),
+            ("parallels", ("pty", "unix", "nothing", "spiceport")),
+        )
+        for source in sources
+    },
     "features.apic": "every guest of a PC has one",
     "vsock": "the lab's host has no vhost-vsock",
     "accel": "guests of the lab are emulated",

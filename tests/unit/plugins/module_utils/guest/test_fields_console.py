@@ -34,6 +34,18 @@ def test_a_console_is_a_serial_port_and_its_mirror() -> None:
     assert _xml.same(written(root, console=False), _xml.parse(BARE))
 
 
+def test_a_port_that_went_with_the_console_is_gone() -> None:
+    root = written(BARE, console=True)
+    port = "<serial type='null'><target port='1'/></serial>"
+    _xml.find(root, "devices").append(_xml.parse(port))
+    changes = [
+        Change(("console",), True, False, Effect.RESTART),
+        Change(("serials", "1"), {"port": 1, "source": {"nothing": True}}, None, Effect.RESTART),
+    ]
+    for order in (changes, changes[::-1]):
+        assert _xml.same(patch(GUEST, root, order), _xml.parse(BARE))
+
+
 @pytest.mark.parametrize("device", ["<serial type='tcp'/>", "<console type='pty'><target type='virtio'/></console>"])
 def test_a_console_of_another_kind_is_one(device: str) -> None:
     text = BARE.replace("</devices>", f"{device}</devices>")
