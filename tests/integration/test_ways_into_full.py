@@ -68,27 +68,16 @@ def played(
     return {row["task"]: row["result"] for row in map(json.loads, record.read_text().splitlines())}
 
 
-def test_the_console_logs_in_while_the_guest_boots(furnished: Host, guest: str, tmp_path: Path) -> None:
-    login = {"ansible_user": "root", "ansible_password": PASSWORD, "ansible_virtfleet_login_timeout": "15m"}
-    tasks: list[Mapping[str, Any]] = [
-        {"name": "wait", "ansible.builtin.raw": "cloud-init status --wait; hostname; id -un"},
-        {"name": "fail", "ansible.builtin.raw": "exit 7", "ignore_errors": True},
-        {"name": "module", "ansible.builtin.command": "uname -s"},
-    ]
-    results = played(furnished, tmp_path, tasks, "console", **login)
-    assert results["wait"]["stdout_lines"][-2:] == [NAME, "root"]
-    assert results["fail"]["rc"] == 7
-    assert results["module"]["stdout"] == "Linux"
-    # It logged out: whoever comes next is asked again.
-    wrong = {**login, "ansible_password": "wr0ng", "ansible_virtfleet_login_timeout": "2m"}
-    with pytest.raises(AssertionError, match=r"[Ll]ogin incorrect|again; correct the user or the password"):
-        played(furnished, tmp_path, tasks[:1], "console", **wrong)
+def settled(host: Host, folder: Path) -> None:
+    """Wait until the guest is up and cloud-init has set its password: a login before that is refused."""
+    connection = libvirt.open(host.uri)
+    wait_for_agent(connection.lookupByName(NAME), 900)
+    connection.close()
+    played(host, folder, [{"name": "settled", "ansible.builtin.raw": "cloud-init status --wait"}], "agent")
 
 
 def test_the_agent_runs_modules_and_carries_files(furnished: Host, guest: str, tmp_path: Path) -> None:
-    connection = libvirt.open(furnished.uri)
-    wait_for_agent(connection.lookupByName(guest), 900)
-    connection.close()
+    settled(furnished, tmp_path)
     source, back = tmp_path / "five", tmp_path / "back"
     source.write_bytes(os.urandom(5 * 1024 * 1024 + 1))
     tasks: list[Mapping[str, Any]] = [
@@ -110,3 +99,21 @@ def test_the_agent_runs_modules_and_carries_files(furnished: Host, guest: str, t
     assert results["fail"]["rc"] == 1
     # More than the agent keeps of what it captures.
     assert len(results["much"]["stdout"]) == 20_000_000
+
+
+def test_the_console_logs_in(furnished: Host, guest: str, tmp_path: Path) -> None:
+    settled(furnished, tmp_path)
+    login = {"ansible_user": "root", "ansible_password": PASSWORD, "ansible_virtfleet_login_timeout": "15m"}
+    tasks: list[Mapping[str, Any]] = [
+        {"name": "wait", "ansible.builtin.raw": "hostname; id -un"},
+        {"name": "fail", "ansible.builtin.raw": "exit 7", "ignore_errors": True},
+        {"name": "module", "ansible.builtin.command": "uname -s"},
+    ]
+    results = played(furnished, tmp_path, tasks, "console", **login)
+    assert results["wait"]["stdout_lines"][-2:] == [NAME, "root"]
+    assert results["fail"]["rc"] == 7
+    assert results["module"]["stdout"] == "Linux"
+    # It logged out: whoever comes next is asked again.
+    wrong = {**login, "ansible_password": "wr0ng", "ansible_virtfleet_login_timeout": "2m"}
+    with pytest.raises(AssertionError, match=r"[Ll]ogin incorrect|again; correct the user or the password"):
+        played(furnished, tmp_path, tasks[:1], "console", **wrong)
