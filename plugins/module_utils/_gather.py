@@ -11,7 +11,8 @@ from dataclasses import replace
 from ._estate.owner import forgotten_guests
 from ._estate.spec import EstateSpec, Overcommit
 from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
-from ._guest.needs import Needs, joined, needs
+from ._guest.fields.launch import offered
+from ._guest.needs import Needs, is_kept_from_its_host, joined, needs
 from ._guest.platforms import platform_of
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
@@ -63,6 +64,10 @@ def gather_estate(
         words = {str(spec.values["os"]) for spec in estate.guests if "os" in spec.values and spec.state != "absent"}
         if words:
             snap = replace(snap, systems=files.systems(sorted(words)))
+    kept = {str(spec.values.get("arch", host.arch)) for spec in estate.guests if is_kept_from_its_host(spec)}
+    if kept:
+        asked = {arch: offered(hypervisor.domain_capabilities(arch, None, "kvm")) for arch in sorted(kept)}
+        snap = replace(snap, launch_security=asked)
     if losing or prune or estate.images or estate.volumes or estate.secrets:
         # Most tasks are about guests alone, and each reads and compiles what it imports.
         from . import _gather_storage as storage

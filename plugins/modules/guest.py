@@ -579,6 +579,34 @@ options:
     description: An IOMMU for the guest. Takes effect with the next cold start. Not for Xen.
     type: str
     choices: [intel, smmuv3, virtio, none]
+  launch_security:
+    description:
+      - Keeps the guest's memory from its host, which only some processors can do. What the host cannot do is refused before
+        anything is touched. Takes effect with the next cold start. Not for Xen. It was not run on such a processor here.
+    type: dict
+    suboptions:
+      type:
+        description: V(sev) is AMD's encrypted virtualization, with SEV-ES by O(launch_security.policy); V(s390-pv) is IBM's.
+        type: str
+        choices: [sev, s390-pv, none]
+      policy:
+        description: What the host may do with a guest of V(sev), as a number such as V(0x0003); bit 2 (V(0x0004)) asks for SEV-ES.
+        type: str
+      kernel_hashes:
+        description: Whether the measurement holds O(kernel), O(initrd) and O(cmdline). Needs QEMU 6.2 and firmware that checks them.
+        type: bool
+      cbitpos:
+        description: The bit of an address that says that a page is encrypted. Left out, libvirt 9.0 takes the host's.
+        type: int
+      reduced_phys_bits:
+        description: How many bits of an address the encryption takes. Left out, libvirt 9.0 takes the host's.
+        type: int
+      session:
+        description: The session blob that the guest's owner has made for this host, in base64.
+        type: str
+      dh_cert:
+        description: The guest owner's Diffie-Hellman key for this host, in base64.
+        type: str
   memballoon:
     description:
       - The device by which a guest gives memory back, see O(memory). A new guest has one.

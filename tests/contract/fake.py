@@ -87,6 +87,8 @@ class FakeHypervisor(FakeGuests, FakeConsoles, FakeNetworks, FakeStorage, FakeNw
             return ""
         name = MACHINES.get(machine or "pc", machine or "pc")
         inner = f"<domain>{kind}</domain><machine>{name}</machine><arch>{arch}</arch>"
+        if kind == "kvm":
+            inner += "<features><sev supported='yes'/></features>"
         return f"<domainCapabilities>{inner}</domainCapabilities>"
 
     def close(self) -> None:

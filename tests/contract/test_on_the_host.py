@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Networks and pools upon what a host has: bridges, devices, cards and disks, on a real libvirtd, in this process.
+"""What depends on a host's own: bridges, devices, cards, disks, processors, on a real libvirtd, in this process.
 
 Each document is planned, made true, and planned again, which finds nothing to do.
 """
@@ -17,8 +17,10 @@ import pytest
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import Ports, apply
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Effect, Outcome, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import ESTATE_OPTIONS, estate_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST as GUEST_TABLE
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT, Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._network.options import shown
 from tests.contract.places import unix_uri
@@ -296,3 +298,18 @@ def test_a_pool_that_cannot_be_started_says_why(there: There, kind: str) -> None
 def test_multipath_devices_are_a_pool_that_starts(there: There) -> None:
     there.make({"pools": [{"name": "p", "type": "mpath", "path": "/dev/mapper"}]})
     assert there.hypervisor.pools()["p"].active
+
+
+# processors
+
+
+def test_a_host_that_keeps_no_memory_from_itself_says_so(there: There) -> None:
+    """No processor here can: libvirt agrees with the definition, and refuses it for its host's sake behind its schema."""
+    words = {"policy": "0x3", "kernel_hashes": True, "cbitpos": 47, "reduced_phys_bits": 1, "session": "AAEC", "dh_cert": "AwQF"}
+    with pytest.raises(SpecError, match=r"launch_security.type \(g\): this host starts no x86_64 guests by sev"):
+        there.plan({"guests": [{"name": "g", "memory": "64MiB", "accel": "tcg", "launch_security": words}]})
+    root = _xml.parse("<domain type='qemu'><name>g</name><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>")
+    GUEST_TABLE.entry("launch_security").write(root, GUEST_TABLE.entry("launch_security").type.parse({"type": "sev", **words}))
+    text = _xml.to_text(root)
+    said = there.host.exec(["virsh", "define", "--validate", "/dev/stdin"], input=text, check=False).stderr
+    assert "SEV" in said and "schema" not in said

@@ -294,6 +294,10 @@ NOT_HERE: dict[str, str] = {
     },
     "features.apic": "every guest of a PC has one",
     "vsock": "the lab's host has no vhost-vsock",
+    **{
+        f"launch_security.{word}": "the lab's host has no processor that keeps a guest's memory from it"
+        for word in ("type", "policy", "kernel_hashes", "cbitpos", "reduced_phys_bits", "session", "dh_cert")
+    },
     "accel": "guests of the lab are emulated",
     "features.gic": "is of ARM",
     "arch": "another architecture is another guest, made anew",

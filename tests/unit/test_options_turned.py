@@ -161,6 +161,7 @@ class Turn:
 WEB: dict[str, Any] = {"name": "web1", "memory": "1GiB"}
 DISK: dict[str, Any] = {"size": "5GiB"}
 SEED = {"user_data": {"a": 1}}
+SEV = {"type": "sev", "policy": "0x3"}
 
 
 def guest(on: Mapping[str, Any], off: Mapping[str, Any] | None = None, **more: Any) -> Turn:
@@ -382,6 +383,13 @@ GUEST: dict[str, Turn] = {
     "vsock": guest({"vsock": "auto"}),
     "smartcard": guest({"smartcard": "host"}),
     "iommu": guest({"iommu": "intel"}),
+    "launch_security.type": guest({"launch_security": SEV}),
+    "launch_security.policy": guest({"launch_security": {**SEV, "policy": "0x7"}}, {"launch_security": SEV}),
+    "launch_security.kernel_hashes": guest({"launch_security": {**SEV, "kernel_hashes": True}}, {"launch_security": SEV}),
+    "launch_security.cbitpos": guest({"launch_security": {**SEV, "cbitpos": 47}}, {"launch_security": SEV}),
+    "launch_security.reduced_phys_bits": guest({"launch_security": {**SEV, "reduced_phys_bits": 1}}, {"launch_security": SEV}),
+    "launch_security.session": guest({"launch_security": {**SEV, "session": "AAEC"}}, {"launch_security": SEV}),
+    "launch_security.dh_cert": guest({"launch_security": {**SEV, "dh_cert": "AwQF"}}, {"launch_security": SEV}),
     "memballoon.model": guest({"memballoon": {"model": "none"}}),
     "memballoon.stats_period": guest({"memballoon": {"stats_period": 10}}),
     "memballoon.autodeflate": guest({"memballoon": {"autodeflate": True}}),

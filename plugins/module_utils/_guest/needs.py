@@ -91,6 +91,12 @@ def needs(spec: GuestSpec, guest: GuestFacts | None, blank_format: str = "qcow2"
     return Needs(plugged, frozenset(pools), frozenset(volumes), paths, disks)
 
 
+def is_kept_from_its_host(spec: GuestSpec) -> bool:
+    """Say whether the guest's memory shall be closed to its host, which only some hosts can do."""
+    value = spec.values.get("launch_security") or {}
+    return spec.state != "absent" and bool(value) and value.get("type") != "none"
+
+
 def _named(spec: GuestSpec, record: Record, blank_format: str) -> Iterable[tuple[str, str]]:
     """Yield the volumes that the spec names, those that it would make among them."""
     default = spec.pool or DEFAULT_POOL

@@ -16,6 +16,7 @@ from .fields.chardevs import SOURCE_TYPE
 from .fields.clock import OFFSETS
 from .fields.events import ACTIONS, ON_CRASH
 from .fields.identity import ENTRIES
+from .fields.launch import KINDS as LAUNCHES
 from .fields.memory import MODELS
 from .fields.screens import SCREENS, SOUNDS, VIDEOS
 from .fields.single import IOMMUS, PANICS, SMARTCARDS, TPMS, WATCHDOG_ACTIONS, WATCHDOGS
@@ -97,6 +98,18 @@ SINGLE: dict[str, Any] = {
     "smartcard": _one_of(*SMARTCARDS, "none"),
     "iommu": _one_of(*IOMMUS, "none"),
     "memballoon": {"type": "dict", "options": MEMBALLOON},
+    "launch_security": {
+        "type": "dict",
+        "options": {
+            "type": _one_of(*LAUNCHES, "none"),
+            "policy": {"type": "str"},
+            "kernel_hashes": {"type": "bool"},
+            "cbitpos": {"type": "int"},
+            "reduced_phys_bits": {"type": "int"},
+            "session": {"type": "str"},
+            "dh_cert": {"type": "str"},
+        },
+    },
 }
 TUNING: dict[str, Any] = {
     "vcpu_pins": {"type": "dict"},

@@ -235,6 +235,13 @@ class _Convergence:
             self.complaints.append(
                 f"memory: {show_size(memory)} are more than the host has ({show_size(self.snap.host.memory_bytes)})"
             )
+        if any(change.path[0] == "launch_security" for change in changes):
+            kind, arch = (_xml.read(self.tree, path) for path in ("launchSecurity/@type", "os/type/@arch"))
+            if kind is not None and kind not in self.snap.launch_security.get(arch or "", ()):
+                self.complaints.append(
+                    f"launch_security.type: this host starts no {arch} guests by {kind}, says libvirt; it is turned on in the "
+                    "host's firmware and kernel, see docs/guide_guests.md"
+                )
         for option in ("kernel", "initrd"):
             path = self.snap.paths.get(made.want.get(option, ""))
             if path is not None and not path.exists:

@@ -161,6 +161,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
             {"hugepages": False, "locked": False, "discard": True},
         ]
     ),
+    "launch_security": st.sampled_from([{"type": "sev", "policy": "0x3"}, {"policy": "1", "cbitpos": 47}, {"type": "none"}]),
     "memballoon": st.sampled_from([{"model": "none"}, {"model": "virtio", "stats_period": 10}, {"autodeflate": True}]),
     "features": st.sampled_from([{"acpi": False}, {"acpi": True, "pae": True, "vmport": False}, {"kvm_hidden": True}]),
     "hyperv": st.sampled_from([True, False, ["relaxed", "vapic"]]),

@@ -312,6 +312,26 @@ WRITTEN: list[tuple[str, Any, str, str]] = [
     ),
     ("smartcard", "passthrough", "<devices/>", "<devices><smartcard mode='passthrough' type='spicevmc'/></devices>"),
     (
+        "launch_security",
+        {"policy": "3", "kernel_hashes": True, "cbitpos": 47},
+        "",
+        "<launchSecurity type='sev' kernelHashes='yes'><policy>0x0003</policy><cbitpos>47</cbitpos></launchSecurity>",
+    ),
+    (
+        "launch_security",
+        {"policy": "0x5", "reduced_phys_bits": 1, "session": "AAEC", "dh_cert": "AwQF"},
+        "<launchSecurity type='sev'><policy>0x0003</policy><cbitpos>47</cbitpos></launchSecurity>",
+        "<launchSecurity type='sev'><policy>0x0005</policy><cbitpos>47</cbitpos><reducedPhysBits>1</reducedPhysBits>"
+        "<session>AAEC</session><dhCert>AwQF</dhCert></launchSecurity>",
+    ),
+    (
+        "launch_security",
+        {"type": "s390-pv"},
+        "<launchSecurity type='sev' kernelHashes='yes'><policy>0x0003</policy></launchSecurity>",
+        "<launchSecurity type='s390-pv'/>",
+    ),
+    ("launch_security", {"type": "none"}, "<launchSecurity type='s390-pv'/>", ""),
+    (
         "iommu",
         "virtio",
         "<devices><iommu model='intel'><driver intremap='on'/></iommu></devices>",
@@ -330,7 +350,7 @@ def test_a_word_is_written_so(option: str, word: Any, before: str, after: str) -
 
 
 def test_every_new_option_is_written_somewhere() -> None:
-    families = ("cpu", "tuning", "memory", "features", "clock", "screens", "single", "identity")
+    families = ("cpu", "tuning", "memory", "launch", "features", "clock", "screens", "single", "identity")
     modules = [__import__(f"{Field.__module__.rpartition('.')[0]}._guest.fields.{name}", fromlist=["ROWS"]) for name in families]
     assert {row.name for module in modules for row in module.ROWS} == {case[0] for case in WRITTEN}
     assert {case[0] for case in WRITTEN} <= set(GUEST_OPTIONS)
@@ -410,6 +430,9 @@ def test_what_cannot_be_meant_is_refused(words: dict[str, Any], complaint: str) 
         ("<devices><graphics type='spice'/></devices>", {"graphics_password": "ninebytes"}, ""),
         ("", {"graphics": {"type": "none", "port": 5900}}, "listens nowhere"),
         ("", {"watchdog": {"model": "none", "action": "reset"}}, "watchdog: model: none takes it away"),
+        ("", {"launch_security": {"type": "sev"}}, "launch_security: policy is missing"),
+        ("", {"launch_security": {"type": "s390-pv", "policy": "1"}}, "launch_security: policy goes with type: sev only"),
+        ("<launchSecurity type='sev'><policy>0x1</policy></launchSecurity>", {"launch_security": {"cbitpos": 47}}, ""),
         ("", {"tpm": {"device": "/dev/tpm0"}}, "it goes with type: passthrough"),
         ("", {"tpm": {"type": "passthrough", "version": "2.0"}}, "has its own version"),
     ],

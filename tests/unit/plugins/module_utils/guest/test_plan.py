@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import step_names
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Effect, Plan
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._guest import record as records
 from tests.unit.plugins.module_utils.guest.house import FAST, GIB, IMAGES, House, rows, waiting
 
@@ -822,3 +823,16 @@ def test_a_present_ceiling_or_order_gives_way_to_what_is_said_now(options: dict[
     made = house("stopped", disks=[{**DISKS[0], "boot_order": 1}, DISKS[1]])
     plan, _outcomes = made.run(**options)
     assert path in effects(plan)
+
+
+def test_memory_is_kept_from_hosts_that_can() -> None:
+    wanted = {"name": "web1", "memory": "1GiB", "launch_security": {"policy": "0x3"}}
+    able = House()
+    able.run(**wanted)
+    assert able.plan(**wanted).actions == ()
+    unable = House(domain_types=("qemu",))
+    with pytest.raises(SpecError, match=r"launch_security.type: this host starts no x86_64 guests by sev"):
+        unable.plan(**wanted)
+    assert unable.plan(**{**wanted, "launch_security": {"type": "none"}}).actions != ()
+    with pytest.raises(SpecError, match="by s390-pv"):
+        able.plan(name="web1", launch_security={"type": "s390-pv"})
