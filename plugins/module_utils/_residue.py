@@ -98,6 +98,8 @@ def _unmatched(parent: Element, other: Element) -> list[Element]:
 
 def _twin(other: Element, child: Element, path: str) -> Element | None:
     mark = _xml.read(child, path)
+    if mark is None:
+        return None
     return next((item for item in other if item.tag == child.tag and _xml.read(item, path) == mark), None)
 
 

@@ -191,7 +191,13 @@ SERIALS = _ports(
     effect=RESTART,
     select=lambda element: _xml.read(element, "target/@port") not in (None, "0"),
 )
-PARALLELS = _ports("parallels", "parallel", (_number(0, 2, "a parallel port"),), effect=RESTART)
+PARALLELS = _ports(
+    "parallels",
+    "parallel",
+    (_number(0, 2, "a parallel port"),),
+    effect=RESTART,
+    select=lambda element: _xml.read(element, "target/@port") is not None,
+)
 
 
 def _set_hvc(element: Element, value: int) -> None:
@@ -204,7 +210,8 @@ CONSOLES = _ports(
     "console",
     (Field("port", ("target/@port",), counted(1, 30, _SECOND), setter=_set_hvc),),
     effect=LIVE,
-    select=lambda element: _xml.read(element, "target/@type") == "virtio",
+    # libvirt gives numbers to those that have none.
+    select=lambda element: _xml.read(element, "target/@type") == "virtio" and _xml.read(element, "target/@port") is not None,
 )
 
 

@@ -54,15 +54,21 @@ def _set_log(root: Element, value: str) -> None:
 LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
 
 
+def _lines(root: Element) -> list[Element]:
+    """Return the first serial port and its mirror among the consoles; one of them may stand alone before libvirt has read it."""
+    consoles = _xml.find_all(root, "devices/console")
+    mirrors = [console for console in consoles if _xml.read(console, "target/@type") != "virtio"]
+    return _xml.find_all(root, "devices/serial")[:1] + mirrors[:1]
+
+
 def _get_source(root: Element) -> Any:
-    element = _xml.find(root, "devices/serial")
-    return UNSET if element is None else SOURCE_TYPE.read(element, None)
+    lines = _lines(root)
+    return SOURCE_TYPE.read(lines[0], None) if lines else UNSET
 
 
 def _set_source(root: Element, value: Any) -> None:
-    """Write where the first serial port leads, and its mirror among the consoles (libvirt keeps the two alike)."""
-    mirror = "devices/console[target/@type='serial']"
-    for element in _xml.find_all(root, "devices/serial")[:1] + _xml.find_all(root, mirror)[:1]:
+    """Write where the first serial port leads, alike in both (libvirt keeps them so)."""
+    for element in _lines(root):
         SOURCE_TYPE.write(element, None, value)
 
 
@@ -80,7 +86,7 @@ ROWS = (
     ),
     Field(
         "console_source",
-        ("devices/serial/source", "devices/console/source"),
+        tuple(f"devices/{line}/{leaf}" for line in ("serial", "console") for leaf in ("@type", "source", "protocol")),
         SOURCE_TYPE,
         getter=_get_source,
         setter=_set_source,
