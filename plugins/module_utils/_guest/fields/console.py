@@ -18,8 +18,14 @@ from .chardevs import SOURCE_TYPE
 AGENT = "devices/channel[@type='unix'][target/@type='virtio'][target/@name='org.qemu.guest_agent.0']"
 
 
+def _first_ports(root: Element) -> list[Element]:
+    """Return the serial port that is the console's; those with higher numbers are listed in serials."""
+    ports = _xml.find_all(root, "devices/serial")
+    return [port for port in ports if _xml.read(port, "target/@port") in (None, "0")][:1]
+
+
 def _get_console(root: Element) -> Any:
-    return _xml.find(root, "devices/serial") is not None or _xml.find(root, "devices/console") is not None
+    return bool(_first_ports(root)) or _xml.find(root, "devices/console") is not None
 
 
 def _set_console(root: Element, value: bool) -> None:
@@ -37,28 +43,32 @@ def _set_console(root: Element, value: bool) -> None:
         _xml.write(root, "devices/console[@type='pty']/target/@type", "serial")
 
 
+def _lines(root: Element) -> list[Element]:
+    """Return the first serial port and its mirror among the consoles; one of them may stand alone before libvirt has read it."""
+    consoles = _xml.find_all(root, "devices/console")
+    mirrors = [console for console in consoles if _xml.read(console, "target/@type") != "virtio"]
+    return _first_ports(root) + mirrors[:1]
+
+
+def _logged(root: Element) -> list[Element]:
+    # A console that is no serial port, such as Xen's or a virtio one, may stand alone.
+    return _lines(root) or _xml.find_all(root, "devices/console")[:1]
+
+
 def _get_log(root: Element) -> Any:
-    # A console that is no serial port, such as Xen's or a virtio one, stands alone.
-    return _xml.read(root, "devices/serial/log/@file") or _xml.read(root, "devices/console/log/@file") or ""
+    files = (_xml.read(element, "log/@file") for element in _logged(root))
+    return next((file for file in files if file), "")
 
 
 def _set_log(root: Element, value: str) -> None:
-    """Write the log below every serial or console device there is; libvirt mirrors the first serial in console."""
-    elements = _xml.find_all(root, "devices/serial")[:1] + _xml.find_all(root, "devices/console")[:1]
-    for element in elements:
+    """Write the log below both; libvirt mirrors the first serial port in console."""
+    for element in _logged(root):
         _xml.remove(element, "log")
         if value:
             _xml.write(element, "log/@file", value)
 
 
 LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
-
-
-def _lines(root: Element) -> list[Element]:
-    """Return the first serial port and its mirror among the consoles; one of them may stand alone before libvirt has read it."""
-    consoles = _xml.find_all(root, "devices/console")
-    mirrors = [console for console in consoles if _xml.read(console, "target/@type") != "virtio"]
-    return _xml.find_all(root, "devices/serial")[:1] + mirrors[:1]
 
 
 def _get_source(root: Element) -> Any:

@@ -46,6 +46,18 @@ def test_a_port_that_went_with_the_console_is_gone() -> None:
         assert _xml.same(patch(GUEST, root, order), _xml.parse(BARE))
 
 
+def test_ports_of_their_own_are_no_console() -> None:
+    other = "<serial type='file'><source path='/s2'/><log file='/s2.log'/><target port='2'/></serial>"
+    alone = BARE.replace("</devices>", f"{other}</devices>")
+    assert observe(GUEST, _xml.parse(alone))["console"] is False
+    assert observe(GUEST, _xml.parse(alone))["console_log"] == ""
+    both = written(alone, console=True, console_source={"nothing": True}, console_log="/c.log")
+    have = observe(GUEST, both)
+    assert (have["console_source"], have["console_log"]) == ({"nothing": True}, "/c.log")
+    assert [entry["log"] for entry in have["serials"]] == ["/s2.log"]
+    assert [port.get("type") for port in _xml.find_all(both, "devices/serial")] == ["file", "null"]
+
+
 @pytest.mark.parametrize("device", ["<serial type='tcp'/>", "<console type='pty'><target type='virtio'/></console>"])
 def test_a_console_of_another_kind_is_one(device: str) -> None:
     text = BARE.replace("</devices>", f"{device}</devices>")
