@@ -67,6 +67,9 @@ class Downloads:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with locked(f"download of {wanted}", self._lock_timeout):
                 self._prune(fetch, 0)
+                if not fetch.cache_bytes:
+                    # Nothing fits, so that the source need not be asked how large it is.
+                    return None
                 return self._found(wanted) or self._fetched(source, wanted, fetch, told)
         except OSError as error:
             raise HostError(
