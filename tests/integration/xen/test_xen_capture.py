@@ -69,6 +69,8 @@ def by_hand(lab_dom0: VM) -> Iterator[VM]:
 
 def test_guests_of_xl_come_under_control(by_hand: VM, tmp_path: Path) -> None:
     play = XenPlayer(by_hand, tmp_path)
+    # A daemon of an emulated host that has just started a guest may be silent for longer than a task waits for it.
+    play.virsh("list")
     look = task("look", "capture", guests=["byhand*"], networks=[], pools=[], profiles=False)
     (captured,) = play([look])
     document = captured["document"]
