@@ -360,7 +360,7 @@ options:
           - What the switch is told of the group's ports, as O(virtualport).
         type: dict
         version_added: 0.2.0
-        suboptions:
+        suboptions: &virtualport
           type:
             description: The switch. It must be given with the others.
             type: str
@@ -381,17 +381,7 @@ options:
         What is given is the whole; an empty mapping is nothing.
     type: dict
     version_added: 0.2.0
-    suboptions:
-      type:
-        description: The switch. It must be given with the others.
-        type: str
-        choices: [openvswitch, midonet]
-      interfaceid:
-        description: The UUID by which the switch knows a port. Nics of guests have one of their own.
-        type: str
-      profileid:
-        description: The profile that a controller of Open vSwitch gives the ports.
-        type: str
+    suboptions: *virtualport
   vlan:
     description:
       - The VLANs that all nics of the network are in. What is given is the whole; an empty mapping is none.
