@@ -136,7 +136,11 @@ SOURCE_TYPE = Type(
 # what all of them have
 
 
-def _set_log(element: Element, value: str) -> None:
+LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
+
+
+def set_log(element: Element, value: str) -> None:
+    """Write the file that gets a copy of what a line carries; an empty path is none."""
     _xml.remove(element, "log")
     if value:
         _xml.write(element, "log/@file", value)
@@ -145,7 +149,7 @@ def _set_log(element: Element, value: str) -> None:
 _MORE = (
     SOURCE,
     Field("append", ("source/@append",), ON_OFF),
-    Field("log", ("log/@file",), Type(OPTIONAL_PATH.parse, read_text, write_text), absent="", setter=_set_log),
+    Field("log", ("log/@file",), LOG, absent="", setter=set_log),
     Field("log_append", ("log/@append",), ON_OFF),
 )
 

@@ -10,12 +10,11 @@ from typing import Any
 from ... import _xml
 from ..._change import UNSET
 from ..._table import QEMU, Field, Spec
-from ..._types import PRESENCE, Type, read_text, write_text
+from ..._types import PRESENCE
 from ..._xml import Element
-from .boot import OPTIONAL_PATH
-from .chardevs import SOURCE_TYPE
+from .chardevs import AGENT_NAME, LOG, SOURCE_TYPE, set_log
 
-AGENT = "devices/channel[@type='unix'][target/@type='virtio'][target/@name='org.qemu.guest_agent.0']"
+AGENT = f"devices/channel[@type='unix'][target/@type='virtio'][target/@name='{AGENT_NAME}']"
 
 
 def _first_ports(root: Element) -> list[Element]:
@@ -63,12 +62,7 @@ def _get_log(root: Element) -> Any:
 def _set_log(root: Element, value: str) -> None:
     """Write the log below both; libvirt mirrors the first serial port in console."""
     for element in _logged(root):
-        _xml.remove(element, "log")
-        if value:
-            _xml.write(element, "log/@file", value)
-
-
-LOG = Type(OPTIONAL_PATH.parse, read_text, write_text)
+        set_log(element, value)
 
 
 def _get_source(root: Element) -> Any:

@@ -14,6 +14,7 @@ from ..._errors import SpecError
 from ..._table import LIVE, QEMU, Context, Field, Spec
 from ..._types import PRESENCE, Type, choice, no_control, read_text, write_text
 from ..._xml import Element
+from .chardevs import SPICE_NAME
 from .groups import NONE, device, plug, word
 
 SCREENS = ("vnc", "spice")
@@ -156,7 +157,7 @@ def _voids(before: Any, after: Any) -> tuple[str, ...]:
 
 
 TABLET = "devices/input[@type='tablet']"
-SPICE_AGENT = "devices/channel[@type='spicevmc'][target/@type='virtio'][target/@name='com.redhat.spice.0']"
+SPICE_AGENT = f"devices/channel[@type='spicevmc'][target/@type='virtio'][target/@name='{SPICE_NAME}']"
 
 
 def _set_tablet(root: Element, value: bool) -> None:
