@@ -60,7 +60,8 @@ def _shown(char: str) -> str:
     if char in "\n\t":
         return char
     category = unicodedata.category(char)
-    if category == "Cs":
+    # What Unicode has given no meaning (surrogates, unassigned, private) may be anything where it is shown.
+    if category in ("Cs", "Cn", "Co"):
         return "\ufffd"
     # Cf are the invisible ones: overrides of the writing direction, tags, zero widths.
     return "" if category in ("Cc", "Zl", "Zp") or (category == "Cf" and char not in _JOINERS) else char

@@ -24,6 +24,7 @@ TABLE = [
     (b"bell\x07 back\x08 nul\x00", "bell back nul"),
     ("caf\u00e9 \u2713".encode(), "caf\u00e9 \u2713"),
     (b"\xff\xfe", "\ufffd\ufffd"),
+    ("\u0378\ue000\uffff".encode(), "\ufffd\ufffd\ufffd"),
     ("a\u202eb\u2066c".encode(), "abc"),
     (b"\x1b[31", ""),
     (b"\x1b", ""),
