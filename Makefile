@@ -20,8 +20,8 @@ help: ## say what the targets are
 test: ## run the tests (STAGES=..., ARGS=...)
 	@tools/run test $(STAGES) --args='$(ARGS)'
 
-test-slow: ## run the tests that take minutes
-	@tools/run test slow --args='$(ARGS)'
+test-slow: ## run the tests that take minutes (STAGES=slow-xen, ARGS=...)
+	@tools/run test $(or $(STAGES),slow) --args='$(ARGS)'
 
 lint: ## read the collection without running it
 	@tools/run test lint
