@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.virtfleet.core.plugins.connection import console
-from tests.integration import connecting
 from tests.integration.playing import assert_idiom, idiom, task
 from tests.integration.xen.playing import XenPlayer
 from tests.lab import tiny_xen
@@ -44,67 +42,6 @@ def booted() -> Options:
         "vcpus": 1,
         "vcpus_max": 2,
     }
-
-
-def _states(prefix: str, booted: Options, states: dict[str, str]) -> Options:
-    """Return a document of tiny guests in these states."""
-    return {
-        "version": 1,
-        "name": prefix,
-        "guest_defaults": {"type": "pv", **booted, "memory": "128MiB", "nics": [{"network": "default"}]},
-        "guests": [
-            {"name": f"{prefix}-{name}", "state": state, "disks": [{"size": "16MiB"}], "tags": [name]}
-            for name, state in states.items()
-        ],
-    }
-
-
-def test_guests_through_their_states(play: XenPlayer, furnished: VM, booted: Options) -> None:
-    """Several at once, over a remote URI. One guest after the other, by tasks of the host itself, is a slow test."""
-    prefix = f"x{next(_numbers)}"
-    steps: dict[str, Options] = {
-        "boot": {"a": "running", "b": "running", "c": "stopped"},
-        "hold": {"a": "paused", "b": "saved", "c": "running"},
-        "go on": {"a": "running", "b": "running", "c": "stopped"},
-    }
-    # One after the other, as in the test of a mixed fleet.
-    how: Options = {"wait_for": "address", "wait_timeout": "5m", "parallel": 1}
-    tasks = [
-        # They obey once their kernel is up, which an address shows.
-        entry
-        for title, states in steps.items()
-        for entry in idiom("estate", title, document=_states(prefix, booted, states), **how)
-    ]
-    gone = {
-        "document": {"version": 1, "name": prefix},
-        "prune": True,
-        "confirm_data_loss": [f"{prefix}-{name}" for name in "abc"],
-        "force_stop": True,
-    }
-    look = [task("look", "guest_info", name=[f"{prefix}-a", f"{prefix}-b"]), task("host", "host_info")]
-    says = [{"line": ""}, {"wait": "# $"}, {"line": "echo $((40 + 2))"}, {"wait": "42"}]
-    try:
-        results = play.afar([*tasks, *look, task("console", "console", name=f"{prefix}-a", steps=says)], timeout=2400)
-        inside = connecting.opened(console, furnished.uri, f"{prefix}-b")
-        assert inside.exec_command("uname; exit 3") == (3, b"Linux\n", b"")
-        inside.close()
-    finally:
-        ended = play.afar([task("remove", "estate", **gone), task("remove (again)", "estate", **gone)])
-    for title in steps:
-        assert_idiom(results, title)
-    host = results.named("host")["host"]
-    assert host["driver"] == "xen" and set(host["types"]["x86_64"]) == {"pv", "hvm", "pvh"}
-    assert host["hypervisor_version"].startswith("4.") and host["guests"]["running"] >= 1
-    assert 0 < host["memory_available_bytes"] < host["memory_bytes"]
-    seen = results.named("look")["guests"]
-    assert [(guest["state"], guest["type"], guest["tags"]) for guest in seen] == [
-        ("running", "pv", ["a"]),
-        ("running", "pv", ["b"]),
-    ]
-    assert "42" in results.named("console")["output"]
-    assert ended.changed() == ["remove"]
-    assert prefix not in play.virsh("list", "--all", "--name")
-    assert prefix not in play.virsh("vol-list", "default")
 
 
 @pytest.mark.slow
