@@ -21,7 +21,7 @@ import ensurepip
 
 ensurepip.bootstrap(default_pip=True)
 """
-# What users never get is read once, under the main pair: half of pylint's time is for tests.
+# What users never get, whose reading takes half of pylint's time.
 WORKSHOP = (
     ".ci/", "benchmarks/", "docs/", "tests/contract/", "tests/integration/", "tests/lab/", "tests/unit/", "tools/",
 )  # fmt: skip
@@ -29,11 +29,12 @@ WORKSHOP = (
 GET_PIP_NAMES = ("get_pip_24_2.py", "get_pip_25_2.py")
 
 
-def prepare(root: Path, name: str, venv: Path) -> tuple[Path, dict[str, str]]:
+def prepare(root: Path, name: str, venv: Path, workshop: bool) -> tuple[Path, dict[str, str]]:
     """Return the folder to run ansible-test in, and its environment variables.
 
     The copy, ansible-test's own cache and a folder of interpreters stay under ~/.cache/virtfleet, so that a second run
-    finds everything made. `name` keeps the copies of two pairs apart: they may run at once.
+    finds everything made. `name` keeps the copies of two stages apart: they may run at once. `workshop`: with what
+    users never get.
     """
     home = _home(venv)
     system = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
@@ -48,7 +49,7 @@ def prepare(root: Path, name: str, venv: Path) -> tuple[Path, dict[str, str]]:
     for variable in ("ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_CONFIG", "PYTHONPATH"):
         environment.pop(variable, None)
     place = tree.cache_dir() / f"sanity-{name}-{tree.digest(root)}"
-    return tree.copy_collection(root, place, () if name == "main" else WORKSHOP), environment
+    return tree.copy_collection(root, place, () if workshop else WORKSHOP), environment
 
 
 def _home(venv: Path) -> Path:

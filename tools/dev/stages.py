@@ -164,17 +164,19 @@ def build(shop: Workshop) -> list[Step]:
     ]
 
 
-def sanity_of(name: str, *skipped: str, everywhere: bool = True) -> Callable[[Workshop], list[Step]]:
+def sanity_of(
+    name: str, *skipped: str, everywhere: bool = False, workshop: bool = False
+) -> Callable[[Workshop], list[Step]]:
     """Return the stage of the sanity tests under a pair, without those that the other pair has run on the same code.
 
     `everywhere`: what is compiled is so on each Python that a host may have, and what is imported on the oldest and
     the newest of them, since what one Python adds and a later one removes shows at the ends; else all on the pair's
-    own alone.
+    own alone. `workshop`: what users never get is read too, the tests first of all.
     """
 
     def steps(shop: Workshop) -> list[Step]:
         venv = venvs.ensure(shop.root, shop.pair(name))
-        folder, env = sanity.prepare(shop.root, name, venv)
+        folder, env = sanity.prepare(shop.root, f"{name}-whole" if workshop else name, venv, workshop)
         # One at a time: what ansible-test makes in its home, another checkout's run may be making too.
         command = ("flock", env["HOME"], str(venv / "bin" / "ansible-test"), "sanity", "--color", "no")
         without = [word for test in skipped for word in ("--skip-test", test)]
@@ -247,11 +249,11 @@ BRIDGES = "tests/integration/test_host_bridge_managers.py"
 STAGES = (
     Stage("lint", "read", lint, kind="lint"),
     Stage("build", "read", build, kind="lint", packages=("git",)),
-    Stage("sanity-main", "read", sanity_of("main"), packages=SANITY_PACKAGES),
+    Stage("sanity-main", "read", sanity_of("main", everywhere=True), packages=SANITY_PACKAGES),
     Stage(
         "sanity-second",
         "read",
-        sanity_of("second", "pylint", everywhere=False),
+        sanity_of("second", "pylint"),
         pair="second",
         packages=SANITY_PACKAGES,
     ),
@@ -286,6 +288,7 @@ STAGES = (
 # Run by name alone; the slow ones in two lanes too, which wait for machines most of the time.
 EXTRA = (
     Stage("demo", "run", demo, folder="tools/demo", root=True, limit_s=3600),
+    Stage("slow-sanity", "read", sanity_of("main", workshop=True), packages=SANITY_PACKAGES),
     Stage("slow-code", "read", pytest_of("main", f"{UNIT} {CONTRACT} {LAB}", "-m", "slow"), limit_s=7200, lab=True),
     Stage("slow-xen", "read", pytest_of("main", f"{XEN} {XEN_ROLE}", "-m", "slow"), root=True, limit_s=7200, lab=True),
     Stage(
