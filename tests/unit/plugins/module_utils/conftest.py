@@ -11,7 +11,7 @@ import sys
 from hypothesis import settings
 
 # The older pair of Python and ansible-core asks whether the same code runs under it; what it does is tried by the newer.
-EXAMPLES = 100 if sys.version_info >= (3, 12) else 20
+EXAMPLES = 50 if sys.version_info >= (3, 12) else 20
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=EXAMPLES)
 settings.load_profile("steady")
