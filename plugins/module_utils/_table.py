@@ -237,6 +237,7 @@ class Keyed:
     element, strongest first; the last counts only where exactly one element has it. ``mark``: the option whose value
     tells an element apart in XML. ``recorded``: returns {sign: name} of the entries that the collection itself attached
     (see ``sign``), which are on record as devices of this ``kind``. ``exact``: the option that claims the whole list.
+    ``holds``: options of the whole table that stay what they are although the list changes, where they are counted together.
     ``moved_by``: the option by which a running element is still found when the definition gives it another mark.
     ``in_port``: tells of an entry whether it takes a port of a PCI Express board. ``fresh``: what an entry that the list
     does not have yet is given beside its words. ``words``: arguments for what is no row. ``called``: the name of an
@@ -261,6 +262,7 @@ class Keyed:
     fresh: Callable[[Spec], Spec] = lambda entry: {}
     words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     called: Callable[[Spec], str] = lambda entry: "?"
+    holds: tuple[str, ...] = ()
     drivers: frozenset[str] = ALL
 
     def elements(self, root: Element) -> list[Element]:
@@ -537,7 +539,11 @@ def patch(table: Table, root: Element, changes: Iterable[Change]) -> Element:
     for change in changes:
         entry = table.entry(change.path[0])
         if isinstance(entry, Keyed):
+            held = [(row, row.read(tree)) for row in map(table.entry, entry.holds) if not isinstance(row, Keyed)]
             _patch_list(entry, tree, change, known.get(entry.name, {}))
+            for row, value in held:
+                if value is not UNSET:
+                    row.write(tree, value)
         else:
             _patch_value(entry, tree, change)
     return tree

@@ -131,7 +131,18 @@ options:
       - Up to O(memory_max) a running guest gets it at once through its balloon driver.
     type: str
   memory_max:
-    description: The ceiling for O(memory). It rises with O(memory) and never falls by itself.
+    description:
+      - The ceiling for O(memory). It rises with O(memory) and never falls by itself.
+      - Both are without O(memory_modules).
+    type: str
+  memory_slots:
+    description:
+      - How many modules of memory the guest can have, see O(memory_modules); V(0) means none. It goes with
+        O(memory_hotplug_max) and needs O(numa), a single node of all O(memory) if nothing else. QEMU only.
+    type: int
+  memory_hotplug_max:
+    description:
+      - What the guest can have with all of its modules, for example V(8GiB). QEMU reserves addresses for it, and no memory.
     type: str
   vcpus:
     description: Virtual CPUs. Up to O(vcpus_max) they can be added to a running guest.
@@ -1137,6 +1148,31 @@ options:
         type: str
   filesystems_exact:
     description: Whether O(filesystems) names all of them; others are then detached, whoever attached them.
+    type: bool
+    default: false
+  memory_modules:
+    description:
+      - Memory beside O(memory), as modules (DIMMs) in O(memory_slots), known by name, else by slot. See O(disks) for what
+        happens to those that are not listed. QEMU only.
+      - They are plugged into a running guest that was started with slots; the guest then brings their memory online. Pulling
+        one needs the guest's consent, which it gives while nothing in the module is in use; else the change waits.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The name of the entry within the guest. Without one it is called by its slot.
+        type: str
+      slot:
+        description: The slot it is in, from V(0).
+        type: int
+      size:
+        description: How much memory it is, for example V(1GiB). Linux wants multiples of 128 MiB on x86.
+        type: str
+      node:
+        description: The node of O(numa) that it belongs to, from V(0), which is that of a new one.
+        type: int
+  memory_modules_exact:
+    description: Whether O(memory_modules) names all of them; others are then detached, whoever attached them.
     type: bool
     default: false
   on_poweroff:

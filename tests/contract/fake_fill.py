@@ -62,6 +62,8 @@ def fill_guest(root: Element, rng: Random, refuse: Refuse) -> None:
         _fill_disk(disk)
     for nic in devices.iterfind("interface"):
         _fill_nic(nic, rng, refuse)
+    for module in devices.iterfind("memory[@model='dimm']"):
+        _fill_module(module, devices)
     if board:
         _fill_x86(root, devices, board, refuse)
     _check(root, devices, refuse)
@@ -191,6 +193,14 @@ def _fill_cpu(root: Element, vcpus: int, board: str, refuse: Refuse) -> None:
             product *= int(topology.get(key, "1"))
         if product != vcpus:
             raise refuse(67, "unsupported configuration: CPU topology doesn't match maximum vcpu count")
+
+
+def _fill_module(module: Element, devices: Element) -> None:
+    """A module of memory without a slot gets the first that is free."""
+    if module.find("address") is None:
+        taken = {each.get("slot") for each in devices.iterfind("memory/address[@type='dimm']")}
+        free = next(str(slot) for slot in range(256) if str(slot) not in taken)
+        SubElement(module, "address", type="dimm", slot=free)
 
 
 def _fill_disk(disk: Element) -> None:

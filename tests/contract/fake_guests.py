@@ -328,6 +328,8 @@ class FakeGuests(FakeBase):
         except fake_pci.NoSlot:
             raise refuse(1, "internal error: No more available PCI slots") from None
         fake_live.add_live(devices, node, self.numbers, self._bridge_of)
+        if node.tag == "memory":
+            fake_live.count_module(root, node, 1)
         tidy(root)
         if node.tag == "interface":
             self._give_leases(guest)
@@ -350,6 +352,8 @@ class FakeGuests(FakeBase):
         if name in self.stubborn:
             raise Timeout(f"could not detach a device from guest {name}: it still holds {alias} after {timeout:g} s")
         devices.remove(node)
+        if node.tag == "memory":
+            fake_live.count_module(self._live(guest), node, -1)
 
     @mutating
     def update_device(self, name: str, xml: str) -> None:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from random import Random
 from xml.etree.ElementTree import Element, SubElement
 
-from .fake_fill import letters, sort_disks, tidy, tidy_device
+from .fake_fill import kib, letters, sort_disks, tidy, tidy_device
 
 AGENT = "org.qemu.guest_agent.0"
 
@@ -69,6 +69,14 @@ def add_live(devices: Element, node: Element, numbers: Numbers, bridge_of: Calla
     sort_disks(devices)
     _aliases(devices)
     tidy_device(node)
+
+
+def count_module(root: Element, module: Element, times: int) -> None:
+    """Count a module of memory into what a running guest has, or with -1 out of it."""
+    size = sum(kib(each) for each in module.iterfind("target/size"))
+    for each in (root.find("memory"), root.find("currentMemory")):
+        if each is not None:
+            each.text = str(int(each.text or 0) + times * size)
 
 
 def _head(root: Element, booted: bool) -> None:

@@ -83,11 +83,13 @@ LIVE: list[Words] = [
     {"consoles": {"second": {"port": 2, "file": "@FOLDER@/hvc", "append": False}}},
     {"consoles": {"second": None}},
     {"consoles": {"first": None}},
+    {"memory_modules": {"m0": {"slot": 0, "size": "128MiB"}}},
 ]
 # What waits for the next cold start, each of these written in one definition.
 WAITS: list[Words] = [
     {
         "memory_max": "320MiB",
+        "numa": [{"cpus": "0-3", "memory": "320MiB"}],
         "vcpus_max": 4,
         "cpuset": "0",
         "topology": {"sockets": 2, "cores": 2, "threads": 1},
@@ -182,6 +184,9 @@ WAITS: list[Words] = [
         "on_poweroff": "restart",
         "cpu": {"model": "host-passthrough", "migratable": False, "cache": "passthrough"},
         "numa": [{"cpus": "0-1", "memory": "160MiB"}, {"cpus": "2-3", "memory": "160MiB"}],
+        "memory_slots": 8,
+        "memory_hotplug_max": "4GiB",
+        "memory_modules": {"m0": {"slot": 7, "size": "256MiB", "node": 1}},
         "memory_backing": {
             "source": "memfd",
             "allocation": "immediate",
@@ -330,6 +335,9 @@ class Running:
             "initrd": str(booted.initrd),
             "cmdline": booted.cmdline,
             "memory": "256MiB",
+            "numa": [{"cpus": "0-2", "memory": "256MiB"}],
+            "memory_slots": 4,
+            "memory_hotplug_max": "2GiB",
             "vcpus": 1,
             "vcpus_max": 3,
             "iothreads": 1,

@@ -551,6 +551,15 @@ def of_list(name: str, on: Mapping[str, Any], off: Mapping[str, Any] | None = No
     return guest({name: [{**(off or {}), **on}]}, without, **more)
 
 
+# A guest with slots for memory, and a module in one of them.
+SLOTS: dict[str, Any] = {"numa": [{"memory": "1GiB"}], "memory_slots": 4, "memory_hotplug_max": "8GiB"}
+MODULE = {"slot": 0, "size": "512MiB"}
+
+
+def module(on: Mapping[str, Any], off: Mapping[str, Any], **more: Any) -> Turn:
+    return guest({"memory_modules": [{**off, **on}]}, {**SLOTS, **more, "memory_modules": [off]})
+
+
 def line(name: str, own: Mapping[str, Any], on: Mapping[str, Any], off: Mapping[str, Any]) -> Turn:
     """Turn one source of a line into another."""
     return guest({name: [{**own, **on}]}, {name: [{**own, **off}], "graphics": SPICE})
@@ -571,13 +580,16 @@ def _more(house: House) -> None:
         "<filesystem type='mount'><source dir='/srv'/><target dir='theirs'/></filesystem>"
         "<serial type='pty'><target port='1'/></serial><parallel type='pty'><target port='1'/></parallel>"
         "<console type='pty'><target type='virtio' port='1'/></console>"
-        "<channel type='pty'><target type='virtio' name='theirs'/></channel></devices>"
+        "<channel type='pty'><target type='virtio' name='theirs'/></channel>"
+        "<memory model='dimm'><target><size>1024</size></target><address type='dimm' slot='3'/></memory></devices>"
     )
     house.fake.define_guest(_xml.to_text(house.definition()).replace("</devices>", devices))
 
 
 GUEST.update(
     {
+        "memory_slots": guest({"memory_slots": 8}, SLOTS),
+        "memory_hotplug_max": guest({"memory_hotplug_max": "16GiB"}, SLOTS),
         "disks[].nbd.host": disk({"nbd": NBD}, None),
         "disks[].nbd.port": remote("nbd", {"port": 10809}, NBD),
         "disks[].nbd.export": remote("nbd", {"export": "disk"}, NBD),
@@ -677,6 +689,11 @@ GUEST.update(
         "filesystems[].readonly": filesystem({"readonly": True}, OLD_WAY),
         "filesystems[].fmode": filesystem({"fmode": "0600"}, OLD_WAY),
         "filesystems[].dmode": filesystem({"dmode": "0700"}, OLD_WAY),
+        "memory_modules[].name": module({"name": "spare"}, MODULE),
+        "memory_modules[].slot": module({"slot": 1}, MODULE),
+        "memory_modules[].size": module({"size": "1GiB"}, MODULE),
+        "memory_modules[].node": module({"node": 1}, MODULE, numa=[{"memory": "512MiB"}, {"memory": "512MiB"}]),
+        "memory_modules_exact": guest({"memory_modules_exact": True}, {"memory_modules": []}, before=MADE, prepare=_more),
         "filesystems_exact": guest({"filesystems_exact": True}, {"filesystems": []}, before=MADE, prepare=_more),
         **lines("serials", {"port": 1}, {"port": 2}),
         "serials[].model": of_list("serials", {"model": "pci-serial"}, {"port": 1, "pty": True}),

@@ -136,7 +136,7 @@ PARTS = (
             *(_UTILS + name for name in ("test_image_formats", "test_osinfo", "test_signature")),
         ),
         (
-            *(f"{_ROOMS}guest/fields/{name}" for name in ("clock", "cpu", "features", "filesystems", "groups", "hostdevs")),
+            *(f"{_ROOMS}guest/fields/{name}" for name in ("clock", "cpu", "features", "filesystems", "groups", "hostdevs", "modules")),
             *(f"{_ROOMS}guest/fields/{name}" for name in ("remote", "screens", "single", "tuning")),
             *(_ROOMS + name for name in ("guest/systems", "network/more", "os_info", "signature", "unpack")),
             _MODULES + "os_info",

@@ -165,6 +165,8 @@ GUEST_OPTIONS: dict[str, Any] = {
     "bootloader_args": {"type": "str"},
     "memory": {"type": "str"},
     "memory_max": {"type": "str"},
+    "memory_slots": {"type": "int"},
+    "memory_hotplug_max": {"type": "str"},
     "vcpus": {"type": "int"},
     "vcpus_max": {"type": "int"},
     "cpuset": {"type": "str"},

@@ -210,7 +210,7 @@ class _Convergence:
         state = "stopped" if self.spec.state == "stopped" and self.state in ("running", "paused") else self.state
         maxima: dict[str, int] = {}
         if self.live is not None:
-            maxima = {name: self.running[name] for name in ("memory_max", "vcpus_max") if name in self.running}
+            maxima = {name: self.running[name] for name in ("memory_max", "vcpus_max", "memory_slots") if name in self.running}
         strict = bool(self.spec.overlays)
         return Context(self.snap.host.driver, self.spec.name, state, maxima, strict=strict)
 
@@ -231,6 +231,7 @@ class _Convergence:
                 "Xen's, and pvh and hvm need hardware virtualization, turned on in the host's firmware"
             )
         memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0))
+        memory += sum(entry.get("size", 0) for entry in made.want.get("memory_modules", ()))
         if memory > self.snap.host.memory_bytes:
             self.complaints.append(
                 f"memory: {show_size(memory)} are more than the host has ({show_size(self.snap.host.memory_bytes)})"
@@ -254,12 +255,13 @@ class _Convergence:
                     f"{'.'.join(change.path)}: {change.before} cannot become {change.after} on an existing guest; "
                     "remove the guest (its disks stay) and make it anew"
                 )
-            if change.path[-1] == "size" and change.effect is Effect.RESTART and context.active:
+            grown = change.path[0] == "disks" and change.path[2:] == ("size",)
+            if grown and change.effect is Effect.RESTART and context.active:
                 self.complaints.append(
                     f"{'.'.join(change.path)}: {self.snap.host.driver} cannot grow a disk of a running guest; stop it "
                     "first (state: stopped), grow the disk, and start it again"
                 )
-            if change.path[-1] == "size" and len(change.path) == 3 and self.state == "saved":
+            if grown and self.state == "saved":
                 self.complaints.append(
                     f"{'.'.join(change.path)}: the guest is saved, and its memory knows the old size; start it first"
                 )

@@ -16,7 +16,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.options impo
 from tools.dev import hypervisors
 
 ROOT = Path(__file__).resolve().parents[3]
-LISTS = ("disks", "nics", "hostdevs", "filesystems", "serials", "parallels", "consoles", "channels")
+LISTS = ("disks", "nics", "hostdevs", "filesystems", "memory_modules", "serials", "parallels", "consoles", "channels")
 # They are no rows: who the guest is, what it does, and how its lists are read.
 OTHERS = {
     "name",

@@ -16,35 +16,47 @@ from ..._types import COUNT, MEMORY, Type, counts, read_text, write_text
 from ..._units import KIB, round_up
 from ..._xml import Element
 
-# memory: <memory> is the ceiling, <currentMemory> what the guest has (libvirt, formatdomain: memory allocation).
+# memory: <memory> is the ceiling, <currentMemory> what the guest has (libvirt, formatdomain: memory allocation). libvirt
+# counts what is plugged into slots into both; here both are said without it.
+
+
+def _plugged(root: Element) -> int:
+    """Return how much memory the modules of a guest have, in bytes."""
+    return sum(MEMORY.read(size, None) for size in _xml.find_all(root, "devices/memory/target/size"))
 
 
 def _get_memory(root: Element) -> Any:
     for path in ("currentMemory", "memory"):
         element = _xml.find(root, path)
         if element is not None:
-            return MEMORY.read(element, None)
+            size_bytes: int = MEMORY.read(element, None)
+            # Less than its modules have: then what somebody wrote was meant without them.
+            return size_bytes - _plugged(root) if size_bytes > _plugged(root) else size_bytes
     return UNSET
 
 
 def _get_memory_max(root: Element) -> Any:
     element = _xml.find(root, "memory")
-    return UNSET if element is None else MEMORY.read(element, None)
+    return UNSET if element is None else max(MEMORY.read(element, None) - _plugged(root), 0)
+
+
+def _write(root: Element, path: str, size_bytes: int) -> None:
+    MEMORY.write(_xml.ensure(root, path), None, size_bytes + _plugged(root))
 
 
 def _set_memory(root: Element, size_bytes: int) -> None:
     """Set what the guest has; the ceiling rises with it, and never falls by itself."""
     ceiling = _get_memory_max(root)
-    MEMORY.write(_xml.ensure(root, "currentMemory"), None, size_bytes)
+    _write(root, "currentMemory", size_bytes)
     if ceiling is UNSET or ceiling < size_bytes:
-        MEMORY.write(_xml.ensure(root, "memory"), None, size_bytes)
+        _write(root, "memory", size_bytes)
 
 
 def _set_memory_max(root: Element, size_bytes: int) -> None:
     """Set the ceiling; what the guest has stays, unless it would be above."""
     current = _get_memory(root)
-    MEMORY.write(_xml.ensure(root, "memory"), None, size_bytes)
-    MEMORY.write(_xml.ensure(root, "currentMemory"), None, size_bytes if current is UNSET else min(current, size_bytes))
+    _write(root, "memory", size_bytes)
+    _write(root, "currentMemory", size_bytes if current is UNSET else min(current, size_bytes))
 
 
 def _memory_effect(context: Context, before: Any, after: int) -> Effect:
@@ -55,8 +67,9 @@ def _memory_effect(context: Context, before: Any, after: int) -> Effect:
 
 
 def _balloon(context: Context, change: Change, live: Element | None, new: Element | None) -> Step:
-    # As it is written: libvirt counts in KiB.
-    arguments = {"name": context.name, "size_bytes": round_up(change.after, KIB)}
+    # As it is written: libvirt counts in KiB, and modules too.
+    more = 0 if live is None else _plugged(live)
+    arguments = {"name": context.name, "size_bytes": round_up(change.after, KIB) + more}
     return Step("set_memory", arguments, "change the memory of the running guest", True)
 
 

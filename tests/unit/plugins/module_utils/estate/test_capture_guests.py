@@ -68,6 +68,10 @@ def known(name: str) -> tuple[Element, Snapshot]:
 
 
 def _filled(root: Element) -> str:
+    if _xml.read(root, "maxMemory") and _xml.find(root, "cpu/numa") is None:
+        # libvirt takes slots for memory of guests with nodes only, which virt-install leaves to its user.
+        _xml.write(root, "cpu/numa/cell/@id", "0")
+        _xml.write(root, "cpu/numa/cell/@memory", _xml.read(root, "memory") or "")
     if root.get("type") != "qemu" or _xml.read(root, "os/type/@arch") != "x86_64":
         return _xml.to_text(root)
     fake = FakeHypervisor()

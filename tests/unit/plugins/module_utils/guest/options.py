@@ -80,6 +80,14 @@ FILESYSTEMS: dict[str, list[dict[str, Any]]] = {
     "old": [{"name": "old", "source": "/opt", "target": "o/l/d", "driver": "9p", "fmode": "0600"}],
     "fast": [{"source": "/srv", "target": "fast"}],
 }
+MODULES: dict[str, list[dict[str, Any]]] = {
+    "0": [{"slot": 0, "size": "512MiB"}, {"slot": 0, "size": "1GiB", "node": 0}],
+    "two": [{"name": "two", "slot": 2, "size": "128MiB"}],
+}
+# A guest that has slots for them.
+_SLOTS = {
+    "memory": "1GiB", "memory_max": "1GiB", "numa": [{"memory": "1GiB"}], "memory_slots": 4, "memory_hotplug_max": "4GiB",
+}  # fmt: skip
 _TCP = {"host": "127.0.0.1", "port": 4555, "mode": "bind"}
 SERIALS: dict[str, list[dict[str, Any]]] = {
     "net": [
@@ -202,6 +210,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "nics": _some(NICS),
     "hostdevs": _some(HOSTDEVS),
     "filesystems": _some(FILESYSTEMS),
+    "memory_modules": _some(MODULES),
     "serials": _some(SERIALS),
     "parallels": _some(PARALLELS),
     "consoles": _some(CONSOLES),
@@ -211,6 +220,7 @@ OPTIONS: dict[str, st.SearchStrategy[Any]] = {
     "nics_exact": st.booleans(),
     "hostdevs_exact": st.booleans(),
     "filesystems_exact": st.booleans(),
+    "memory_modules_exact": st.booleans(),
     "serials_exact": st.booleans(),
     "parallels_exact": st.booleans(),
     "consoles_exact": st.booleans(),
@@ -246,12 +256,22 @@ _TOGETHER: list[st.SearchStrategy[dict[str, Any]]] = [
             {"vcpus": 6, "topology": {"sockets": 3, "cores": 2}},
         ]
     ),
+    st.sampled_from(
+        [
+            *[{}] * 4,
+            _SLOTS,
+            {**_SLOTS, "memory_modules": []},
+            *({**_SLOTS, "memory_modules": [entry]} for entries in MODULES.values() for entry in entries),
+            {**_SLOTS, "memory_modules": [entries[0] for entries in MODULES.values()], "memory_modules_exact": True},
+        ]
+    ),
 ]
 
 
 def guests(**fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Return the options of a guest that mostly make sense; what does not is refused, which is tried too."""
     together = {"kernel", "initrd", "cmdline", "console", "console_log", "vcpus", "vcpus_max", "topology"}
+    together |= {"memory_modules", "memory_modules_exact"}
     alone = {name: how for name, how in OPTIONS.items() if name not in fixed and name not in together}
     one_more = st.none() | st.sampled_from(sorted(together))
     odd = one_more.flatmap(lambda name: st.just({}) if name is None else st.fixed_dictionaries({name: OPTIONS[name]}))

@@ -18,7 +18,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._guest.spec import 
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Overlay
 
 GIB = 1 << 30
-EXACT = ("disks", "nics", "hostdevs", "filesystems", "serials", "parallels", "consoles", "channels")
+EXACT = ("disks", "nics", "hostdevs", "filesystems", "memory_modules", "serials", "parallels", "consoles", "channels")
 
 
 def read(**options: Any) -> GuestSpec:

@@ -83,7 +83,7 @@ SEEN: dict[str, tuple[str, str, str, list[str], list[str]]] = {
         [LAN, "e1000e network", LAN],
     ),
     "safeguards": ("tcg x86_64 q35 bios", "1024/1024", "2/2", [ROOT], []),
-    "shared": ("tcg x86_64 q35 bios", "1024/1024", "1/1", [ROOT], []),
+    "shared": ("tcg x86_64 q35 bios", "512/512", "1/1", [ROOT], []),
     "tuned": ("tcg x86_64 q35 bios", "1024/1024", "4/4", [ROOT], []),
     "pxe": ("tcg x86_64 pc-i440fx-7.2 bios", "1024/1024", "1/1", ["hda ide disk file"], ["virtio bridge"]),
     "s390x": ("tcg s390x s390-ccw-virtio bios", "1024/1024", "2/2", [ROOT], [LAN]),
@@ -210,7 +210,7 @@ def test_a_plan_for_each_of_them(name: str) -> None:
     host: HostFacts = XEN if name.startswith("xen") else HOST
     snap = snapshot(facts(_xml.to_text(definition(name))), host=host)
     assert planned({"name": name}, snap).actions == ()
-    (action,) = planned({"name": name, "memory": "512MiB", "tags": ["web"]}, snap).actions
+    (action,) = planned({"name": name, "memory": "384MiB", "tags": ["web"]}, snap).actions
     assert sorted(change.path[0] for change in action.changes) == ["memory", "tags"]
     assert action.effect is Effect.LIVE
     (step,) = action.steps
