@@ -356,7 +356,8 @@ class Snapshot:
     counts, or nobody has to decide. ``image_paths`` are the paths of images by the names that a document gives them,
     ``macs`` the MACs that no new nic may get. ``whole``: ``guests`` are all that the host has. ``systems`` are the operating
     systems that guests are said to have, by the word that was said, or a sentence why nothing is known of one.
-    ``launch_security`` is how guests can be kept from their host by architecture, where a guest is to be.
+    ``launch_security`` is how guests can be kept from their host by architecture, where a guest is to be; ``nic_backends``
+    what can be behind nics of users, where one is to be behind passt.
     """
 
     host: HostFacts
@@ -377,6 +378,7 @@ class Snapshot:
     nwfilters: Mapping[str, NwfilterFacts] = field(default_factory=dict)
     systems: Mapping[str, SystemFacts | str] = field(default_factory=dict)
     launch_security: Mapping[str, Collection[str]] = field(default_factory=dict)
+    nic_backends: Collection[str] = frozenset()
 
     def system(self, word: str | None) -> SystemFacts | None:
         """Return the operating system that a word stands for; None without a word, or where nothing is known of it."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 from ._estate.owner import forgotten_guests
 from ._estate.spec import EstateSpec, Overcommit
 from ._facts import ImageFacts, PoolFacts, Snapshot, VolumeFacts
-from ._guest.fields.launch import offered
-from ._guest.needs import Needs, is_kept_from_its_host, joined, needs
+from ._guest.fields import launch, passt
+from ._guest.needs import Needs, has_passt, is_kept_from_its_host, joined, needs
 from ._guest.platforms import platform_of
 from ._guest.skeleton import offers_kvm
 from ._guest.spec import GuestSpec
@@ -66,8 +66,11 @@ def gather_estate(
             snap = replace(snap, systems=files.systems(sorted(words)))
     kept = {str(spec.values.get("arch", host.arch)) for spec in estate.guests if is_kept_from_its_host(spec)}
     if kept:
-        asked = {arch: offered(hypervisor.domain_capabilities(arch, None, "kvm")) for arch in sorted(kept)}
+        asked = {arch: launch.offered(hypervisor.domain_capabilities(arch, None, "kvm")) for arch in sorted(kept)}
         snap = replace(snap, launch_security=asked)
+    if any(map(has_passt, estate.guests)):
+        kind = next(iter(host.domain_types.get(host.arch, ())), "qemu")
+        snap = replace(snap, nic_backends=passt.offered(hypervisor.domain_capabilities(host.arch, None, kind)))
     if losing or prune or estate.images or estate.volumes or estate.secrets:
         # Most tasks are about guests alone, and each reads and compiles what it imports.
         from . import _gather_storage as storage

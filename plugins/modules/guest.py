@@ -906,6 +906,38 @@ options:
           - Without it V(bridge) where O(nics[].bridge) is given, V(direct) with O(nics[].direct), else V(network).
         type: str
         choices: [network, user, bridge, direct]
+      backend:
+        description:
+          - What is behind a nic of type V(user). V(default) is QEMU's own network, which lets nobody in; V(passt) a program of
+            the host that can, see O(nics[].forwards), for libvirt that lists it, from 9.2 on. QEMU only.
+        type: str
+        choices: [default, passt]
+      backend_log:
+        description: Path on the host of a file for what V(passt) says.
+        type: str
+      forwards:
+        description:
+          - Ports of the host that V(passt) lets into the guest; an empty list means none. One without a port stands for all of
+            its protocol and address.
+        type: list
+        elements: dict
+        suboptions:
+          proto:
+            description: The protocol, V(tcp) where nothing is said.
+            type: str
+            choices: [tcp, udp]
+          address:
+            description: The host's address, for example V(127.0.0.1). Without it all of them.
+            type: str
+          host:
+            description: The port of the host, or a range such as V(8000-8010).
+            type: str
+          guest:
+            description: The guest's port, for a range the first of as many. Without it that of the host.
+            type: int
+          exclude:
+            description: Whether these ports of the host are left out of a range that is let in.
+            type: bool
       network:
         description: The libvirt network.
         type: str

@@ -87,6 +87,8 @@ class FakeHypervisor(FakeGuests, FakeConsoles, FakeNetworks, FakeStorage, FakeNw
             return ""
         name = MACHINES.get(machine or "pc", machine or "pc")
         inner = f"<domain>{kind}</domain><machine>{name}</machine><arch>{arch}</arch>"
+        backends = "<enum name='backendType'><value>default</value><value>passt</value></enum>"
+        inner += f"<devices><interface supported='yes'>{backends}</interface></devices>"
         if kind == "kvm":
             inner += "<features><sev supported='yes'/></features>"
         return f"<domainCapabilities>{inner}</domainCapabilities>"

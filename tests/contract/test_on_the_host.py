@@ -20,9 +20,11 @@ from ansible_collections.virtfleet.core.plugins.module_utils._change import Effe
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._estate_module import ESTATE_OPTIONS, estate_subject
 from ansible_collections.virtfleet.core.plugins.module_utils._files import LocalFiles
+from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.nics import NICS
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST as GUEST_TABLE
 from ansible_collections.virtfleet.core.plugins.module_utils._libvirt import HAS_LIBVIRT, Libvirt
 from ansible_collections.virtfleet.core.plugins.module_utils._network.options import shown
+from ansible_collections.virtfleet.core.plugins.module_utils._table import Field
 from tests.contract.places import unix_uri
 from tests.contract.test_estate_libvirtd import _run
 from tests.lab import Host
@@ -298,6 +300,23 @@ def test_a_pool_that_cannot_be_started_says_why(there: There, kind: str) -> None
 def test_multipath_devices_are_a_pool_that_starts(there: There) -> None:
     there.make({"pools": [{"name": "p", "type": "mpath", "path": "/dev/mapper"}]})
     assert there.hypervisor.pools()["p"].active
+
+
+def test_a_host_without_passt_says_so(there: There) -> None:
+    """libvirt 9.0 of Debian has it in its schema, and refuses it behind that."""
+    nic = {"type": "user", "backend": "passt", "backend_log": "/var/log/passt.log"}
+    forwards = [{"host": "2022-2030", "guest": 22, "address": "127.0.0.1"}, {"host": 2025, "exclude": True, "address": "127.0.0.1"}]
+    with pytest.raises(SpecError, match=r"nics.user.backend \(g\): the libvirt of this host has no passt"):
+        there.plan({"guests": [{"name": "g", "memory": "64MiB", "accel": "tcg", "nics": [{**nic, "forwards": forwards}]}]})
+    root = _xml.parse("<domain type='qemu'><name>g</name><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>")
+    element = _xml.ensure(root, "devices/interface")
+    element.set("type", "user")
+    for name, value in {**nic, "forwards": forwards}.items():
+        row = NICS.item.entry(name) if name != "type" else None
+        if isinstance(row, Field):
+            row.write(element, row.type.parse(value))
+    said = there.host.exec(["virsh", "define", "--validate", "/dev/stdin"], input=_xml.to_text(root), check=False).stderr
+    assert "passt" in said and "schema" not in said
 
 
 # processors

@@ -297,6 +297,7 @@ NOT_HERE: dict[str, str] = {
         )
         for source in sources
     },
+    **dict.fromkeys(("nics[].backend", "nics[].backend_log", "nics[].forwards"), "the lab's libvirt has no passt"),
     "features.apic": "every guest of a PC has one",
     "vsock": "the lab's host has no vhost-vsock",
     **{

@@ -551,6 +551,9 @@ def of_list(name: str, on: Mapping[str, Any], off: Mapping[str, Any] | None = No
     return guest({name: [{**(off or {}), **on}]}, without, **more)
 
 
+# A nic behind passt, and a port that it lets in.
+PASST: dict[str, Any] = {"type": "user", "backend": "passt"}
+FORWARD: dict[str, Any] = {"host": "2022"}
 # A guest with slots for memory, and a module in one of them.
 SLOTS: dict[str, Any] = {"numa": [{"memory": "1GiB"}], "memory_slots": 4, "memory_hotplug_max": "8GiB"}
 MODULE = {"slot": 0, "size": "512MiB"}
@@ -588,6 +591,18 @@ def _more(house: House) -> None:
 
 GUEST.update(
     {
+        "nics[].backend": nic({"backend": "passt"}, {"type": "user"}),
+        "nics[].backend_log": nic({"backend_log": "/var/log/passt.log"}, {"type": "user", "backend": "passt"}),
+        **{
+            f"nics[].forwards[].{word}": nic({"forwards": [{**FORWARD, **on}]}, {**PASST, "forwards": [FORWARD]})
+            for word, on in {
+                "proto": {"proto": "udp"},
+                "address": {"address": "127.0.0.1"},
+                "host": {"host": "2022-2030"},
+                "guest": {"guest": 22},
+                "exclude": {"exclude": True},
+            }.items()
+        },
         "memory_slots": guest({"memory_slots": 8}, SLOTS),
         "memory_hotplug_max": guest({"memory_hotplug_max": "16GiB"}, SLOTS),
         "disks[].nbd.host": disk({"nbd": NBD}, None),

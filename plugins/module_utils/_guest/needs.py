@@ -97,6 +97,11 @@ def is_kept_from_its_host(spec: GuestSpec) -> bool:
     return spec.state != "absent" and bool(value) and value.get("type") != "none"
 
 
+def has_passt(spec: GuestSpec) -> bool:
+    """Say whether a nic of the guest shall be behind passt, which only some hosts have."""
+    return spec.state != "absent" and any(entry.get("backend") == "passt" for entry in spec.nics or ())
+
+
 def _named(spec: GuestSpec, record: Record, blank_format: str) -> Iterable[tuple[str, str]]:
     """Yield the volumes that the spec names, those that it would make among them."""
     default = spec.pool or DEFAULT_POOL

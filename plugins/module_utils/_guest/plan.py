@@ -243,6 +243,13 @@ class _Convergence:
                     f"launch_security.type: this host starts no {arch} guests by {kind}, says libvirt; it is turned on in the "
                     "host's firmware and kernel, see docs/guide_guests.md"
                 )
+        for change in changes:
+            nic = change.after if len(change.path) == 2 and isinstance(change.after, dict) else {change.path[-1]: change.after}
+            if change.path[0] == "nics" and nic.get("backend") == "passt" and "passt" not in self.snap.nic_backends:
+                self.complaints.append(
+                    f"{'.'.join(change.path[:2])}.backend: the libvirt of this host has no passt, says its list of what it can "
+                    "do (from 9.2 on); use a newer one, or backend: default"
+                )
         for option in ("kernel", "initrd"):
             path = self.snap.paths.get(made.want.get(option, ""))
             if path is not None and not path.exists:

@@ -13,10 +13,11 @@ from ... import _xml
 from ..._change import UNSET, Change, Effect, Step
 from ..._errors import SpecError
 from ..._table import ALL, LIVE, QEMU, XEN, Arm, Context, Field, Spec, Table, Union
-from ..._types import COUNT, KIBS, LINE, YES_NO, Type, choice, counted, pattern, read_text, write_text
+from ..._types import COUNT, KIBS, LINE, PATH, YES_NO, Type, choice, counted, pattern, read_text, write_text
 from ..._virtualport import VIRTUALPORT
 from ..._xml import Element, SubElement
 from ..names import GUEST_NAME, IP, PART
+from . import passt
 from .parts import ROM
 from .plugging import plugged
 
@@ -223,6 +224,17 @@ NIC = Table(
         Field("filter", ("filterref",), FILTER, LIVE, op=_update, absent={}, drivers=QEMU),
         Field("isolated", ("port/@isolated",), YES_NO, LIVE, op=_update, absent=False, drivers=QEMU),
         Field("mode", ("source/@mode",), choice("vepa", "bridge", "private", "passthrough"), drivers=QEMU, follows=True),
+        Field("backend", ("backend/@type",), choice(*passt.BACKENDS), absent="default", drivers=QEMU),
+        Field("backend_log", ("backend/@logFile",), PATH, drivers=QEMU),
+        Field(
+            "forwards",
+            ("portForward",),
+            passt.FORWARDS,
+            absent=(),
+            getter=passt.get_forwards,
+            setter=passt.set_forwards,
+            drivers=QEMU,
+        ),
         Field("portgroup", ("source/@portgroup",), PART, drivers=QEMU),
         Field("mtu", ("mtu/@size",), counted(0, 65535, "an MTU"), absent=0, drivers=QEMU),
         Field("vlan", ("vlan",), VLANS, absent=(), drivers=QEMU),
@@ -276,7 +288,12 @@ def one_nic_a_mac(spec: Spec) -> list[str]:
 
 
 # What goes with some forms of a nic only.
-_OF = {"portgroup": ("network",), "mode": ("direct",), "virtualport": ("network", "bridge")}
+_OF = {
+    "portgroup": ("network",),
+    "mode": ("direct",),
+    "virtualport": ("network", "bridge"),
+    **dict.fromkeys(("backend_log", "forwards"), ("user",)),
+}
 
 
 def words_of_a_form(spec: Spec) -> list[str]:
@@ -299,7 +316,7 @@ def peaks_need_a_rate(spec: Spec) -> list[str]:
     ]
 
 
-RULES = (one_nic_a_mac, words_of_a_form, peaks_need_a_rate)
+RULES = (one_nic_a_mac, words_of_a_form, peaks_need_a_rate, *passt.RULES)
 
 _OF_VIRTIO = ("driver", "queues", "rx_queue_size", "tx_queue_size")
 

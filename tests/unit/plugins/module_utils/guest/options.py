@@ -56,6 +56,11 @@ NICS: dict[str, list[dict[str, Any]]] = {
         {"name": "lab", "network": "dmz"},
     ],
     "user": [{"type": "user"}, {"name": "user", "bridge": "br1"}, {"type": "user", "model": "e1000e"}],
+    "let-in": [
+        {"name": "let-in", "type": "user", "backend": "passt", "forwards": [{"host": "2022", "guest": 22}, {"host": "80-90"}]},
+        {"name": "let-in", "type": "user", "backend": "passt", "forwards": [], "backend_log": "/var/log/passt.log"},
+        {"name": "let-in", "type": "user", "forwards": [{"proto": "udp"}]},
+    ],
     "br0": [{"bridge": "br0"}, {"bridge": "br0", "rate": "1MiB", "rate_in": "2MiB", "rate_in_peak": "3MiB"}],
     "other": [
         {"name": "other", "network": "lab", "link": "down", "filter": {"name": "a", "parameters": {"IP": ["10.0.0.1"]}}},
