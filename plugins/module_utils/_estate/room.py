@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .._facts import Snapshot
+from .._guest.fields.modules import plugged_bytes
 from .._guest.seen import seen
 from .._guest.spec import GuestSpec
 from .._guest.states import starts
@@ -118,5 +119,5 @@ def _share(spec: GuestSpec | None, name: str, snap: Snapshot) -> tuple[int, int]
     if not _runs(spec, name, snap):
         return 0, 0
     have = seen(facts).have if facts is not None else {}
-    whole = {**have, **(spec.values if spec is not None else {})}
-    return whole.get("memory", 0), whole.get("vcpus", 1)
+    whole = {**have, **(spec.values if spec is not None else {}), **(spec.lists if spec is not None else {})}
+    return whole.get("memory", 0) + plugged_bytes(whole), whole.get("vcpus", 1)

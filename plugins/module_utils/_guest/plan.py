@@ -44,6 +44,7 @@ from . import seeds, volumes
 from .drift import found_live, moved_by_hand
 from .expand import SEED, Expanded, expand
 from .fields.disks import DISKS
+from .fields.modules import plugged_bytes
 from .fields.nics import only_virtio_has_a_driver
 from .fields.size import ceilings
 from .given import as_defined
@@ -230,8 +231,7 @@ class _Convergence:
                 f"type: this host cannot run {made.want['type']} guests (it can: {', '.join(types)}); pv and pvh are "
                 "Xen's, and pvh and hvm need hardware virtualization, turned on in the host's firmware"
             )
-        memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0))
-        memory += sum(entry.get("size", 0) for entry in made.want.get("memory_modules", ()))
+        memory = max(made.want.get("memory", 0), made.want.get("memory_max", 0)) + plugged_bytes(made.want)
         if memory > self.snap.host.memory_bytes:
             self.complaints.append(
                 f"memory: {show_size(memory)} are more than the host has ({show_size(self.snap.host.memory_bytes)})"

@@ -62,6 +62,11 @@ MODULES = plugged(
 )
 
 
+def plugged_bytes(spec: Spec) -> int:
+    """Return how much memory the modules of a guest have together."""
+    return sum(entry.get("size", 0) for entry in spec.get("memory_modules", ()))
+
+
 def slots_and_their_limit(spec: Spec) -> list[str]:
     """libvirt wants both (formatdomain: memory allocation), and NUMA nodes to plug the modules into but on POWER."""
     slots, most = spec.get("memory_slots", 0), spec.get("memory_hotplug_max")
@@ -79,11 +84,10 @@ def slots_and_their_limit(spec: Spec) -> list[str]:
 def modules_fit(spec: Spec) -> list[str]:
     found: list[str] = []
     slots, nodes, taken = spec.get("memory_slots", 0), len(spec.get("numa") or ()), set()
-    total = spec.get("memory_max", spec.get("memory", 0))
+    total = spec.get("memory_max", spec.get("memory", 0)) + plugged_bytes(spec)
     for entry in spec.get("memory_modules", ()):
         where = f"memory_modules.{entry.get('name') or entry.get('slot', '?')}"
         slot, node = entry.get("slot"), entry.get("node", 0)
-        total += entry.get("size", 0)
         if slot is not None and slot >= slots:
             found.append(f"{where}.slot: {slot} is beyond the guest's slots, which are {slots}, from 0; raise memory_slots")
         elif slot in taken:

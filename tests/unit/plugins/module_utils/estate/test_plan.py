@@ -358,6 +358,20 @@ def test_the_host_s_room(limits: dict[str, Any], told: str) -> None:
         hall.planned(given)
 
 
+def test_modules_of_memory_are_of_the_host_s_too() -> None:
+    guest = {
+        "name": "g",
+        "memory": "8GiB",
+        "numa": [{"memory": "8GiB"}],
+        "memory_slots": 2,
+        "memory_hotplug_max": "64GiB",
+        "memory_modules": [{"slot": 0, "size": "50GiB"}],
+        "state": "running",
+    }
+    (found,) = refused(Hall(), {"version": 1, "overcommit": {"memory": 0.5}, "guests": [guest]})
+    assert found.startswith("overcommit.memory: the running guests would have 58GiB, more than 0.5 times the host's 64GiB")
+
+
 def test_a_guest_waits_for_its_filters_and_secrets() -> None:
     rbd = {"name": "rbd/a", "user": "me", "secret": "ceph-key"}
     given = {
