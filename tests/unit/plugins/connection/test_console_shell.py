@@ -181,7 +181,7 @@ def test_all_that_holds_while_the_kernel_talks(tmp_path: Path) -> None:
     try:
         shell = ConsoleShell(terminal, "web1", poll_interval=0.01, patience=0.4)
         shell.enter(Account(), 60)
-        data = Random(2).randbytes(10_000)
+        data = Random(2).randbytes(4_000)
         (tmp_path / "f").write_bytes(data)
         back = io.BytesIO()
         shell.fetch(str(tmp_path / "f"), back)
