@@ -196,10 +196,11 @@ def lab_vm(lab_vm_factory: VMFactory) -> VM:
     return lab_vm_factory("plain", image="plain")
 
 
-# What Xen's scripts do with a disk, once: nothing of it is in the memory of a machine that was just woken up, and libxl
-# gives the script of a guest's first disk half a minute, which a busy machine exceeds.
-_FIRST_DISK = (
-    "cat /etc/xen/scripts/* >/dev/null; truncate -s 1M /tmp/first && disk=$(losetup --find --show /tmp/first) && "
+# A question to libvirt, and what Xen's scripts do with a disk, once: nothing of it is in the memory of a machine that was
+# just woken up. Its libvirtd may take half a minute for a first answer, and libxl gives the script of a guest's first disk
+# no more than that, which a busy machine exceeds.
+_FIRST_TIME = (
+    "virsh -c xen:///system list >/dev/null; cat /etc/xen/scripts/* >/dev/null; truncate -s 1M /tmp/first && disk=$(losetup --find --show /tmp/first) && "
     "losetup --detach $disk; rm -f /tmp/first; xenstore-ls /local >/dev/null"
 )
 
@@ -208,7 +209,7 @@ _FIRST_DISK = (
 def lab_dom0(lab_vm_factory: VMFactory) -> VM:
     """A vm that is a Xen host, up. Tests share it: name what you make after the test, and remove it."""
     vm = lab_vm_factory("dom0", image="dom0")
-    vm.exec(["sh", "-c", _FIRST_DISK], check=False, timeout=300)
+    vm.exec(["sh", "-c", _FIRST_TIME], check=False, timeout=300)
     return vm
 
 
