@@ -200,8 +200,8 @@ def lab_vm(lab_vm_factory: VMFactory) -> VM:
 # just woken up. Its libvirtd may take half a minute for a first answer, and libxl gives the script of a guest's first disk
 # no more than that, which a busy machine exceeds.
 _FIRST_TIME = (
-    "virsh -c xen:///system list >/dev/null; cat /etc/xen/scripts/* >/dev/null; truncate -s 1M /tmp/first && disk=$(losetup --find --show /tmp/first) && "
-    "losetup --detach $disk; rm -f /tmp/first; xenstore-ls /local >/dev/null"
+    "virsh -c xen:///system list >/dev/null; cat /etc/xen/scripts/* >/dev/null; truncate -s 1M /tmp/first && "
+    "disk=$(losetup --find --show /tmp/first) && losetup --detach $disk; rm -f /tmp/first; xenstore-ls /local >/dev/null"
 )
 
 
