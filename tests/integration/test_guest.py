@@ -241,7 +241,7 @@ def test_a_changed_seed_with_recreate_needs_consent_and_makes_the_disk_anew(play
     assert info["backing-filename"] == str(base_image)
 
 
-@pytest.mark.parametrize("count", [4, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(50, marks=pytest.mark.slow)])
 def test_guests_by_a_loop_change_nothing_the_second_time(play: Player, count: int) -> None:
     """No MAC is given; neither a second run, check mode, nor a restart of libvirtd finds a difference."""
     loop = [f"many{number:02d}" for number in range(count)]

@@ -51,11 +51,10 @@ def document(web1: str, web2: str, spare: str, **defaults: Any) -> dict[str, Any
     }
 
 
-# Each state is reached from the one before it, and told beforehand.
+# Each is reached from the one before it, and told beforehand.
 STEPS = {
-    "hold": document("paused", "saved", "running"),
-    "go on": document("running", "running", "stopped"),
-    "a word": document("running", "running", "stopped", description="both"),
+    "hold": document("paused", "saved", "stopped", description="both"),
+    "go on": document("running", "running", "stopped", description="both"),
 }
 
 
