@@ -84,7 +84,7 @@ def slots_and_their_limit(spec: Spec) -> list[str]:
 def modules_fit(spec: Spec) -> list[str]:
     found: list[str] = []
     slots, nodes, taken = spec.get("memory_slots", 0), len(spec.get("numa") or ()), set()
-    total = spec.get("memory_max", spec.get("memory", 0)) + plugged_bytes(spec)
+    total: int = (spec.get("memory_max") or spec.get("memory", 0)) + plugged_bytes(spec)
     for entry in spec.get("memory_modules", ()):
         where = f"memory_modules.{entry.get('name') or entry.get('slot', '?')}"
         slot, node = entry.get("slot"), entry.get("node", 0)
