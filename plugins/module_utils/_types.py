@@ -389,6 +389,38 @@ def record(types: Mapping[str, Type], absent: Mapping[str, Any] | None = None) -
     return Type(parse, _unreadable, _unwritable, show, same, {"type": "dict"}, inner=types)
 
 
+def records(
+    item: Type, what: str, word: str, wrong: Callable[[Mapping[str, Any]], Sequence[str]]
+) -> tuple[Callable[[Any], list[dict[str, Any]]], Callable[[Sequence[Any]], list[Any]]]:
+    """Return what parses and what shows a list of mappings of one type, ``what`` it is, each called ``word`` and its number.
+
+    ``wrong`` complains of one that has been read.
+    """
+
+    def parse(value: Any) -> list[dict[str, Any]]:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{value!r} is not a list of {what}")
+        found: list[dict[str, Any]] = []
+        problems: list[str] = []
+        for number, entry in enumerate(value):
+            try:
+                found.append(item.parse(entry))
+            except SpecError as error:
+                problems.extend(f"{word} {number}: {problem}" for problem in error.problems)
+                continue
+            problems.extend(f"{word} {number}: {problem}" for problem in wrong(found[-1]))
+        if problems:
+            raise SpecError(problems)
+        return found
+
+    return parse, lambda value: [item.show(entry) for entry in value]
+
+
+def unused(*_arguments: Any) -> Any:
+    """Stand for the reading and the writing of a type whose row does both."""
+    raise AssertionError("read and written by its row")
+
+
 def mapping(key: Callable[[Any], Sequence[str]], item: Type) -> Type:
     """Return the type of a mapping whose keys are free; given, it is the whole. ``key`` returns what a user's key means."""
 

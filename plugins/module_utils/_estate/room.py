@@ -119,5 +119,6 @@ def _share(spec: GuestSpec | None, name: str, snap: Snapshot) -> tuple[int, int]
     if not _runs(spec, name, snap):
         return 0, 0
     have = seen(facts).have if facts is not None else {}
-    whole = {**have, **(spec.values if spec is not None else {}), **(spec.lists if spec is not None else {})}
+    said = {**spec.values, **spec.lists} if spec is not None else {}
+    whole = {**have, **said}
     return whole.get("memory", 0) + plugged_bytes(whole), whole.get("vcpus", 1)

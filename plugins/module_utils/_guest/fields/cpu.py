@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ... import _xml
 from ..._change import UNSET
-from ..._errors import SpecError
 from ..._table import QEMU, Field, Spec
-from ..._types import MEMORY, ON_OFF, Type, choice, mapping, pattern, record
+from ..._types import MEMORY, ON_OFF, Type, choice, mapping, pattern, record, records, unused
 from ..._xml import Element, SubElement
 from .groups import group
 from .size import CPUSET
@@ -76,38 +75,18 @@ def _set_cache(root: Element, value: str) -> None:
 _CELL = record({"cpus": CPUSET, "memory": MEMORY})
 
 
-def _parse_cells(value: Any) -> tuple[Spec, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise SpecError(f"{value!r} is not a list of nodes, each with cpus and memory")
-    found: list[Spec] = []
-    problems: list[str] = []
-    for number, cell in enumerate(value):
-        try:
-            read = _CELL.parse(cell)
-        except SpecError as error:
-            problems.extend(f"node {number}: {problem}" for problem in error.problems)
-            continue
-        if "memory" not in read:
-            problems.append(f"node {number}: needs memory, for example 1GiB")
-        found.append(read)
-    if problems:
-        raise SpecError(problems)
-    return tuple(found)
+def _wrong_cell(cell: Mapping[str, Any]) -> list[str]:
+    return [] if "memory" in cell else ["needs memory, for example 1GiB"]
 
 
-def _show_cells(cells: Sequence[Spec]) -> list[Spec]:
-    return [_CELL.show(cell) for cell in cells]
+_parse_cells, _show_cells = records(_CELL, "nodes, each with cpus and memory", "node", _wrong_cell)
 
 
 def _same_cells(want: Sequence[Spec], have: Sequence[Spec]) -> bool:
     return len(want) == len(have) and all(_CELL.same(cell, other) for cell, other in zip(want, have))
 
 
-def _unused(*_arguments: Any) -> Any:
-    raise AssertionError("read and written by its row")
-
-
-CELLS = Type(_parse_cells, _unused, _unused, _show_cells, _same_cells, inner=_CELL)
+CELLS = Type(lambda value: tuple(_parse_cells(value)), unused, unused, _show_cells, _same_cells, inner=_CELL)
 
 
 def _get_cells(root: Element) -> Any:

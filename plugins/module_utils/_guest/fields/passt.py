@@ -12,7 +12,7 @@ from typing import Any
 from ... import _xml
 from ..._errors import SpecError
 from ..._table import Spec
-from ..._types import PORT, YES_NO, Type, choice, read_text, record, write_text
+from ..._types import PORT, YES_NO, Type, choice, read_text, record, records, unused, write_text
 from ..._xml import Element, SubElement
 from ..names import IP
 
@@ -34,25 +34,16 @@ PORTS = Type(_parse_ports, read_text, write_text, schema={"type": ["string", "in
 _FORWARD = record({"proto": choice("tcp", "udp"), "address": IP, "host": PORTS, "guest": PORT, "exclude": YES_NO})
 
 
-def _parse(value: Any) -> tuple[Spec, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise SpecError(f"{value!r} is not a list of forwards such as {{host: 2022, guest: 22}}")
-    found: list[Spec] = []
-    problems: list[str] = []
-    for number, entry in enumerate(value):
-        try:
-            forward = _FORWARD.parse(entry)
-        except SpecError as error:
-            problems.extend(f"forward {number}: {problem}" for problem in error.problems)
-            continue
-        if "host" not in forward and (forward.keys() & {"guest", "exclude"}):
-            problems.append(f"forward {number}: needs host, the port of the host")
-        if forward.get("exclude") and "guest" in forward:
-            problems.append(f"forward {number}: guest is of no use with exclude")
-        found.append(_plain(forward))
-    if problems:
-        raise SpecError(problems)
-    return tuple(found)
+def _wrong(forward: Mapping[str, Any]) -> list[str]:
+    found = []
+    if "host" not in forward and (forward.keys() & {"guest", "exclude"}):
+        found.append("needs host, the port of the host")
+    if forward.get("exclude") and "guest" in forward:
+        found.append("guest is of no use with exclude")
+    return found
+
+
+_parse, _show = records(_FORWARD, "forwards such as {host: 2022, guest: 22}", "forward", _wrong)
 
 
 def _plain(forward: Mapping[str, Any]) -> Spec:
@@ -65,19 +56,11 @@ def _plain(forward: Mapping[str, Any]) -> Spec:
     return found
 
 
-def _show(value: Sequence[Spec]) -> list[Spec]:
-    return [_FORWARD.show(forward) for forward in value]
-
-
-def _unused(*_arguments: Any) -> Any:
-    raise AssertionError("read and written by its row")
-
-
 _OPTIONS = {**{name: {"type": "str"} for name in ("address", "host")}, "guest": {"type": "int"}, "exclude": {"type": "bool"}}
 FORWARDS = Type(
-    _parse,
-    _unused,
-    _unused,
+    lambda value: tuple(map(_plain, _parse(value))),
+    unused,
+    unused,
     _show,
     argument={"type": "list", "elements": "dict", "options": {"proto": {"type": "str", "choices": ["tcp", "udp"]}, **_OPTIONS}},
     inner=_FORWARD,

@@ -30,8 +30,9 @@ def _get_memory(root: Element) -> Any:
         element = _xml.find(root, path)
         if element is not None:
             size_bytes: int = MEMORY.read(element, None)
+            own = size_bytes - _plugged(root)
             # Less than its modules have: then what somebody wrote was meant without them.
-            return size_bytes - _plugged(root) if size_bytes > _plugged(root) else size_bytes
+            return own if own > 0 else size_bytes
     return UNSET
 
 
