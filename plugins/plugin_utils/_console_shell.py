@@ -37,8 +37,10 @@ from ansible_collections.virtfleet.core.plugins.plugin_utils._agent import Comma
 
 # Both ways. A console of 115200 baud carries 8 KiB of files in a second at best.
 LIMIT_BYTES = 4 * 1024 * 1024
-# How often a request is sent again, and how long each time is waited. A guest that boots may be deaf for a while.
+# How often a request is sent without an answer, and how long each time is waited. A guest that boots may be deaf for a while.
 TRIES, PATIENCE = 4, 15.0
+# How often when answers do come, and others' messages tear each of them apart.
+TORN_TRIES = 16
 _PARTING = 1.5
 LONGEST_POLL_SECONDS = 1.0
 # Noise that is kept while an answer is waited for.
@@ -285,32 +287,36 @@ class ConsoleShell:
         """Have a command obeyed and return its answer; ask again when none comes."""
         line = self._talk.request(command)
         self._heard = b""
-        for _attempt in range(TRIES):
+        silent = torn = 0
+        while silent < TRIES and torn < TORN_TRIES:
             self._port.write(line)
-            answer = self._answer(gathered)
+            answer, lives = self._answer(gathered)
             if answer is not None:
                 return answer
+            silent, torn = (0, torn + 1) if lives else (silent + 1, torn)
             line = self._talk.again()
         raise Timeout(
             f"the shell on the console of guest {self._guest} does not answer any more; seen last: "
             f"{one_line(plain(self._heard[-2000:])) or 'nothing'}"
         )
 
-    def _answer(self, gathered: Gathered | None) -> str | None:
-        """Return what was answered, None when nothing came for long, or the request arrived damaged."""
+    def _answer(self, gathered: Gathered | None) -> tuple[str | None, bool]:
+        """Return what was answered, None when nothing came for long or the request arrived damaged, and whether the loop lives."""
         deadline = time.monotonic() + self._patience
+        fresh = b""
         while True:
             answer = self._talk.answer(self._heard)
             if answer == "?":
                 self._heard = b""
-                return None
+                return None, True
             if answer is not None:
-                return answer
+                return answer, True
             left = deadline - time.monotonic()
             if left <= 0:
-                return None
+                return None, self._talk.torn(fresh)
             data = self._port.read(left)
             self._heard += data
+            fresh = (fresh + data)[-_NOISE:]
             if gathered is not None:
                 before = gathered.count
                 self._heard = self._heard[gathered.feed(self._talk.tag, self._heard) :]

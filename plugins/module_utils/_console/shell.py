@@ -49,6 +49,7 @@ class Protocol:
         self._number = 0
         self._request = b""
         half = len(token) // 2
+        self._halves = token[:half].encode(), token[half:].encode()
         self.install = _LOOP.format(head=token[:half], tail=token[half:]).encode()
         self.ready = f"{token}:ready=".encode()
         self.over = f"{token}:over=".encode()
@@ -85,6 +86,10 @@ class Protocol:
         """Return the answer to the present request, None while it has not come whole; ``?`` when it arrived damaged."""
         found: list[bytes] = re.findall(re.escape(self.tag.encode()) + rb":([ -<>-~]*)=\r?\n", heard)
         return found[-1].decode("ascii") if found else None
+
+    def torn(self, heard: bytes) -> bool:
+        """Say whether the loop lives: parts of its answers were heard, and not the request as a terminal shows it."""
+        return any(half in heard for half in self._halves) and self.tag.encode() + b" " not in heard
 
     def data(self, path: str, lines: Collection[int] = ()) -> str:
         """Return the command that prints a file as numbered lines, all of them or those that are named."""

@@ -197,6 +197,38 @@ def test_all_that_holds_while_the_kernel_talks(tmp_path: Path) -> None:
         terminal.end()
 
 
+class Torn(Terminal):
+    """A terminal on which something tears each answer apart in its middle, as long as it is told to."""
+
+    tears = 0
+
+    def read(self, timeout: float) -> bytes:
+        data = super().read(timeout)
+        if b":" not in data or not self.tears:
+            return data
+        self.tears -= 1
+        return data.replace(b":", b":" + NOISE[0])
+
+
+@pytest.mark.parametrize(("tears", "answered"), [(10, True), (1000, False)])
+def test_answers_that_are_torn_are_asked_for_longer_than_none(tears: int, answered: bool, tmp_path: Path) -> None:
+    terminal = Torn(["sh"], tmp_path)
+    try:
+        shell = ConsoleShell(terminal, "web1", poll_interval=0.01, patience=5)
+        shell.enter(Account(), 60)
+        shell._patience, terminal.tears = 0.2, tears
+        if answered:
+            assert shell.run("echo fine").stdout == b"fine\n"
+        else:
+            with pytest.raises(Timeout, match="does not answer any more"):
+                shell.run("echo fine")
+        terminal.tears = 0
+        shell._patience = 5
+        shell.leave()
+    finally:
+        terminal.end()
+
+
 def getty(tmp_path: Path) -> Terminal:
     return Terminal(["sh", "-c", GETTY.replace("joe/", f"{pwd.getpwuid(os.getuid()).pw_name}/")], tmp_path)
 

@@ -42,6 +42,24 @@ def test_the_first_line_is_short_and_never_looks_like_an_answer() -> None:
     assert talk.install.count(b"'") == 2
 
 
+@pytest.mark.parametrize(
+    ("heard", "torn"),
+    [
+        (b"vf0123[ 1.0] eth0: up\r\n456789[ 1.0] eth1: up\r\nabcdef1:0=\r\n", False),
+        (b"vf0123456[ 1.0] eth0: up\r\n789abcdef1:0=\r\n", True),
+        (b"vf0123456789abcdef1:[ 1.0] eth0: up\r\n0=\r\n", True),
+        # A terminal that shows what is typed: nobody obeys.
+        (b"# vf0123456789abcdef1 8 echo a b\r\nsh: vf0123456789abcdef1: not found\r\n", False),
+        (b"[ 1.0] eth0: up\r\n", False),
+        (b"", False),
+    ],
+)
+def test_whether_an_answer_was_torn(heard: bytes, torn: bool) -> None:
+    talk = Protocol(TOKEN)
+    talk.request("echo a b")
+    assert talk.torn(heard) is torn
+
+
 @pytest.mark.parametrize("token", ["short", "with space and more", "semi;colon123", ""])
 def test_a_token_is_plain(token: str) -> None:
     with pytest.raises(ValueError) as caught:
