@@ -44,8 +44,12 @@ from ._libvirt_storage import Storage
 
 # What the identities of hosts without a UUID are derived from, with their names.
 _NAMELESS = uuid.UUID("1d1a0e0a-5f0e-5d0b-8a64-0f6b2f1f3c57")
-# Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds.
-_KEEPALIVE = (5, 3)
+# How long a daemon may take for a connection. One that its socket has started reads all of its guests first, and an ssh to a
+# busy host takes its time too.
+CONNECT_SECONDS = 60.0
+# Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds. It is what a
+# daemon gives its clients (libvirtd.conf: keepalive_interval and keepalive_count).
+_KEEPALIVE = (5, 5)
 # How often the event loop looks up while nobody listens. The daemon gives a client that does not answer 30 s.
 _REST = 1.0
 
@@ -132,7 +136,7 @@ class Libvirt(Guests, AgentCommands, Consoles, Networks, Storage, Nwfilters, Sec
         cls,
         uri: str,
         readonly: bool = False,
-        timeout: float = 20.0,
+        timeout: float = CONNECT_SECONDS,
         username: str | None = None,
         password: str | None = None,
     ) -> Libvirt:
