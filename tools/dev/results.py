@@ -60,19 +60,35 @@ def counts(steps: Sequence[Step], state: str) -> tuple[int, int, int]:
     return passed, failed, skipped
 
 
-def failures(file: Path) -> dict[str, str]:
-    """Return the tests of a JUnit file that failed, each with the file that it stands in, below the checkout."""
+@dataclass(frozen=True)
+class Failure:
+    """A test that failed: the file that it stands in, below the checkout, and what pytest says of it in a line."""
+
+    file: str
+    said: str
+
+
+# What is shown of it.
+_LONGEST = 200
+
+
+def failures(file: Path) -> dict[str, Failure]:
+    """Return the tests of a JUnit file that failed, by name."""
     try:
         cases = list(ET.parse(file).getroot().iter("testcase"))
     except (OSError, ET.ParseError):
         return {}
     found = {}
     for case in cases:
-        if case.find("failure") is not None or case.find("error") is not None:
+        bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+        if bad is not None:
             # A class stands behind the module, whose last word begins with test_.
             words = case.get("classname", "").split(".")
             module = next((number for number, word in enumerate(words) if word.startswith("test_")), len(words) - 1)
-            found["::".join([*words[module:], case.get("name", "")])] = "/".join(words[: module + 1]) + ".py"
+            place = "/".join(words[: module + 1]) + ".py"
+            said = " ".join(bad.get("message", "").split())[:_LONGEST]
+            # A test may fail and its end too: what came first is the cause.
+            found.setdefault("::".join([*words[module:], case.get("name", "")]), Failure(place, said))
     return found
 
 

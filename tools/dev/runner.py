@@ -154,12 +154,13 @@ class Runner:
     def _once_more(self, stage: Stage, step: Step, deadline: float) -> list[str]:
         """Run the files of the few tests that failed, and return these tests where all is well now, else nothing."""
         found = failures(step.junit) if step.junit is not None else {}
-        files = sorted(set(found.values()))
+        files = sorted({failure.file for failure in found.values()})
         if step.again is None or not 0 < len(found) <= FEW or not all((step.cwd / file).is_file() for file in files):
             return []
-        self._tell(f"{stage.name}: runs once more, for {', '.join(found)}: {' '.join(files)}")
+        late = [f"{name} ({failure.said})" for name, failure in sorted(found.items())]
+        self._tell(f"{stage.name}: runs once more, for {', '.join(late)}: {' '.join(files)}")
         log = self._shop.results / f"{stage.name}.log"
-        return sorted(found) if self._step(stage, step.again(files), log, deadline) == 0 else []
+        return late if self._step(stage, step.again(files), log, deadline) == 0 else []
 
     def _step(self, stage: Stage, step: Step, log: Path, deadline: float) -> int | None:
         """Run a command to its end and return its exit code, or None where it was ended at the deadline."""

@@ -112,7 +112,7 @@ def test_pytest_is_counted_by_its_junit_file(shop: Workshop, tmp_path: Path) -> 
     assert results.closing_line([row]) == "3 passed, 2 failed, 2 skipped"
 
 
-CASE = '<testcase classname="tests.contract.test_late.TestBoot" name="test_on[{}.0]"><failure/></testcase>'
+CASE = '<testcase classname="tests.contract.test_late.TestBoot" name="test_on[{}.0]"><failure message="assert 6&#10;  == 8"/></testcase>'
 SUITES = '<testsuites><testsuite tests="5" failures="{}" errors="0" skipped="1">{}</testsuite></testsuites>'
 
 
@@ -156,7 +156,7 @@ def test_a_test_of_real_guests_that_fails_is_run_once_more_and_named(
         assert not seen.exists()
     assert "first" in capsys.readouterr().out
     if state == "passed":
-        assert row.reason == "the second time only: test_late::TestBoot::test_on[0.0]"
+        assert row.reason == "the second time only: test_late::TestBoot::test_on[0.0] (assert 6 == 8)"
         assert "the second time only: test_late" in results.table([row])
 
 
