@@ -390,6 +390,9 @@ class Files(Protocol):
     def grow_image(self, path: str, format: str, size_bytes: int, making: Making = ...) -> None:
         """Grow an image that no running guest holds; succeed when it has that size, raise Conflict to shrink it."""
 
+    def sparsify_image(self, path: str) -> None:
+        """Free the blocks of an image's file that hold nothing but zeros; nobody writes to it meanwhile."""
+
     def amend_image(self, path: str, making: Making) -> None:
         """Change what the header of a qcow2 image says, as far as it can be changed; no running guest holds it."""
 

@@ -20,7 +20,7 @@ _PACKAGES = {
     **dict.fromkeys(("mke2fs", "dumpe2fs", "debugfs"), "e2fsprogs"),
     "mkfs.vfat": "dosfstools",
     **dict.fromkeys(("mmd", "mcopy"), "mtools"),
-    **dict.fromkeys(("unshare", "setpriv", "mkswap"), "util-linux"),
+    **dict.fromkeys(("unshare", "setpriv", "mkswap", "fallocate"), "util-linux"),
     "gpgv": "gpgv",
     "apt-get": "apt",
     "dpkg-deb": "dpkg",

@@ -83,6 +83,7 @@ class QemuImg:
             backing_format=info.get("backing-filename-format"),
             record=read_record(path),
             others=tuple(_other_files(path, info)),
+            written_ns=Path(path).stat().st_mtime_ns,
             **_header(info),
         )
 

@@ -273,6 +273,15 @@ options:
         after a crash of the host the image is checked when it is opened.
       - It is changed where the image is, while no guest on it runs.
     type: bool
+  sparsify:
+    description:
+      - Gives the room back that runs of zeros take in the file of an image of any format, where it is. What the file holds stays the
+        same, byte for byte, with its snapshots and its header; nothing is copied, and no room beside it is needed.
+      - The file is read whole, so it is done when the image is made, and again once it was written to. When that was, is recorded
+        with the image, and a run that finds nothing written reads nothing.
+      - While a guest on it runs or is saved, the image is left alone with a warning.
+      - What a guest has deleted is zeros only where it was discarded or overwritten; the guide on images says how.
+    type: bool
   luks_secret:
     description:
       - Encrypts a qcow2 or raw image by LUKS when it is made, by what the secret of libvirt of this C(usage_id) holds, of the
@@ -409,6 +418,11 @@ EXAMPLES = r"""
     checksum: sha512:https://cloud.debian.org/images/cloud/bookworm/latest/SHA512SUMS
     compress: true
     compression_type: zstd
+
+- name: A disk that was copied with all its zeros gives their room back
+  virtfleet.core.image:
+    name: old-web.raw
+    sparsify: true
 
 - name: A disk for a database, whose room is taken at once
   virtfleet.core.image:

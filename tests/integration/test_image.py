@@ -275,6 +275,27 @@ def test_how_the_file_is_made(play: Player, furnished: Host, pool: Path, name: s
     assert "preallocation: falloc does not go with compress: true" in refusal
 
 
+def test_zeros_give_their_room_back(play: Player, furnished: Host, pool: Path, name: str) -> None:
+    full = pool / f"{name}.raw"
+    full.write_bytes(b"x" * MIB + bytes(15 * MIB))
+    furnished.exec(["virsh", "pool-refresh", "default"])
+    blank = {"name": f"{name}-blank", "size": "8MiB", "sparsify": True}
+    results = tried(
+        play,
+        *idiom("image", "free", name=f"{name}.raw", sparsify=True),
+        *idiom("image", "grow", name=f"{name}.raw", sparsify=True, size="32MiB"),
+        *idiom("image", "blank", **blank),
+        bad("refuse", "image", name=f"{name}.raw", sparsify=True, preallocation="full"),
+    )
+    freed = assert_idiom(results, "free")
+    assert freed.changes("image", f"{name}.raw")["sparsify"]["why"] == "nobody has looked for its zeros"
+    assert freed["image"]["actual_bytes"] < 2 * MIB <= 15 * MIB
+    assert full.read_bytes()[: 16 * MIB] == b"x" * MIB + bytes(15 * MIB)
+    assert assert_idiom(results, "grow")["image"]["actual_bytes"] < 2 * MIB
+    assert_idiom(results, "blank")
+    assert "preallocation: full does not go with sparsify: true" in failures(results)[0]
+
+
 def test_a_file_that_is_the_source_already(play: Player, furnished: Host, pool: Path, name: str) -> None:
     source = furnished.folder / f"{name}.source"
     source.write_bytes(b"\x01" + os.urandom(MIB - 1))

@@ -1291,6 +1291,7 @@ ELSEWHERE: dict[str, str] = {
     "image.preallocation": _IMAGES + "test_how_the_file_is_made",
     "image.cluster_size": _IMAGES + "test_how_the_file_is_made",
     "image.lazy_refcounts": _IMAGES + "test_how_the_file_is_made",
+    "image.sparsify": _IMAGES + "test_zeros_give_their_room_back",
     "image.luks_secret": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
     "image.luks_passphrase": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",

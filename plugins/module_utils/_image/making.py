@@ -4,7 +4,8 @@
 """How the file of an image is made: packed, preallocated, in which clusters, encrypted. Pure.
 
 What the header of a qcow2 image tells is compared. That an image was packed is in its record, since guests unpack what they
-write. What was preallocated is compared by nobody: a guest gives room back that it discards.
+write. What was preallocated is compared by nobody: a guest gives room back that it discards. Whether runs of zeros take room
+can be told by reading all of a file only; so its record says when it was last written to while none did.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _FORMATS = {
     "luks_secret": ("qcow2", "raw"),
     "luks_passphrase": ("qcow2", "raw"),
 }
+# What a record says of a file in which no zeros take room: when it was written to last, in nanoseconds since the epoch.
+SPARSE = "sparse"
 
 MAKING_WORDS: dict[str, Any] = {
     "compress": {"type": "bool"},
@@ -46,6 +49,7 @@ MAKING_WORDS: dict[str, Any] = {
     "preallocation": {"type": "str", "choices": list(PREALLOCATIONS)},
     "cluster_size": {"type": "str"},
     "lazy_refcounts": {"type": "bool"},
+    "sparsify": {"type": "bool"},
     # What the secret is known by.
     "luks_secret": {"type": "str", "no_log": False},
     "luks_passphrase": {"type": "str", "no_log": True},
@@ -74,6 +78,7 @@ class Making:
     compat: str | None = None
     luks_secret: str | None = None
     passphrase: bytes | None = field(default=None, repr=False)
+    sparsify: bool | None = None
 
     @property
     def encrypted(self) -> bool:
@@ -131,6 +136,10 @@ def read_making(given: Mapping[str, Any], format: str, content: bool, overlay: b
     problems += [f"{option}: it is empty" for option in encrypted if not given[option]]
     if len(encrypted) == 2:
         problems.append("luks_passphrase: is given beside luks_secret; leave one of them out")
+    if given.get("sparsify") and preallocated:
+        problems.append(f"preallocation: {preallocation} does not go with sparsify: true, which gives the room back again")
+    if given.get("sparsify") and encrypted:
+        problems.append(f"sparsify: true does not go with {encrypted[0]}; of what is encrypted nothing reads as zeros")
     if encrypted and compress:
         problems.append(f"compress: true does not go with {encrypted[0]}; what is encrypted cannot be packed")
     compression = None if compress is None else ""
@@ -145,6 +154,7 @@ def read_making(given: Mapping[str, Any], format: str, content: bool, overlay: b
         given.get("compat"),
         given.get("luks_secret"),
         None if passphrase is None else str(passphrase).encode(),
+        given.get("sparsify"),
     )
 
 
@@ -175,6 +185,7 @@ def making_rows(making: Making) -> list[tuple[str, Any]]:
         ("compat", making.compat),
         ("luks_secret", making.luks_secret),
         ("luks_passphrase", None if making.passphrase is None else HIDDEN),
+        ("sparsify", making.sparsify),
     ]
     return [(option, value) for option, value in rows if value is not None]
 
@@ -200,9 +211,12 @@ def making_changes(making: Making, facts: ImageFacts) -> list[Change]:
             why = "the file is packed anew"
             found.append(Change(("compression_type",), packed, making.compression, Effect.DATA_LOSS, why))
     if making.encrypted and not facts.encrypted:
-        option, after = making_rows(making)[-1]
+        option, after = next(row for row in making_rows(making) if row[0].startswith("luks_"))
         why = "only a file that is made anew is encrypted"
         found.append(Change((option,), None, after, Effect.DATA_LOSS, why, secret=option == "luks_passphrase"))
+    if making.sparsify and facts.record.get(SPARSE) != str(facts.written_ns):
+        why = "it was written to since its zeros were looked for" if SPARSE in facts.record else "nobody has looked for its zeros"
+        found.append(Change(("sparsify",), False, True, Effect.LIVE, why))
     if facts.format != "qcow2":
         # Its format differs then, and that says it all.
         return found

@@ -53,9 +53,14 @@ def plan(spec: ImageSpec, snapshot: Snapshot) -> Plan:
     changes = differences(spec, snapshot)
     if worst(change.effect for change in changes) is Effect.DATA_LOSS:
         return _replaced(case, facts, changes)
-    if changes:
-        return _changed(case, facts, changes)
-    return _listed(case)
+    warnings: tuple[str, ...] = ()
+    if spec.making.sparsify and (holders := _holders(case, facts)):
+        # Whoever asked that zeros take no room did not ask for an error whenever a guest has written.
+        case = replace(case, spec=replace(spec, making=replace(spec.making, sparsify=None)))
+        if len(changes) > len(changes := differences(case.spec, snapshot)):
+            warnings = (f"image {spec.name} is not sparsified while guest {holders[0]} runs or is saved; stop it first",)
+    done = _changed(case, facts, changes) if changes else _listed(case)
+    return replace(done, warnings=(*done.warnings, *warnings))
 
 
 def differences(spec: ImageSpec, snapshot: Snapshot) -> tuple[Change, ...]:
@@ -303,6 +308,8 @@ def _replaced(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pl
 def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Plan:
     """Return the plan that changes an image where it is: it grows, or what its header says of it."""
     spec, options = case.spec, [change.path[0] for change in changes]
+    if facts.encrypted and spec.making.sparsify:
+        raise Unsupported(f"image {spec.name}: sparsify: it is encrypted, and of that nothing reads as zeros; leave the option out")
     _need_key(case, facts, "changed")
     _need_secret(case)
     if "size" in options:
@@ -314,6 +321,8 @@ def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pla
         )
     steps = []
     for option in options:
+        if option == "sparsify":
+            continue
         if option == "size":
             args = {"path": case.place.path, "format": facts.format, "size_bytes": spec.size_bytes}
             steps.append(_so_made(Step("files.grow_image", args, f"grow image {spec.name}"), spec.making))
@@ -321,6 +330,9 @@ def _changed(case: _Case, facts: ImageFacts, changes: tuple[Change, ...]) -> Pla
             amended = {"path": case.place.path, "making": spec.making}
             step = Step("files.amend_image", amended, f"change {option} of image {spec.name}")
             steps.append(_so_made(step, spec.making))
+    if spec.making.sparsify:
+        # At last, since the others write to the file.
+        steps.append(Step("files.sparsify_image", {"path": case.place.path}, f"give back the zeros of image {spec.name}"))
     return Plan((Action(KIND, spec.name, "update", LIVE, changes, (*steps, *_refresh(case))),))
 
 

@@ -480,6 +480,46 @@ def test_lazy_refcounts_of_an_overlay(files: LocalFiles, tmp_path: Path) -> None
     assert facts is not None and facts.lazy_refcounts is False
 
 
+@pytest.mark.parametrize("format", ["raw", "qcow2", "vmdk", "vdi"])
+def test_zeros_are_given_back_where_the_file_is(files: LocalFiles, tmp_path: Path, format: str) -> None:
+    image, plain = tmp_path / "image", tmp_path / "plain"
+    qemu_img("convert", "-S", "0", "-f", "raw", "-O", format, random_disk(tmp_path / "source"), image)
+    if format == "qcow2":
+        qemu_img("snapshot", "-c", "before", image)
+    whole = image.read_bytes()
+    image.write_bytes(whole)
+    before = files.image_facts(str(image))
+    files.sparsify_image(str(image))
+    after = files.image_facts(str(image))
+    assert before is not None and after is not None
+    assert image.read_bytes() == whole, "not a byte is another"
+    assert after.actual_bytes + MIB < before.actual_bytes
+    assert after.record == {"sparse": str(after.written_ns)}
+    qemu_img("convert", "-f", format, "-O", "raw", image, plain)
+    assert plain.read_bytes()[: 6 * MIB] == random_disk(tmp_path / "again").read_bytes()[: 6 * MIB]
+
+
+def test_what_is_made_has_no_zeros_that_take_room(files: LocalFiles, tmp_path: Path) -> None:
+    making = Making(sparsify=True)
+    source = written(tmp_path / "source", (4 * MIB, b"x" * 4096))
+    # Shorter than what an import leaves out by itself.
+    source.write_bytes(b"".join(b"x" * 4096 + bytes(60 * 1024) for _number in range(64)))
+    blank, overlay, copy = (str(tmp_path / name) for name in ("blank", "overlay", "copy"))
+    files.create_image(blank, "qcow2", 4 * MIB, making=making)
+    files.create_overlay(overlay, blank, "qcow2", None, making=making)
+    files.import_image(copy, str(source), "raw", None, None, {"estate": "e"}, making=making)
+    for path in (blank, overlay, copy):
+        facts = files.image_facts(path)
+        assert facts is not None and facts.record["sparse"] == str(facts.written_ns), path
+    assert facts.record["estate"] == "e" and facts.actual_bytes < MIB
+    assert Path(copy).read_bytes() == source.read_bytes()
+
+
+def test_an_image_that_is_gone_is_not_sparsified(files: LocalFiles, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="could not sparsify image .*gone: there is no such file"):
+        files.sparsify_image(str(tmp_path / "gone"))
+
+
 LUKS = Making(passphrase=b"p\xc3\xa4ss, word\n")
 
 

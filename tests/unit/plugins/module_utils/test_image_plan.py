@@ -376,6 +376,41 @@ def test_lazy_refcounts_of_an_image_that_is_there() -> None:
     assert only(planned(seen(replace(PACKED, overlays=("/o",))), lazy_refcounts=True)).effect is Effect.LIVE
 
 
+SPARSE = replace(PACKED, written_ns=17, record={"source": "/x", "sparse": "17"})
+
+
+def test_zeros_are_given_back_once_and_after_each_write() -> None:
+    step = ("files.sparsify_image", {"path": HERE.path})
+    assert planned(seen(SPARSE), sparsify=True).actions == ()
+    for there, why in (
+        (replace(SPARSE, record={}), "nobody has looked for its zeros"),
+        (replace(SPARSE, written_ns=18), "it was written to since its zeros were looked for"),
+    ):
+        assert planned(seen(there)).actions == planned(seen(there), sparsify=False).actions == ()
+        action = only(planned(seen(there), sparsify=True))
+        assert (action.action, action.effect, calls(action)) == ("update", Effect.LIVE, [step, REFRESH])
+        assert [(change.path, change.why) for change in action.changes] == [(("sparsify",), why)]
+    # Whatever else is written is written before.
+    grown = only(planned(seen(SPARSE), sparsify=True, size="6GiB"))
+    assert [op for op, _args in calls(grown)] == ["files.grow_image", "files.sparsify_image", "refresh_pool"]
+    assert [change.path for change in grown.changes] == [("size",)]
+    made = only(planned(seen(), source="/x", sparsify=True))
+    assert calls(made)[0][1]["making"] == Making(sparsify=True)
+
+
+def test_zeros_of_an_image_that_cannot_give_them_back() -> None:
+    guest = GuestFacts("g", "u", "running", "<domain/>", "<domain/>")
+    held = seen(replace(SPARSE, written_ns=18, guests=("g",)), guests=(guest,))
+    found = planned(held, sparsify=True)
+    assert found.actions == ()
+    assert found.warnings == ("image web is not sparsified while guest g runs or is saved; stop it first",)
+    assert planned(seen(replace(SPARSE, guests=("g",)), guests=(guest,)), sparsify=True).warnings == ()
+    off = replace(guest, state="stopped", live_xml=None)
+    assert only(planned(seen(replace(SPARSE, written_ns=18, guests=("g",)), guests=(off,)), sparsify=True)).effect is Effect.LIVE
+    with pytest.raises(Unsupported, match="image web: sparsify: it is encrypted"):
+        planned(seen(replace(SPARSE, encrypted=True, written_ns=18)), sparsify=True)
+
+
 def with_secret(snapshot: Snapshot, private: str = "no") -> Snapshot:
     xml = f"<secret ephemeral='no' private='{private}'><usage type='volume'><volume>web-key</volume></usage></secret>"
     return replace(snapshot, secrets={"volume/web-key": SecretFacts("u", "volume", "web-key", xml)})
