@@ -44,9 +44,9 @@ from ._libvirt_storage import Storage
 
 # What the identities of hosts without a UUID are derived from, with their names.
 _NAMELESS = uuid.UUID("1d1a0e0a-5f0e-5d0b-8a64-0f6b2f1f3c57")
-# How long a daemon may take for a connection. One that its socket has started reads all of its guests first, and an ssh to a
-# busy host takes its time too.
-CONNECT_SECONDS = 60.0
+# How long a daemon may take for a connection, on this host and on another one. One that its socket has just started reads all
+# of its guests first, and the ssh to a busy host takes its time before that.
+NEAR_SECONDS, FAR_SECONDS = 30.0, 60.0
 # Without keepalive a call to a daemon that hangs never returns: with it, after interval * (count + 1) seconds. It is what a
 # daemon gives its clients (libvirtd.conf: keepalive_interval and keepalive_count).
 _KEEPALIVE = (5, 5)
@@ -136,12 +136,13 @@ class Libvirt(Guests, AgentCommands, Consoles, Networks, Storage, Nwfilters, Sec
         cls,
         uri: str,
         readonly: bool = False,
-        timeout: float = CONNECT_SECONDS,
+        timeout: float | None = None,
         username: str | None = None,
         password: str | None = None,
     ) -> Libvirt:
         """Open ``uri``; raise HostError when it refuses and Timeout when nothing answers within ``timeout`` seconds.
 
+        Without a ``timeout``, a daemon on another host gets longer than one on this.
         ``username`` and ``password`` are what it is told when it asks for them (SASL, ESX). Without them it asks nobody.
         """
         if not HAS_LIBVIRT:
@@ -149,6 +150,8 @@ class Libvirt(Guests, AgentCommands, Consoles, Networks, Storage, Nwfilters, Sec
                 f"could not connect to {uri}: {sys.executable} has no module libvirt; install the package "
                 "python3-libvirt on the host where this runs, or set ansible_python_interpreter to a Python that has it"
             )
+        if timeout is None:
+            timeout = FAR_SECONDS if read.is_remote(uri) else NEAR_SECONDS
         calls = Calls(libvirt.libvirtError, Trace(os.environ.get(DEBUG)))
         function, words = (libvirt.openReadOnly if readonly else libvirt.open), (uri,)  # type: Any, tuple[Any, ...]
         if username is not None:
