@@ -257,8 +257,9 @@ class ImageFacts:
     ``virtual_bytes`` is what a guest sees, ``actual_bytes`` what the file takes on disk. ``record`` is the content of
     the record file: ``{source, checksum, sha256, ...}``, empty where there is none. ``overlays`` are the paths of the
     images and ``guests`` the names of the guests known to stand on it. ``others`` are the files besides this one that
-    hold a part of the disk. ``written_ns`` is when the file was written to last, in nanoseconds since the epoch. ``cluster_bytes``, ``lazy_refcounts`` and ``compat`` are of a qcow2 image. One that is ``encrypted`` by
-    LUKS is qcow2 or raw all the same, as for libvirt.
+    hold a part of the disk. ``written_ns`` is when the file was written to last, in nanoseconds since the epoch.
+    ``cluster_bytes``, ``lazy_refcounts`` and ``compat`` are of a qcow2 image. One that is ``encrypted`` by LUKS is qcow2 or
+    raw all the same, as for libvirt.
     """
 
     path: str

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.images import Web, serving
+from tests.integration.networks import Net, unused
 from tests.integration.playing import Player
 from tests.lab import Host
 from tests.lab.net import nat
@@ -39,6 +41,20 @@ def furnished(lab_host: Host) -> Host:
 def play(furnished: Host, tmp_path: Path) -> Player:
     """Return what plays tasks on the furnished lab host."""
     return Player(furnished, tmp_path)
+
+
+@pytest.fixture
+def web(furnished: Host, tmp_path: Path) -> Iterator[Web]:
+    """Return a web server inside the lab host, of files that a test puts up."""
+    with serving(furnished, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def net(furnished: Host) -> Iterator[Net]:
+    """Return a network's name and addresses that nobody else uses; the network is gone afterwards."""
+    with unused(furnished, next(_numbers)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,101 +5,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import pytest
-
+from tests.integration.networks import Net
 from tests.integration.playing import Player, assert_idiom, idiom, task
-from tests.lab import Host
 
 ONE, TWO = "52:54:00:0a:00:01", "52:54:00:0a:00:02"
-
-_numbers = itertools.count(1)
-
-
-class Net:
-    """A network's name and addresses that nobody else uses."""
-
-    def __init__(self, host: Host, number: int) -> None:
-        self.host = host
-        self.name = f"n{number}"
-        self.bridge = f"vfn{number}"
-        self.stem = f"10.78.{number}"
-        self.options: dict[str, Any] = {"name": self.name, "cidr": f"{self.stem}.0/24", "bridge": self.bridge}
-
-    def xml(self, *arguments: str) -> ET.Element:
-        return ET.fromstring(self.host.exec(["virsh", "net-dumpxml", self.name, *arguments]).stdout)
-
-    def dnsmasq(self) -> str:
-        """Return the id of the network's dnsmasq, to see that it was not started anew."""
-        return str(self.host.exec(["cat", f"/run/libvirt/network/{self.name}.pid"], check=False).stdout).strip()
-
-    def bridge_index(self) -> str:
-        return str(self.host.exec(["cat", f"/sys/class/net/{self.bridge}/ifindex"]).stdout).strip()
-
-
-@pytest.fixture
-def net(furnished: Host) -> Iterator[Net]:
-    made = Net(furnished, next(_numbers))
-    yield made
-    furnished.exec(["virsh", "net-destroy", made.name], check=False)
-    furnished.exec(["virsh", "net-undefine", made.name], check=False)
-
-
-def test_what_is_given_as_a_whole(play: Player, net: Net) -> None:
-    """What this host can run runs; bandwidth, groups with it and zones are defined only: the kernel and firewalld lack."""
-    runs: dict[str, Any] = {
-        "domain": "lab.example",
-        "domain_local": True,
-        "ipv6": {"address": "fd00:78::1/64", "start": "fd00:78::100", "end": "fd00:78::1ff"},
-        "routes": [{"to": "10.99.0.0/16", "via": f"{net.stem}.2"}],
-        "tftp_root": "/srv",
-        "bootp": {"file": "pxelinux.0"},
-        "dns_srv": [{"service": "ldap", "protocol": "tcp", "domain": "lab.example", "target": "one.lab.example", "port": 389}],
-        "dns_txt": [{"name": "lab.example", "value": "hello there"}],
-        "portgroups": [{"name": "plain", "default": True, "trust_guest_rx_filters": True}],
-        "trust_guest_rx_filters": True,
-        "dnsmasq_options": [f"dhcp-option=42,{net.stem}.1"],
-    }
-    defined = {
-        "zone": "libvirt",
-        "bandwidth": {"in": "10MiB", "in_peak": "20MiB", "in_burst": "5MiB", "out": "1MiB"},
-        "portgroups": [{"name": "slow", "default": True, "bandwidth": {"out": "512KiB", "out_peak": "1MiB"}}, {"name": "fast"}],
-    }
-    bare = {option: type(value)() for option, value in runs.items()}
-    results = play(
-        [
-            *idiom("network", "make", **net.options, **runs),
-            task("listed", "network_info", name=[net.name]),
-            task("captured", "capture", networks=[net.name], guests=[], pools=[]),
-        ]
-    )
-    assert_idiom(results, "make")
-    shown = results.named("listed")["networks"][0]
-    assert {option: shown[option] for option in runs} == runs
-    (entry,) = results.named("captured")["document"]["networks"]
-    assert {option: entry.get(option) for option in runs} == runs
-    said = net.host.exec(["cat", f"/var/lib/libvirt/dnsmasq/{net.name}.conf"]).stdout
-    for line in ("dhcp-option=42", "txt-record=lab.example", "srv-host=_ldap._tcp", "dhcp-boot=pxelinux.0", "fd00:78::100"):
-        assert line in said, (line, said)
-    assert "10.99.0.0/16" in net.host.exec(["ip", "route"]).stdout
-    results = play(
-        [
-            *idiom("network", "wait", **net.options, **{**runs, "routes": []}),
-            *idiom("network", "bare", **net.options, **bare, restart=True),
-            *idiom("network", "define", **net.options, **{**bare, **defined}, state="inactive"),
-        ]
-    )
-    assert {row["effect"] for row in assert_idiom(results, "wait").changes("network", net.name).values()} == {"restart"}
-    for name in ("bare", "define"):
-        assert_idiom(results, name)
-    root = net.xml("--inactive")
-    assert root.find("bandwidth/inbound").get("peak") == "20480" and root.find("bridge").get("zone") == "libvirt"
-    assert [group.get("name") for group in root.findall("portgroup")] == ["slow", "fast"]
-    assert root.find("route") is None and len(root.findall("ip")) == 1
 
 
 def test_from_nothing_to_nothing(play: Player, net: Net) -> None:
@@ -181,17 +93,6 @@ def test_what_cannot_be_live_waits_and_a_restart_is_asked_for(play: Player, net:
     live = net.xml()
     assert live.find("ip").attrib == {"address": f"{net.stem}.129", "netmask": "255.255.255.128"}
     assert live.find("mtu").get("size") == "1400" and live.find("forward") is None
-
-
-def test_a_routed_network_and_an_open_one(play: Player, net: Net) -> None:
-    routed = {**net.options, "forward": "route", "forward_dev": "eth9", "dns_forwarders": ["9.9.9.9"], "isolated": True}
-    opened = {**net.options, "forward": "open", "forward_dev": "", "dns_forwarders": []}
-    results = play([*idiom("network", "route", **routed), *idiom("network", "open", **opened, restart=True)])
-    assert_idiom(results, "route")
-    assert_idiom(results, "open")
-    live = net.xml()
-    assert live.find("forward").attrib == {"mode": "open"} and live.find("dns/forwarder") is None
-    assert live.find("port").attrib == {"isolated": "yes"}
 
 
 def test_guests_are_not_cut_off_unasked(play: Player, net: Net, guest_name: str, booted: dict[str, str]) -> None:

@@ -1260,6 +1260,7 @@ BOOTSTRAP: dict[str, Turn] = {
 
 # What needs real files or a server: the test that turns it, by file and name.
 _IMAGES = "tests/integration/test_image.py::"
+_IMAGE_FILES = "tests/integration/test_image_files.py::"
 _SIGNATURES = "tests/unit/plugins/module_utils/test_signature.py::"
 _KVM_HOST = "tests/unit/plugins/module_utils/kvm_host/"
 _XEN_HOST = "tests/unit/plugins/module_utils/xen_host/"
@@ -1286,27 +1287,27 @@ ELSEWHERE: dict[str, str] = {
     "image.checksum_signature": _SIGNATURES + "test_a_good_signature",
     "image.checksum_keys": _SIGNATURES + "test_a_good_signature",
     "image.backing": _IMAGES + "test_overlay",
-    "image.compress": _IMAGES + "test_how_the_file_is_made",
-    "image.compression_type": _IMAGES + "test_how_the_file_is_made",
-    "image.preallocation": _IMAGES + "test_how_the_file_is_made",
-    "image.cluster_size": _IMAGES + "test_how_the_file_is_made",
-    "image.lazy_refcounts": _IMAGES + "test_how_the_file_is_made",
-    "image.sparsify": _IMAGES + "test_zeros_give_their_room_back",
+    "image.compress": _IMAGE_FILES + "test_how_the_file_is_made",
+    "image.compression_type": _IMAGE_FILES + "test_how_the_file_is_made",
+    "image.preallocation": _IMAGE_FILES + "test_how_the_file_is_made",
+    "image.cluster_size": _IMAGE_FILES + "test_how_the_file_is_made",
+    "image.lazy_refcounts": _IMAGE_FILES + "test_how_the_file_is_made",
+    "image.sparsify": _IMAGE_FILES + "test_zeros_give_their_room_back",
     "image.luks_secret": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
     "image.luks_passphrase": "tests/unit/plugins/module_utils/test_image_plan.py::test_an_encrypted_image",
     "image.confirm_data_loss": _IMAGES + "test_a_loss_needs_consent",
     **{
-        f"estate.{name}": _IMAGES + "test_how_a_document_fetches_its_images"
+        f"estate.{name}": _IMAGE_FILES + "test_how_a_document_fetches_its_images"
         for name in ("headers", "url_username", "url_password", "validate_certs", "mirror", "cache_size", "cache_age", "timeout")
     },
-    "image.headers": _IMAGES + "test_how_it_is_fetched",
-    "image.url_username": _IMAGES + "test_how_it_is_fetched",
-    "image.url_password": _IMAGES + "test_how_it_is_fetched",
-    "image.validate_certs": _IMAGES + "test_how_it_is_fetched",
-    "image.mirror": _IMAGES + "test_how_it_is_fetched",
-    "image.cache_size": _IMAGES + "test_how_it_is_fetched",
-    "image.cache_age": _IMAGES + "test_how_it_is_fetched",
-    "image.timeout": _IMAGES + "test_how_it_is_fetched",
+    "image.headers": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.url_username": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.url_password": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.validate_certs": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.mirror": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.cache_size": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.cache_age": _IMAGE_FILES + "test_how_it_is_fetched",
+    "image.timeout": _IMAGE_FILES + "test_how_it_is_fetched",
     "kvm_host_info.accel": _KVM_HOST + "test_judge.py::test_kvm",
     "kvm_host_info.accelerator": _KVM_HOST + "test_judge.py::test_kvm",
     "kvm_host_info.architectures": _KVM_HOST + "test_judge.py::test_options_choose_packages",
