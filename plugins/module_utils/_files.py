@@ -225,7 +225,12 @@ class LocalFiles:
 
     def _without_zeros(self, file: str, path: str) -> dict[str, str]:
         """Free the blocks of zeros of a file, which is or becomes the image ``path``, and return what its record says of that."""
-        self._programs.run(f"sparsify image {path}", ["fallocate", "--dig-holes", file])
+        code, _output, complaint = self._programs.attempt(f"sparsify image {path}", ["fallocate", "--dig-holes", file])
+        if code != 0:
+            raise HostError(
+                f"could not sparsify image {path}: {complaint}; where the file system of {Path(path).parent} cannot free parts of "
+                "a file, leave sparsify out"
+            )
         _sync(Path(file))
         return {SPARSE: str(Path(file).stat().st_mtime_ns)}
 

@@ -515,6 +515,19 @@ def test_what_is_made_has_no_zeros_that_take_room(files: LocalFiles, tmp_path: P
     assert Path(copy).read_bytes() == source.read_bytes()
 
 
+def test_a_file_system_that_frees_no_parts_of_files_is_named(tmp_path: Path) -> None:
+    def run(argv: Sequence[str], **options: Any) -> tuple[int, str, str]:
+        if "fallocate" in argv[0]:
+            return 1, "", "fallocate: fallocate failed: Operation not supported"
+        return run_command(argv, **options)
+
+    files = LocalFiles(run, lock_timeout=5)
+    path = str(tmp_path / "image")
+    with pytest.raises(HostError, match=f"could not sparsify image {path}: .*not supported; where the file system of {tmp_path}"):
+        files.create_image(path, "raw", MIB, making=Making(sparsify=True))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_image_that_is_gone_is_not_sparsified(files: LocalFiles, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="could not sparsify image .*gone: there is no such file"):
         files.sparsify_image(str(tmp_path / "gone"))
