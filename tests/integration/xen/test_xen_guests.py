@@ -63,10 +63,14 @@ def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: st
     }
     made = assert_idiom(play(idiom("guest", "make", **options)), "make")
     assert made["plan"][-1]["action"] == "create"
+    assert_idiom(play(idiom("guest", "start", **options, state="running"), timeout=2400), "start")
+    wait = task("wait", "guest", **options, state="running", wait_for="address", wait_timeout="10m")
+    # An HVM guest needs hardware virtualization, whose emulation inside an emulated machine need not bring its kernel up: it goes
+    # through its states all the same, but for an answer to being asked to stop.
+    (waited,) = play([wait], fails=kind == "hvm", timeout=1200)
+    asked = {} if waited.outcome == "ok" else {"stop_timeout": "10s", "force_stop": True}
     results = play(
         [
-            *idiom("guest", "start", **options, state="running"),
-            task("wait", "guest", **options, state="running", wait_for="address", wait_timeout="10m"),
             *idiom("guest", "pause", **options, state="paused"),
             *idiom("guest", "go on", **options, state="running"),
             *idiom("guest", "save", **options, state="saved"),
@@ -75,13 +79,13 @@ def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: st
         ],
         timeout=2400,
     )
-    for name in ("start", "pause", "go on", "save", "wake"):
+    for name in ("pause", "go on", "save", "wake"):
         assert_idiom(results, name)
     (seen,) = results.named("look")["guests"]
     assert (seen["state"], seen["type"], seen["tags"]) == ("running", kind, ["one"])
     results = play(
         [
-            *idiom("guest", "stop", name=guest_name, state="stopped"),
+            *idiom("guest", "stop", name=guest_name, state="stopped", **asked),
             *idiom("guest", "remove", name=guest_name, state="absent", confirm_data_loss=[guest_name]),
         ]
     )
