@@ -78,7 +78,7 @@ def failures(file: Path) -> dict[str, Failure]:
         cases = list(ET.parse(file).getroot().iter("testcase"))
     except (OSError, ET.ParseError):
         return {}
-    found = {}
+    found: dict[str, Failure] = {}
     for case in cases:
         bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
         if bad is not None:
