@@ -303,7 +303,7 @@ class ConsoleShell:
     def _answer(self, gathered: Gathered | None) -> tuple[str | None, bool]:
         """Return what was answered, None when nothing came for long or the request arrived damaged, and whether the loop lives."""
         deadline = time.monotonic() + self._patience
-        fresh = b""
+        fresh, lives = b"", False
         while True:
             answer = self._talk.answer(self._heard)
             if answer == "?":
@@ -313,7 +313,7 @@ class ConsoleShell:
                 return answer, True
             left = deadline - time.monotonic()
             if left <= 0:
-                return None, self._talk.torn(fresh)
+                return None, lives or self._talk.torn(fresh)
             data = self._port.read(left)
             self._heard += data
             fresh = (fresh + data)[-_NOISE:]
@@ -322,6 +322,7 @@ class ConsoleShell:
                 self._heard = self._heard[gathered.feed(self._talk.tag, self._heard) :]
                 if gathered.count > before:
                     deadline = time.monotonic() + self._patience
+                    fresh, lives = b"", True
             self._heard = self._heard[-_NOISE:]
 
     def _until(self, true: Callable[[], bool], seconds: float) -> bool:
