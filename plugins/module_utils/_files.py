@@ -222,6 +222,7 @@ class LocalFiles:
             if not Path(path).is_file():
                 raise NotFound(f"could not sparsify image {path}: there is no such file")
             write_record(path, path, {**read_record(path), **self._without_zeros(path, path)})
+            _sync(Path(path))
 
     def _without_zeros(self, file: str, path: str) -> dict[str, str]:
         """Free the blocks of zeros of a file, which is or becomes the image ``path``, and return what its record says of that."""
@@ -231,7 +232,6 @@ class LocalFiles:
                 f"could not sparsify image {path}: {complaint}; where the file system of {Path(path).parent} cannot free parts of "
                 "a file, leave sparsify out"
             )
-        _sync(Path(file))
         return {SPARSE: str(Path(file).stat().st_mtime_ns)}
 
     def _finish(self, result: str, path: str, making: Making, record: Mapping[str, str]) -> None:

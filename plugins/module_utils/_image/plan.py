@@ -57,8 +57,10 @@ def plan(spec: ImageSpec, snapshot: Snapshot) -> Plan:
     if spec.making.sparsify and (holders := _holders(case, facts)):
         # Whoever asked that zeros take no room did not ask for an error whenever a guest has written.
         case = replace(case, spec=replace(spec, making=replace(spec.making, sparsify=None)))
-        if len(changes) > len(changes := differences(case.spec, snapshot)):
+        others = tuple(change for change in changes if change.path != ("sparsify",))
+        if others != changes:
             warnings = (f"image {spec.name} is not sparsified while guest {holders[0]} runs or is saved; stop it first",)
+        changes = others
     done = _changed(case, facts, changes) if changes else _listed(case)
     return replace(done, warnings=(*done.warnings, *warnings))
 
