@@ -44,6 +44,18 @@ def play(furnished: Host, tmp_path: Path) -> Player:
 
 
 @pytest.fixture
+def pool(furnished: Host) -> Path:
+    """Return the folder of the pool ``default``."""
+    return furnished.folder / "pool"
+
+
+@pytest.fixture
+def name() -> str:
+    """Return an image's name that nobody else uses."""
+    return f"image{next(_numbers)}"
+
+
+@pytest.fixture
 def web(furnished: Host, tmp_path: Path) -> Iterator[Web]:
     """Return a web server inside the lab host, of files that a test puts up."""
     with serving(furnished, tmp_path) as found:

@@ -312,5 +312,6 @@ def test_a_dead_daemon_is_an_error_within_its_time_limit(play: Player, kind: str
         else:
             host.start_libvirtd()
     assert result.outcome == "failed"
-    assert time.monotonic() - begin < 60
+    # 30 s are the module's.
+    assert time.monotonic() - begin < 50
     assert "qemu:///system" in result.msg and "libvirtd" in result.msg

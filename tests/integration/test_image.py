@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import signal
 import subprocess
@@ -14,23 +13,9 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.integration.images import MIB, Web, bad, failures, seen, tried, volumes
 from tests.integration.playing import Player, Results, assert_idiom, idiom, task
 from tests.lab import Host
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"image{next(_numbers)}"
-
-
-@pytest.fixture
-def pool(furnished: Host) -> Path:
-    return furnished.folder / "pool"
 
 
 def test_blank(play: Player, furnished: Host, pool: Path, name: str) -> None:

@@ -31,7 +31,8 @@ from ansible_collections.virtfleet.core.plugins.module_utils._image.bootstrap im
 from ansible_collections.virtfleet.core.plugins.module_utils._image.spec import read_spec
 from ansible_collections.virtfleet.core.plugins.module_utils._long_work import Progress
 from ansible_collections.virtfleet.core.plugins.module_utils._programs import Programs
-from tests.integration.playing import Player, Result, Results, assert_idiom, idiom, task
+from tests.integration.images import bad, failures
+from tests.integration.playing import Player, Result, assert_idiom, idiom, task
 from tests.lab import Host, _apt, _cache
 from tests.lab.full import suite
 from tests.lab.guests import inside, until, wait_for_agent
@@ -85,11 +86,6 @@ def cache(furnished: Host, warm: Path) -> Iterator[Path]:
     furnished.exec(["umount", CACHE], check=False)
 
 
-@pytest.fixture
-def pool(furnished: Host) -> Path:
-    return furnished.folder / "pool"
-
-
 @pytest.fixture(scope="session")
 def mirror(furnished: Host) -> Iterator[str]:
     """Return the URL of a mirror of little use."""
@@ -100,14 +96,6 @@ def mirror(furnished: Host) -> Iterator[str]:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.terminate()
-
-
-def bad(title: str, **options: Any) -> dict[str, Any]:
-    return {**task(title, "image", **options), "ignore_errors": True}
-
-
-def failures(results: Results) -> list[str]:
-    return [result.msg for result in results if result.outcome == "failed"]
 
 
 def left(cache: Path, pool: Path) -> list[str]:
@@ -335,7 +323,7 @@ def test_what_goes_wrong_is_said(play: Player, furnished: Host, cache: Path, poo
         (wish("bad", suite="wheezy"), "bootstrap.suite: 'wheezy' is not known"),
         ({**wish("bad"), "backing": "x"}, "made of packages or has a backing"),
     ]
-    results = play([bad(f"bad {number}", **case[0]) for number, case in enumerate(cases)], fails=True, timeout=900)
+    results = play([bad(f"bad {number}", "image", **case[0]) for number, case in enumerate(cases)], fails=True, timeout=900)
     for said, (options, wanted) in zip(failures(results), cases, strict=True):
         assert wanted in said, options
     assert left(cache, pool) == []
@@ -347,7 +335,7 @@ def test_a_full_disk(play: Player, furnished: Host, cache: Path, pool: Path) -> 
     (cache / "work").mkdir(exist_ok=True)
     furnished.exec(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", f"{CACHE}/work"])
     try:
-        (said,) = failures(play([bad("full", **wish("full"))], fails=True, timeout=600))
+        (said,) = failures(play([bad("full", "image", **wish("full"))], fails=True, timeout=600))
         assert furnished.exec(["find", f"{CACHE}/work", "-mindepth", "1"]).stdout == ""
     finally:
         furnished.exec(["umount", f"{CACHE}/work"])

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import lzma
 import os
@@ -14,23 +13,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.integration.images import MIB, Web, bad, failures, seen, tried
 from tests.integration.playing import Player, assert_idiom, idiom, task
 from tests.lab import Host
-
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"made{next(_numbers)}"
-
-
-@pytest.fixture
-def pool(furnished: Host) -> Path:
-    return furnished.folder / "pool"
 
 
 def test_from_format_to_format(play: Player, furnished: Host, name: str, web: Web) -> None:
