@@ -80,7 +80,9 @@ def failures(file: Path) -> dict[str, Failure]:
         return {}
     found: dict[str, Failure] = {}
     for case in cases:
-        bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+        bad = case.find("failure")
+        if bad is None:
+            bad = case.find("error")
         if bad is not None:
             # A class stands behind the module, whose last word begins with test_.
             words = case.get("classname", "").split(".")
