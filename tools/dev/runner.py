@@ -62,6 +62,11 @@ class Runner:
 
         threads = [threading.Thread(target=work, args=(lane,), daemon=True) for lane in lanes.values()]
         previous = signal.signal(signal.SIGTERM, _interrupt)
+        # A shell has what it runs in the background ignore Ctrl-C. A program passes on that it ignores a signal, not that it has
+        # a handler for it: with one that does nothing, the stages can be asked to end, and this goes on.
+        background = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if background:
+            signal.signal(signal.SIGINT, _ignore)
         try:
             for thread in threads:
                 thread.start()
@@ -73,6 +78,8 @@ class Runner:
             raise
         finally:
             signal.signal(signal.SIGTERM, previous)
+            if background:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         return [rows[stage.name] for stage in stages]
 
     def _wait(self, threads: Sequence[threading.Thread]) -> None:
@@ -208,6 +215,10 @@ class Runner:
         """Print a line with the time of day."""
         with self._say:
             print(f"[{datetime.now():%H:%M:%S}] {text}", flush=True)
+
+
+def _ignore(_signal: int, _frame: object) -> None:
+    """Do nothing about Ctrl-C."""
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

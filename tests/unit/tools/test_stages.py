@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -76,12 +80,23 @@ def test_the_run_goes_on_after_a_failure(shop: Workshop, capsys: pytest.CaptureF
     assert "the reason" in capsys.readouterr().out
 
 
-def test_a_stage_that_hangs_is_ended(shop: Workshop) -> None:
-    # Whoever runs this in the background may have it ignore an interrupt, as may its children.
-    code = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(600)"
-    rows = _run(shop, _stage("hangs", code, limit_s=1))
-    assert rows["hangs"].reason == "python (ended after the stage's limit of 1 s)"
-    assert rows["hangs"].seconds < 120
+@pytest.mark.parametrize("heeded", [signal.default_int_handler, signal.SIG_IGN], ids=["in front", "in the background"])
+def test_a_stage_that_hangs_is_asked_to_end(shop: Workshop, tmp_path: Path, heeded: Callable[[int, FrameType | None], Any] | int) -> None:
+    asked = tmp_path / "asked"
+    code = f"""
+import pathlib, time
+try:
+    time.sleep(600)
+except KeyboardInterrupt:
+    pathlib.Path({str(asked)!r}).touch()
+"""
+    before = signal.signal(signal.SIGINT, heeded)
+    try:
+        rows = _run(shop, _stage("hangs", code, limit_s=4))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert rows["hangs"].reason == "python (ended after the stage's limit of 4 s)"
+    assert asked.exists()
 
 
 def test_lanes_run_side_by_side(shop: Workshop, tmp_path: Path) -> None:
