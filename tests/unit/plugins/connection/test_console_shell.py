@@ -181,17 +181,17 @@ def test_all_that_holds_while_the_kernel_talks(tmp_path: Path) -> None:
     try:
         shell = ConsoleShell(terminal, "web1", poll_interval=0.01, patience=0.4)
         shell.enter(Account(), 60)
-        data = Random(2).randbytes(4_000)
+        data = Random(2).randbytes(2_000)
         (tmp_path / "f").write_bytes(data)
         back = io.BytesIO()
         shell.fetch(str(tmp_path / "f"), back)
         assert back.getvalue() == data
-        for number in range(5):
+        for number in range(3):
             done = shell.run(f"echo {number} >>{tmp_path}/count; exit {number}")
             assert done.rc == number
         shell.leave()
         # Asked again or not, each was obeyed once.
-        assert (tmp_path / "count").read_text().split() == ["0", "1", "2", "3", "4"]
+        assert (tmp_path / "count").read_text().split() == ["0", "1", "2"]
         assert any(noise in terminal.heard for noise in NOISE)
     finally:
         terminal.end()
