@@ -175,10 +175,12 @@ def test_the_way_back(vm: VM, play: Controller) -> None:
 
 
 def test_it_goes_without_a_trace_but_for_what_is_the_users(vm: VM, play: Controller) -> None:
+    disk = "/var/lib/libvirt/images/mine.img"
+    said(vm, "sh", "-c", f"echo mine >{disk}")
     results = role(play, entry="uninstall")
     assert "Remove the packages" in results.changed()
     listed = said(vm, "sh", "-c", "dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' 'xen-*'")
     assert [line for line in listed.splitlines() if line.startswith("installed ")] == []
     assert said(vm, "sh", "-c", "ls /etc/default/grub.d /etc/modules-load.d | grep virtfleet || echo none") == "none"
     assert "xen-gnulinux" not in said(vm, "cat", "/boot/grub/grub.cfg")
-    assert said(vm, "ls", "-d", "/var/lib/libvirt/images") == "/var/lib/libvirt/images"
+    assert said(vm, "cat", disk) == "mine"

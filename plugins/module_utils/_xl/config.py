@@ -16,6 +16,8 @@ from typing import Any
 
 _NAME = re.compile(r"^\s*name\s*=\s*(['\"])(.*?)\1", re.MULTILINE)
 _UUID = re.compile(r"^\s*uuid\s*=\s*['\"]", re.MULTILINE)
+_VIFS = re.compile(r"^\s*vif\s*=\s*\[[^\]]*\]", re.MULTILINE)
+_IP = re.compile(r"\bip\s*=([^,'\"]*)")
 _MIB = 1024  # KiB, which libxl counts in
 _EVENTS = ("on_poweroff", "on_reboot", "on_crash")
 
@@ -29,6 +31,15 @@ def name_of(config: str) -> str | None:
 def has_uuid(config: str) -> bool:
     """Say whether a configuration gives its guest a UUID; without one each start has another."""
     return _UUID.search(config) is not None
+
+
+def readable(config: str) -> str:
+    """Return a configuration as libvirt can read it: one blank between the addresses of a vif, and none around them.
+
+    xen-create-image writes one behind each address (``$ips`` of its xm.tmpl), which xl takes; libvirt splits at each blank
+    (xenParseVif), and refuses the empty address that is behind the last one.
+    """
+    return _VIFS.sub(lambda vifs: _IP.sub(lambda ip: f"ip={' '.join(ip[1].split())}", vifs[0]), config)
 
 
 def running(listing: str) -> dict[str, Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from .._errors import VirtError
 from .._facts import GuestFacts, HostFacts
 from .._guest.skeleton import uuid_for
 from .._ports import Files, Hypervisor
-from .config import has_uuid, name_of, running, written
+from .config import has_uuid, name_of, readable, running, written
 
 RUNS_WHY = (
     "it runs under xl, where libvirt does not see it: shut it down there (xl shutdown), then start it by state: running"
@@ -51,7 +51,7 @@ def _read(
     hypervisor: Hypervisor, host: HostFacts, name: str, where: str, text: str, autostart: bool, runs: bool
 ) -> Found:
     try:
-        root = _xml.parse(hypervisor.guest_from_native(text))
+        root = _xml.parse(hypervisor.guest_from_native(readable(text)))
     except VirtError as error:
         return Found(name, where, None, runs, str(error))
     if not has_uuid(text):

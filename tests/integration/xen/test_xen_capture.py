@@ -17,7 +17,8 @@ from tests.lab import tiny_xen
 from tests.lab.vm import TINY, VM
 
 FOLDER = "/srv/xen-by-hand"
-# As people write them: one with a file and a link to start with the host, one that runs and has no file any more.
+# As people write them, and as xen-create-image does (a blank behind each address): one with a file and a link to start with
+# the host, one that runs and has no file any more.
 BY_HAND = f"""\
 name = 'byhand1'
 type = 'pv'
@@ -27,7 +28,7 @@ extra = '{tiny_xen.CMDLINE}'
 memory = 128
 vcpus = 1
 disk = [ 'file:{FOLDER}/byhand1.img,xvda,w' ]
-vif = [ 'mac=00:16:3e:aa:00:01,bridge=virbr0,ip=192.168.122.61' ]
+vif = [ 'ip=192.168.122.61 ,mac=00:16:3e:aa:00:01,bridge=virbr0' ]
 on_crash = 'restart'
 """
 FORGOTTEN = f"""\

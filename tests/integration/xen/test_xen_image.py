@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.playing import task
 from tests.integration.xen.playing import XenPlayer
+from tests.lab import xen_tools
 from tests.lab.vm import VM
 
 ADDRESS = "192.168.122.77"
@@ -19,8 +20,9 @@ ADDRESS = "192.168.122.77"
 XEN_TOOLS = (
     "xen-create-image --hostname=tools1 --dir=/srv/xen-tools --dist=bookworm --size=1Gb --swap=64Mb --memory=256Mb "
     "--ip=192.168.122.78 --netmask=255.255.255.0 --gateway=192.168.122.1 --bridge=virbr0 --pygrub --force "
-    "--genpass=0 --password=lab --nohosts --mirror={mirror}"
+    "--genpass=0 --password=lab --nohosts --mirror={mirror} --install-method=tar --install-source={base}"
 )
+BASE = f"/srv/{xen_tools.NAME}"
 
 
 def reached(dom0: VM, address: str) -> str:
@@ -84,7 +86,9 @@ def test_a_guest_of_xen_tools_comes_under_control(play: XenPlayer) -> None:
     dom0 = play.dom0
     listed = dom0.exec(["sh", "-c", "grep -rhE '^(deb|URIs:) ' /etc/apt/sources.list*"]).stdout
     mirror = next(word for word in listed.split() if "://" in word)
-    dom0.exec(["sh", "-c", f"mkdir -p /srv/xen-tools; {XEN_TOOLS.format(mirror=mirror)}"], timeout=5400)
+    with xen_tools.base().open("rb") as base:
+        subprocess.run(dom0.ssh(f"mkdir -p /srv/xen-tools; cat >{BASE}"), stdin=base, timeout=600, check=True)
+    dom0.exec(["sh", "-c", XEN_TOOLS.format(mirror=mirror, base=BASE)], timeout=5400)
     look = task("look", "capture", guests=["tools1"], networks=[], pools=[], profiles=False)
     (captured,) = play([look])
     (guest,) = captured["document"]["guests"]

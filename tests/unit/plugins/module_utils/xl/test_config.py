@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtfleet.core.plugins.module_utils._xl.config import has_uuid, name_of, running, written
+from ansible_collections.virtfleet.core.plugins.module_utils._xl.config import has_uuid, name_of, readable, running, written
 
 UUID = "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"
 
@@ -32,6 +32,23 @@ UUID = "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"
 )
 def test_whose_a_configuration_is(config: str, name: str | None, uuid: bool) -> None:
     assert (name_of(config), has_uuid(config)) == (name, uuid)
+
+
+@pytest.mark.parametrize(
+    ("written_so", "read_so"),
+    [
+        ("vif = [ 'ip=192.0.2.1 ,mac=00:16:3E:00:00:01,bridge=br0' ]", "vif = [ 'ip=192.0.2.1,mac=00:16:3E:00:00:01,bridge=br0' ]"),
+        ("vif = [ 'ip= 192.0.2.1  192.0.2.2 ' ]", "vif = [ 'ip=192.0.2.1 192.0.2.2' ]"),
+        ('vif = [\n "mac=1,ip=192.0.2.1 ",\n "ip=192.0.2.2 ,bridge=b" ]', 'vif = [\n "mac=1,ip=192.0.2.1",\n "ip=192.0.2.2,bridge=b" ]'),
+        # Nothing else is touched.
+        ("vif = [ 'mac=00:16:3E:00:00:01 , bridge=br0' ]", None),
+        ("extra = 'ip=192.0.2.1  ro'\nvif = []", None),
+        ("#vif = [ 'ip=192.0.2.1 ' ]\nvifs = [ 'ip=192.0.2.1 ' ]", None),
+    ],
+)
+def test_addresses_as_libvirt_can_read_them(written_so: str, read_so: str | None) -> None:
+    assert readable(written_so) == (read_so or written_so)
+    assert readable(readable(written_so)) == readable(written_so)
 
 
 def listed(**config: Any) -> str:
