@@ -772,7 +772,9 @@ options:
         type: str
         choices: [virtio, scsi, sata, ide, usb, fdc, xen]
       target:
-        description: The disk's target name, such as V(vda). Without it the first free one.
+        description:
+          - The disk's target name, such as V(vda). Without it the first free one.
+          - On Xen it may be a partition, such as V(xvda2), as xen-create-image makes its guests' disks.
         type: str
       format:
         description:

@@ -12,7 +12,7 @@ from .._facts import HostFacts, Snapshot, SystemFacts
 from .._table import Spec
 from .._xml import Element, SubElement
 from .fields.boot import set_type
-from .fields.disks import free_target, prefix_of
+from .fields.disks import free_target, prefix_of, whole_disk
 from .platform import Made
 from .skeleton import boot_order_of_kinds, uuid_for, write_events, write_screen
 from .spec import GuestSpec
@@ -65,8 +65,8 @@ class Xen:
         return "netfront"
 
     def target(self, bus: str, taken: set[str]) -> str:
-        # An HVM guest sees its first four Xen disks as IDE disks too: hda and xvda are one place.
-        letters = {target[len(prefix) :] for target in taken for prefix in ("xvd", "hd") if target.startswith(prefix)}
+        # An HVM guest sees its first four Xen disks as IDE disks too: hda and xvda are one place. So are xvda and xvda1.
+        letters = {whole_disk(target[len(prefix) :]) for target in taken for prefix in ("xvd", "hd") if target.startswith(prefix)}
         return free_target(bus, taken | {prefix_of(bus) + letter for letter in letters})
 
 

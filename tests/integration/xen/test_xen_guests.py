@@ -47,12 +47,10 @@ def booted() -> Options:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pv", "pvh", "hvm"])
 def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: str, booted: Options, kind: str) -> None:
-    if kind == "hvm":
-        # A whole machine, whose QEMU loads the kernel as a boot loader would, and has a serial port.
-        kernel = furnished.exec(["sh", "-c", "ls /boot/vmlinuz-*"]).stdout.split()[0]
-        booted = {**booted, "kernel": kernel, "cmdline": booted["cmdline"].replace("hvc0", "ttyS0")}
-        # Without memory that is only lent to it, which no HVM guest boots well with.
-        booted["memory_max"] = booted["memory"]
+    # An HVM guest needs hardware virtualization. Where that is emulated, inside an emulated machine, each word of its kernel that
+    # its BIOS loads is an exit of its own: it takes ten minutes, and ten more to come up. Its BIOS alone is a machine that runs.
+    boots = kind != "hvm"
+    booted = booted if boots else {"memory": booted["memory"]}
     options = {
         "name": guest_name,
         "type": kind,
@@ -64,11 +62,9 @@ def test_a_guest_through_its_life(play: XenPlayer, furnished: VM, guest_name: st
     made = assert_idiom(play(idiom("guest", "make", **options)), "make")
     assert made["plan"][-1]["action"] == "create"
     assert_idiom(play(idiom("guest", "start", **options, state="running"), timeout=2400), "start")
-    wait = task("wait", "guest", **options, state="running", wait_for="address", wait_timeout="10m")
-    # An HVM guest needs hardware virtualization, whose emulation inside an emulated machine need not bring its kernel up: it goes
-    # through its states all the same, but for an answer to being asked to stop.
-    (waited,) = play([wait], fails=kind == "hvm", timeout=1200)
-    asked = {} if waited.outcome == "ok" else {"stop_timeout": "10s", "force_stop": True}
+    if boots:
+        play([task("wait", "guest", **options, state="running", wait_for="address", wait_timeout="10m")], timeout=1200)
+    asked = {} if boots else {"stop_timeout": "10s", "force_stop": True}
     results = play(
         [
             *idiom("guest", "pause", **options, state="paused"),

@@ -92,9 +92,18 @@ def test_a_guest_of_xen_tools_comes_under_control(play: XenPlayer) -> None:
     look = task("look", "capture", guests=["tools1"], networks=[], pools=[], profiles=False)
     (captured,) = play([look])
     (guest,) = captured["document"]["guests"]
-    assert {"type": "pv", "memory": "256MiB", "bootloader": "pygrub"}.items() <= guest.items()
-    assert [disk["file"].rpartition("/")[2] for disk in guest["disks"]] == ["disk.img", "swap.img"]
+    # pygrub is what a guest without a kernel is booted by.
+    assert {"type": "pv", "memory": "256MiB", "cmdline": "root=/dev/xvda2 ro"}.items() <= guest.items()
+    assert "bootloader" not in guest and "xml_overlay" not in guest
+    assert [(disk["file"].rpartition("/")[2], disk["target"]) for disk in guest["disks"]] == [
+        ("disk.img", "xvda2"),
+        ("swap.img", "xvda1"),
+    ]
+    assert guest["nics"][0]["ip"] == "192.168.122.78"
     hold = {"document": captured["document"]}
     results = play([task("hold", "estate", **hold), task("again", "estate", **hold)])
-    assert not results.named("again").changed
+    assert results.named("hold")["summary"]["create"] == 1
+    assert not results.named("again").changed and results.named("again")["plan"] == []
+    (kept,) = play([task("kept", "guest_info", name=["tools1"])])
+    assert kept["guests"][0]["state"] == "stopped"
     play([task("gone", "guest", name="tools1", state="absent")])

@@ -137,10 +137,14 @@ def _set_bus(disk: Element, value: str) -> None:
 BUS = choice(*BUSES)
 
 
+# A paravirtual disk of Xen may be one of a disk's partitions, as xen-create-image makes them (xen-vbd-interface).
+_PARTITION = re.compile(r"^(xvd|sd|hd)[a-z]{1,3}[0-9]{1,2}$")
+
+
 def _parse_target(value: Any) -> str:
     target = str(LINE.parse(value))
-    if not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target):
-        raise SpecError(f"{target!r} is not a target such as vda, sda or xvda")
+    if not re.match(r"^(vd|sd|hd|xvd|fd|ubd)[a-z]{1,3}$", target) and not _PARTITION.match(target):
+        raise SpecError(f"{target!r} is not a target such as vda, sda or xvda, or on Xen xvda1")
     return target
 
 
@@ -300,6 +304,26 @@ def one_disk_a_target(spec: Spec) -> list[str]:
     return found
 
 
+def partitions_are_xens(spec: Spec) -> list[str]:
+    """Other buses have whole disks only; and a disk is not there beside its own partitions."""
+    targets = {str(entry.get("target")) for entry in spec.get("disks", ())}
+    found = []
+    for where, entry in _each(spec):
+        target = str(entry.get("target"))
+        if not _PARTITION.match(target):
+            continue
+        if entry.get("bus") not in (None, "xen"):
+            found.append(f"{where}.target: {target} is a partition, which the bus {entry['bus']} has not; say {whole_disk(target)}")
+        if whole_disk(target) in targets:
+            found.append(f"{where}.target: {target} is a partition of {whole_disk(target)}, which is a disk too")
+    return found
+
+
+def whole_disk(target: str) -> str:
+    """Return the target of the disk that a partition is of: xvda of xvda2."""
+    return target.rstrip("0123456789")
+
+
 def a_bus_that_the_board_has(spec: Spec) -> list[str]:
     """PCIe boards have no IDE controller (libvirt refuses the definition)."""
     machine = str(spec.get("machine", ""))
@@ -400,4 +424,5 @@ RULES = (
     lun_of_a_device,
     native_io_needs_no_cache,
     shared_disks_are_raw,
+    partitions_are_xens,
 )

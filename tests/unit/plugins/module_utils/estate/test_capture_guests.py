@@ -105,6 +105,31 @@ def test_a_captured_guest_has_nothing_to_change_and_lacks_nothing(name: str) -> 
         assert lost(root, said.entry, snap) == unlaid
 
 
+def test_a_guest_of_xen_tools_is_said_without_xml() -> None:
+    disks = "".join(
+        f'<disk type="file" device="disk"><driver type="raw"/><source file="/srv/domains/tools1/{name}.img"/>'
+        f'<target dev="{target}" bus="xen"/></disk>'
+        for name, target in (("disk", "xvda2"), ("swap", "xvda1"))
+    )
+    text = (
+        '<domain type="xen"><name>tools1</name><uuid>6f0d4f57-9d4e-4b3a-8a68-000000000099</uuid><memory>262144</memory>'
+        "<currentMemory>262144</currentMemory><vcpu>1</vcpu><bootloader>pygrub</bootloader>"
+        '<os><type arch="x86_64" machine="xenpv">linux</type><cmdline>root=/dev/xvda2 ro</cmdline></os>'
+        '<clock offset="utc" adjustment="reset"/>'
+        "<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>restart</on_crash>"
+        f'<devices>{disks}<interface type="bridge"><mac address="00:16:3e:50:99:7d"/><source bridge="virbr0"/>'
+        '<ip address="192.168.122.78" family="ipv4"/></interface><console type="pty"><target type="xen" port="0"/></console>'
+        '<memballoon model="xen"/></devices></domain>'
+    )
+    snap = house(facts(text), _xml.parse(text))
+    (guest,) = snap.guests.values()
+    said = say_guest(guest, snap)
+    assert said.entry is not None and said.left == ()
+    assert [disk["target"] for disk in said.entry["disks"]] == ["xvda2", "xvda1"]
+    assert said.entry["nics"] == [{"mac": "00:16:3e:50:99:7d", "bridge": "virbr0", "ip": "192.168.122.78"}]
+    assert planned(said.entry, snap).actions == ()
+
+
 @pytest.mark.parametrize("name", [*GUESTS, *PAIRS])
 def test_nothing_derived_is_in_a_document(name: str) -> None:
     _root, snap = known(name)

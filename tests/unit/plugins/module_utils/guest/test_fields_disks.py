@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._change import Change, Effect
+from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.fields.disks import (
     BUSES,
     DISK,
     DISKS,
     RULES,
+    TARGET,
     free_target,
+    partitions_are_xens,
     prefix_of,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._guest.table import GUEST
@@ -274,6 +277,30 @@ def test_one_disk_a_target() -> None:
     assert rule({"disks": [{"name": "a", "target": "vda"}, {"name": "b", "target": "vda"}]}) == [
         "disks: a and b both have the target vda"
     ]
+
+
+@pytest.mark.parametrize(
+    ("disks", "complaints"),
+    [
+        ([{"target": "xvda2", "bus": "xen"}, {"target": "xvda1"}, {"target": "xvdb", "bus": "xen"}], []),
+        (
+            [{"name": "root", "target": "sda1", "bus": "scsi"}],
+            ["disks.root.target: sda1 is a partition, which the bus scsi has not; say sda"],
+        ),
+        (
+            [{"name": "root", "target": "xvda1", "bus": "xen"}, {"target": "xvda", "bus": "xen"}],
+            ["disks.root.target: xvda1 is a partition of xvda, which is a disk too"],
+        ),
+    ],
+)
+def test_partitions_are_disks_on_xen_alone(disks: list[dict[str, Any]], complaints: list[str]) -> None:
+    assert partitions_are_xens({"disks": disks}) == complaints
+
+
+@pytest.mark.parametrize("target", ["vda1", "xvda123", "xvd1", "fda1", "xvda2x"])
+def test_what_is_no_target(target: str) -> None:
+    with pytest.raises(SpecError, match="is not a target such as vda, sda or xvda, or on Xen xvda1"):
+        TARGET.parse(target)
 
 
 @pytest.mark.parametrize(

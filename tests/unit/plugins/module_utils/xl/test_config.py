@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.virtfleet.core.plugins.module_utils._xl.config import has_uuid, name_of, readable, running, written
+from ansible_collections.virtfleet.core.plugins.module_utils._xl.config import (
+    has_uuid,
+    name_of,
+    readable,
+    running,
+    written,
+)
 
 UUID = "6f0d4f57-9d4e-4b3a-8a68-2f7c0f1e9b11"
 
