@@ -115,7 +115,7 @@ options:
     description: Path on the host of the initial RAM disk of O(kernel).
     type: str
   cmdline:
-    description: The command line of O(kernel).
+    description: The command line of O(kernel). On Xen O(bootloader) takes it too, for the kernel that it finds.
     type: str
   bootloader:
     description:

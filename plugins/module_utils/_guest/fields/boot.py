@@ -179,11 +179,13 @@ def one_boot_order(spec: Spec) -> list[str]:
 
 
 def kernel_comes_first(spec: Spec) -> list[str]:
-    return [
-        f"{name}: needs kernel, which is booted directly"
-        for name in ("initrd", "cmdline")
-        if spec.get(name) and not spec.get("kernel")
-    ]
+    """A boot loader of the host takes words for the kernel that it finds, and no initrd (xl.cfg: root, extra)."""
+    if spec.get("kernel"):
+        return []
+    wrong = ["initrd: needs kernel, which is booted directly"] if spec.get("initrd") else []
+    if spec.get("cmdline") and not spec.get("bootloader"):
+        wrong.append("cmdline: needs kernel, which is booted directly, or on Xen a bootloader")
+    return wrong
 
 
 def firmware_takes_a_whole_machine(spec: Spec) -> list[str]:

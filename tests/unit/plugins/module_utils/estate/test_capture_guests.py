@@ -128,6 +128,9 @@ def test_a_guest_of_xen_tools_is_said_without_xml() -> None:
     assert [disk["target"] for disk in said.entry["disks"]] == ["xvda2", "xvda1"]
     assert said.entry["nics"] == [{"mac": "00:16:3e:50:99:7d", "bridge": "virbr0", "ip": "192.168.122.78"}]
     assert planned(said.entry, snap).actions == ()
+    # xl may have made it: then libvirt has not heard of it yet.
+    made = defined(planned(said.entry, replace(snap, guests={})))
+    assert [_xml.read(made, path) for path in ("bootloader", "os/cmdline")] == ["pygrub", "root=/dev/xvda2 ro"]
 
 
 @pytest.mark.parametrize("name", [*GUESTS, *PAIRS])

@@ -119,6 +119,8 @@ def test_pv_becomes_pvh_with_a_cold_start_and_never_another_machine() -> None:
         ({"arch": "aarch64"}, ALL, "arch: Xen runs guests of the host's own architecture only"),
         ({"nics": [{"type": "user"}]}, ALL, "nics.user.user: not supported by the hypervisor driver xen"),
         ({"kernel": "/boot/vmlinuz", "bootloader": "pygrub"}, ALL, "bootloader: is for a guest whose kernel is in its disk"),
+        ({"initrd": "/boot/initrd"}, ALL, "initrd: needs kernel, which is booted directly"),
+        ({"type": "hvm", "cmdline": "quiet"}, ALL, "cmdline: needs kernel, which is booted directly, or on Xen a bootloader"),
         ({"kernel": "/boot/gone"}, ALL, "kernel: /boot/gone does not exist on the host"),
         ({"memory": "80GiB"}, ALL, "memory: 80GiB are more than the host has (64GiB)"),
     ],
