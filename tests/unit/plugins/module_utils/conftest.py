@@ -6,12 +6,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from hypothesis import settings
 
-# The older pair of Python and ansible-core asks whether the same code runs under it; what it does is tried by the newer.
-EXAMPLES = 50 if sys.version_info >= (3, 12) else 20
+from tests.unit.plugins.module_utils.examples import examples
 
-settings.register_profile("steady", deadline=None, derandomize=True, max_examples=EXAMPLES)
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=examples(50))
 settings.load_profile("steady")

@@ -34,6 +34,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._table import (
     problems,
     show_spec,
 )
+from tests.unit.plugins.module_utils.examples import examples
 
 PAIRS = Path(__file__).parent / "pairs"
 CONTEXT = Context(name="lab")
@@ -430,7 +431,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     return spec
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(first=specs(), second=specs(), context=st.sampled_from(["stopped", "running"]))
 def test_patched_is_satisfied(first: dict[str, Any], second: dict[str, Any], context: str) -> None:
     root = read_tree("<network><name>lab</name><metadata><keep xmlns='http://x.example'/></metadata></network>")
@@ -447,7 +448,7 @@ def test_patched_is_satisfied(first: dict[str, Any], second: dict[str, Any], con
         root = again
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(prefix=st.integers(1, 30), base=st.integers(0, 2**32 - 1), place=st.integers(0, 2**32 - 1))
 def test_what_follows_from_a_cidr_fits_it(prefix: int, base: int, place: int) -> None:
     network = ipaddress.IPv4Network((base, prefix), strict=False)

@@ -25,6 +25,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._nwfilter.plan impo
 from ansible_collections.virtfleet.core.plugins.module_utils._nwfilter.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._nwfilter_module import nwfilter_subject, read_nwfilters
 from tests.unit.plugins.module_utils.converging import Kind, changes, ops
+from tests.unit.plugins.module_utils.examples import examples
 from tests.unit.plugins.module_utils.guest.house import House
 
 NWFILTER = Kind(NWFILTER_OPTIONS, nwfilter_subject)
@@ -307,7 +308,7 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(first=st.lists(rules(), max_size=4), second=st.lists(rules(), max_size=4))
 def test_whatever_can_be_said_reads_back(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> None:
     house = House()

@@ -28,6 +28,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._secret.plan import
 from ansible_collections.virtfleet.core.plugins.module_utils._secret.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._secret_module import TABLES, read_secrets, secret_subject
 from tests.unit.plugins.module_utils.converging import Kind, changes, ops
+from tests.unit.plugins.module_utils.examples import examples
 from tests.unit.plugins.module_utils.guest.house import House
 
 SECRET = Kind(SECRET_OPTIONS, secret_subject)
@@ -265,7 +266,7 @@ WORDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(words=st.lists(WORDS, min_size=1, max_size=5))
 def test_whatever_is_said_is_true_at_once_or_refused_before_anything_is_touched(words: list[dict[str, Any]]) -> None:
     house = House()

@@ -27,6 +27,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._storage.plan impor
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._storage.table import POOL
 from ansible_collections.virtfleet.core.plugins.module_utils._table import Context, compare, observe, patch
+from tests.unit.plugins.module_utils.examples import examples
 
 HOST = HostFacts(
     "qemu:///system", "qemu", "hv1", "6f1a8b50-8d5c-4d0e-9d0a-0d7f5b7f5a01", "x86_64", 9000000, 7002000, 2**34, 4
@@ -177,7 +178,7 @@ def test_what_is_shown() -> None:
     assert shown(replace(pool(), active=False))["state"] == "inactive"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(mode=st.integers(0, 0o777), owner=st.integers(0, 2**31), group=st.integers(0, 2**31))
 def test_patched_is_satisfied(mode: int, owner: int, group: int) -> None:
     want = parse({"name": "x", "path": "/srv/images", "mode": f"{mode:04o}", "owner": str(owner), "group": str(group)})

@@ -25,6 +25,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._volume.options imp
 from ansible_collections.virtfleet.core.plugins.module_utils._volume.spec import parse
 from ansible_collections.virtfleet.core.plugins.module_utils._volume_module import read_volumes, volume_subject
 from tests.unit.plugins.module_utils.converging import Kind, changes, ops
+from tests.unit.plugins.module_utils.examples import examples
 from tests.unit.plugins.module_utils.guest.house import FAST, GIB, IMAGES, House
 
 VOLUME = Kind({**VOLUME_OPTIONS, **RUN_OPTIONS}, volume_subject)
@@ -330,7 +331,7 @@ def test_who_uses_a_volume() -> None:
 SIZES = st.sampled_from([None, "1GiB", "3GiB", "5GiB"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     words=st.lists(
         st.fixed_dictionaries(

@@ -27,10 +27,11 @@ from ansible_collections.virtfleet.core.plugins.module_utils._table import locat
 from tests.unit.plugins.module_utils.estate.hall import Hall, parameters
 from tests.unit.plugins.module_utils.estate.hall import document as estate_document
 from tests.unit.plugins.module_utils.estate.unfold import unfolded
+from tests.unit.plugins.module_utils.examples import examples
 from tests.unit.plugins.module_utils.guest.house import House, rows
 from tests.unit.plugins.module_utils.guest.options import FOREIGN, guests
 
-steady = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+steady = settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
 STATES = st.sampled_from(["present", "running", "stopped", "paused"])
 NEW = guests(memory=st.sampled_from(["512MiB", "200MB", "2GiB"]), state=STATES)
 LATER = guests(state=st.sampled_from(["present", "running", "stopped", "saved"]))

@@ -17,6 +17,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils import _xml
 from ansible_collections.virtfleet.core.plugins.module_utils._apply import apply
 from ansible_collections.virtfleet.core.plugins.module_utils._errors import SpecError
 from tests.unit.plugins.module_utils.estate.hall import Hall, document, failures, rows
+from tests.unit.plugins.module_utils.examples import WHOLE
 
 CONSENT = ["small", "big", *(f"{name}{number}" for name in ("web", "db") for number in ("", 1, 2, 3))]
 
@@ -152,7 +153,7 @@ def test_a_run_cut_short_anywhere_is_finished_by_the_next(before: tuple[Any, ...
     whole.fake.calls.clear()
     plan, _outcomes = whole.make(after, **options)
     steps = sum(len(action.steps) for action in plan.actions)
-    for number in range(steps if way == "killed" else len(whole.fake.calls)):
+    for number in range(0, steps if way == "killed" else len(whole.fake.calls), 1 if WHOLE else 3):
         hall = Hall()
         for given_before in before:
             hall.make(given_before, **options)

@@ -31,6 +31,7 @@ from ansible_collections.virtfleet.core.plugins.module_utils._table import (
     show_spec,
 )
 from ansible_collections.virtfleet.core.plugins.module_utils._xml import Element
+from tests.unit.plugins.module_utils.examples import examples
 from tests.unit.plugins.module_utils.guest.house import House, rows, waiting
 from tests.unit.plugins.module_utils.guest.leaves import without
 from tests.unit.plugins.module_utils.guest.options import FOREIGN, guests
@@ -134,7 +135,7 @@ def test_what_is_captured_brings_all_back(root: Element) -> None:
 _STATES = st.sampled_from(["present", "running", "stopped", "paused"])
 NEW = guests(memory=st.sampled_from(["512MiB", "200MB", "2GiB"]), state=_STATES)
 LATER = guests(state=st.sampled_from(["present", "running", "stopped", "paused", "saved"]))
-steady = settings(max_examples=40, suppress_health_check=list(HealthCheck))
+steady = settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
 
 
 def waits(plan: Plan) -> set[str]:
