@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.playing import HERE, Results, _read
+from tests.lab import _mmdebstrap
 from tests.lab._cache import cached, key_of
 from tests.lab._run import LabError, need, run
 from tools.dev import apt
@@ -36,20 +37,22 @@ NOBODY = "192.0.2.254"
 # Programs of the machine on which the tests run.
 PACKAGES = ("dnsmasq-base", "iproute2", "mmdebstrap", "openssh-client", "systemd-container")
 _DHCP = {"bookworm": "isc-dhcp-client", "trixie": "dhcpcd-base"}
-_INSIDE = "ca-certificates,dbus,ifupdown,iproute2,netbase,netplan.io,network-manager,openssh-server,python3,systemd-sysv,udev"
+_INSIDE = (
+    "ca-certificates dbus ifupdown iproute2 netbase netplan.io network-manager openssh-server python3 systemd-sysv udev"
+).split()
 _numbers = itertools.count(1)
 
 
 def root_of(suite: str) -> Path:
     """Return a root of a release of Debian with every network manager in it; made once, in a few minutes."""
-    mirror = "http://deb.debian.org/debian"
+    packages = [*_INSIDE, _DHCP[suite]]
 
     def make(folder: Path) -> None:
-        words = ["mmdebstrap", "--variant=minbase", f"--include={_INSIDE},{_DHCP[suite]}", "--dpkgopt=force-unsafe-io"]
-        run([*words, suite, str(folder / "root"), mirror], what=f"make a root of {suite}", timeout=1500)
+        _mmdebstrap.install(suite, folder / "root", packages, what=f"install {suite} with every network manager")
 
     apt.ensure(PACKAGES)
-    return cached(f"bridge-root-{suite}", key_of({"include": _INSIDE, "dhcp": _DHCP[suite]}, []), make) / "root"
+    key = key_of({"include": ",".join(packages)}, _mmdebstrap.SOURCES)
+    return cached(f"bridge-root-{suite}", key, make) / "root"
 
 
 class Machine:

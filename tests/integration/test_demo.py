@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Machine, _roots
+from tests.lab import Machine, _mirrors
 from tests.lab.fixtures import MachineFactory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def run(machine: Machine, command: str, timeout: float = 2400) -> str:
         ("trixie", "systemd", ""),
         ("bookworm", "systemd", "DEMO_NETWORK=nat"),
         # No init, as in a container.
-        (_roots.own_suite(), "none", ""),
+        (_mirrors.own_suite(), "none", ""),
     ],
 )
 def test_from_a_clone_to_a_guest_and_nothing_to_do_again(

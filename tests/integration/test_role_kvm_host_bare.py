@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Machine, _roots
+from tests.lab import Machine, _mirrors
 from tests.lab.fixtures import MachineFactory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.root]
 def bare(lab_machine_factory: MachineFactory) -> Machine:
     """Return a machine of this machine's release that has Python and hardly more, and sees the repository."""
     shown = {str(ROOT), sys.prefix, sys.base_prefix, os.environ["ANSIBLE_COLLECTIONS_PATH"]} - {"/usr"}
-    return lab_machine_factory("bare", suite=_roots.own_suite(), init="none", shown=[Path(path) for path in sorted(shown)])
+    return lab_machine_factory("bare", suite=_mirrors.own_suite(), init="none", shown=[Path(path) for path in sorted(shown)])
 
 
 def run(bare: Machine, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

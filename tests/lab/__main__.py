@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from . import _roots, _vm_image, full, net, packages, tiny, tiny_xen
+from . import _mirrors, _roots, _vm_image, full, net, packages, tiny, tiny_xen
 from ._place import Place
 from ._proc import Process
 from ._run import LabError, Say, show
@@ -141,7 +141,7 @@ def restart(arguments: argparse.Namespace) -> int:
 def artefacts(_arguments: argparse.Namespace) -> int:
     """Build everything that is kept in the cache."""
     packages.ensure(show)
-    roots = [partial(_roots.build, suite, "systemd") for suite in _roots.DEBIAN]
+    roots = [partial(_roots.build, suite, "systemd") for suite in _mirrors.DEBIAN]
     images = [partial(_vm_image.build, image) for image in IMAGES]
     makers: list[Callable[[Say], object]] = [tiny.build, tiny.disk, tiny.iso, full.build, *roots, *images]
     for make in makers:

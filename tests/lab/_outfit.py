@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ._cache import cache_folder
-from ._roots import APT_SOURCES, apt_settings, sources
+from ._mirrors import APT_SOURCES, apt_settings, sources
 
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 COPIED = (

@@ -16,10 +16,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _outfit, _roots, tiny_xen
+from . import _mmdebstrap, _outfit, tiny_xen
 from ._cache import cached, key_of
 from ._media import GRUB, to_qcow2, write_disk
-from ._roots import OWN_DEV, UNWANTED_TIMERS, USER
+from ._mirrors import APT_SOURCES, apt_settings, sources
+from ._mmdebstrap import install, small_initramfs
+from ._roots import UNWANTED_TIMERS, USER
 from ._run import LabError, Say, need, quiet, run
 
 SUITE = "bookworm"
@@ -61,7 +63,7 @@ RECIPES = {
     "dom0": Recipe([*PLAIN, *DOM0], 16 * 1024, xen=True),
 }
 
-# Only the drivers of QEMU's disk: an initramfs with most modules takes long to read under emulation.
+# Only the drivers of QEMU's disk.
 DRIVERS = "virtio_blk virtio_pci virtio_net ext4 crc32c_generic".split()
 # Of Debian's own file only what an administrator of this machine would set. The words for Xen are for the emulated
 # CPU alone: without its cures for real CPUs' flaws it is much quicker.
@@ -87,6 +89,10 @@ boot
 # that knows from its first moment where they are loads gzio by itself; Xen's multiboot image is compressed.
 GRUB_START = "set root=(hd0,msdos1)\nset prefix=(hd0,msdos1)/boot/grub\ninsmod gzio\ninsmod normal\nnormal\n"
 
+NO_DISK = (
+    "printf 'grub-pc grub-pc/install_devices_empty boolean true\\n"
+    "grub-pc grub-pc/install_devices multiselect\\n' | chroot \"$1\" debconf-set-selections\n"
+)
 FETCH = 'chroot "$1" apt-get -q -y --download-only --no-install-recommends install'
 
 # They find nothing to do on this machine, and under emulation each costs part of a second.
@@ -161,7 +167,7 @@ def disk(image: str, say: Say = quiet) -> Path:
             to_qcow2(raw, folder / "disk.qcow2")
         say(f"vm {image}: its disk was made in {time.monotonic() - began:.0f} s")
 
-    key = key_of(_inputs(image, guest), [Path(__file__), OWN_DEV])
+    key = key_of(_inputs(image, guest), [Path(__file__), *_mmdebstrap.SOURCES])
     return cached(f"vm-disk-{image}", key, make)
 
 
@@ -170,73 +176,33 @@ def _inputs(image: str, guest: tiny_xen.Artefact | None) -> Mapping[str, str]:
     bundle = _outfit.bundle()
     return {
         "image": image,
-        "sources": "\n".join(each.text for each in _roots.sources(SUITE)),
-        "settings": "\n".join([*_roots.apt_settings(), *(f"{key}={value}" for key, value in _outfit.proxies().items())]),
+        "sources": "\n".join(each.text for each in sources(SUITE)),
+        "settings": "\n".join([*apt_settings(), *(f"{key}={value}" for key, value in _outfit.proxies().items())]),
         "certificates": hashlib.sha256(bundle.read_bytes()).hexdigest() if bundle else "",
         "guest": guest.folder.name if guest else "",
     }
 
 
 def _install(root: Path, image: str) -> None:
-    recipe = RECIPES[image]
-    lists = []
-    for number, each in enumerate(_roots.sources(SUITE)):
-        path = root.with_name(f"{number}-{each.name}")
-        path.write_text(each.text, encoding="utf-8")
-        lists.append(path)
-    argv = [
-        need("unshare"),
-        "--mount",
-        "--propagation=private",
-        "sh",
-        str(OWN_DEV),
-        need("mmdebstrap"),
-        "--variant=minbase",
-        "--mode=root",
-        "--quiet",
-        *(f"--aptopt={line}" for line in _roots.apt_settings()),
-        '--aptopt=APT::Install-Recommends "false"',
-        '--aptopt=Acquire::Languages "none"',
-        "--dpkgopt=force-unsafe-io",
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
-        f"--include={','.join(recipe.packages)}",
-        # Before the kernel comes, so that its initramfs is made once and small; and before GRUB asks for a disk.
-        f"--essential-hook={_hook(root)}",
+    soon = RECIPES[image].soon
+    options = [
+        # GRUB asks for a disk when it comes.
+        small_initramfs(root.parent, DRIVERS, "lz4", NO_DISK),
         # apt's lists stay; to read them anew is half a minute's work under emulation.
         "--skip=cleanup/apt/lists",
         "--skip=cleanup/apt/cache",
         '--customize-hook=chroot "$1" apt-get -q clean',
-        *([f"--customize-hook={FETCH} {' '.join(recipe.soon)}"] if recipe.soon else []),
-        SUITE,
-        str(root),
-        *(str(path) for path in lists),
+        *([f"--customize-hook={FETCH} {' '.join(soon)}"] if soon else []),
     ]
-    run(argv, what=f"install {SUITE} for a virtual machine", timeout=3600)
-
-
-def _hook(root: Path) -> Path:
-    hook = root.with_name("before-packages")
-    hook.write_text(
-        "#!/bin/sh\nset -e\n"
-        'mkdir -p "$1/etc/initramfs-tools/conf.d"\n'
-        f"printf '%s\\n' {' '.join(DRIVERS)} >> \"$1/etc/initramfs-tools/modules\"\n"
-        # The last name holds: xen-tools would have all modules there are.
-        "printf 'MODULES=list\\nCOMPRESS=lz4\\n' > \"$1/etc/initramfs-tools/conf.d/zz-lab\"\n"
-        "printf 'grub-pc grub-pc/install_devices_empty boolean true\\n"
-        "grub-pc grub-pc/install_devices multiselect\\n' | chroot \"$1\" debconf-set-selections\n"
-    )
-    hook.chmod(0o755)
-    return hook
+    install(SUITE, root, RECIPES[image].packages, what=f"install {SUITE} for a virtual machine", options=options)
 
 
 def _fit_out(root: Path, image: str, folder: Path) -> None:
     """Make an installed root one that boots, that lets us in, and that reaches this machine's mirrors."""
     xen = RECIPES[image].xen
-    for name in ("hostname", "resolv.conf", "apt/sources.list", "apt/apt.conf.d/99mmdebstrap"):
-        (root / "etc" / name).unlink(missing_ok=True)
-    for path in (root / _roots.APT_SOURCES.relative_to("/")).iterdir():
+    for name in ("etc/hostname", "etc/resolv.conf", "etc/apt/sources.list", _mmdebstrap.APT_CONF):
+        (root / name).unlink(missing_ok=True)
+    for path in (root / APT_SOURCES.relative_to("/")).iterdir():
         path.unlink()
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()

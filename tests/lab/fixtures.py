@@ -22,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from . import _roots, packages
+from . import _mirrors, _roots, packages
 from . import tiny as tiny_guest
 from ._place import Place
 from ._proc import Process
@@ -164,12 +164,12 @@ def lab_machine_factory(lab_session: _Session) -> MachineFactory:
     return lambda role, **words: lab_session.up(role, lambda name: Machine(name, **words))
 
 
-@pytest.fixture(scope="session", params=_roots.DEBIAN)
+@pytest.fixture(scope="session", params=_mirrors.DEBIAN)
 def lab_machine(request: pytest.FixtureRequest, lab_machine_factory: MachineFactory) -> Machine:
     """A bare machine of each release, up, for tests that install nothing that another would miss or stumble over."""
     # Where neither root was made yet, both are made at once.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(_roots.build, _roots.DEBIAN, ["systemd"] * len(_roots.DEBIAN)))
+        list(pool.map(_roots.build, _mirrors.DEBIAN, ["systemd"] * len(_mirrors.DEBIAN)))
     return lab_machine_factory(request.param, suite=request.param)
 
 

@@ -15,13 +15,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _apt
+from . import _apt, _media, _mmdebstrap
 from ._cache import cached, key_of, place
 from ._media import to_qcow2, write_disk
-from ._run import LabError, Say, need, quiet, run
+from ._mmdebstrap import install, small_initramfs
+from ._roots import UNWANTED_TIMERS
+from ._run import LabError, Say, quiet
 
-HERE = Path(__file__).parent
-OWN_DEV = HERE / "inside" / "own-dev.sh"
 SIZE_MIB = 2048
 PACKAGES = (
     "systemd-sysv udev dbus kmod procps iproute2 netbase ca-certificates openssh-server sudo "
@@ -31,7 +31,7 @@ PACKAGES = (
 ).split()
 OTHER_SUITE = "bookworm"
 
-# Only the drivers that a root disk can need here: an initramfs with most modules takes long to read under emulation.
+# Only the drivers that a root disk can need here.
 DRIVERS = "virtio_blk virtio_pci virtio_scsi ahci ata_piix sd_mod nvme ext4 crc32c_generic".split()
 CMDLINE = "root=LABEL=root ro console=tty0 console=ttyS0 net.ifnames=0 mitigations=off quiet"
 FILES = {
@@ -44,7 +44,6 @@ FILES = {
     # cloud-init names the guest; systemd fills an empty machine-id at the first boot.
     "etc/machine-id": "",
 }
-UNWANTED_TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer", "man-db.timer")
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def build(say: Say = quiet) -> Full:
             raise LabError("making the full guest needs root (its files belong to many users); run this with sudo")
         _make(folder, name, say)
 
-    folder = cached("full", key_of({"suite": name}, [HERE / "full.py", HERE / "_media.py", OWN_DEV]), make)
+    folder = cached("full", key_of({"suite": name}, [Path(__file__), Path(_media.__file__), *_mmdebstrap.SOURCES]), make)
     say(f"full guest: {folder}")
     return Full(folder)
 
@@ -91,30 +90,9 @@ def _make(folder: Path, name: str, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="full-", dir=folder) as scratch:
         root = Path(scratch) / "root"
         say(f"full guest: installing Debian {name} (some minutes)")
-        argv = [
-            need("unshare"),
-            "--mount",
-            "--propagation=private",
-            "sh",
-            str(OWN_DEV),
-            need("mmdebstrap"),
-            "--variant=minbase",
-            "--mode=root",
-            "--quiet",
-            '--aptopt=APT::Install-Recommends "false"',
-            '--aptopt=Acquire::Languages "none"',
-            "--dpkgopt=force-unsafe-io",
-            "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*",
-            f"--include={','.join(PACKAGES)}",
-            # Before the kernel comes, so that its initramfs is made once and small.
-            f"--essential-hook={_initramfs_hook(Path(scratch))}",
-            name,
-            str(root),
-            *_sources(name),
-        ]
-        run(argv, what=f"install Debian {name} for the full guest", timeout=3600)
+        small = small_initramfs(root.parent, DRIVERS, "zstd")
+        install(name, root, PACKAGES, what=f"install Debian {name} for the full guest", options=[small])
+        (root / _mmdebstrap.APT_CONF).unlink()
         for path, text in FILES.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text)
@@ -129,25 +107,3 @@ def _make(folder: Path, name: str, say: Say) -> None:
         disk = Path(scratch) / "disk.raw"
         write_disk(root, disk, SIZE_MIB, boot, label="root")
         to_qcow2(disk, folder / "disk.qcow2")
-
-
-def _initramfs_hook(scratch: Path) -> Path:
-    hook = scratch / "initramfs-hook"
-    hook.write_text(
-        "#!/bin/sh\nset -e\n"
-        'mkdir -p "$1/etc/initramfs-tools/conf.d"\n'
-        f"printf '%s\\n' {' '.join(DRIVERS)} >> \"$1/etc/initramfs-tools/modules\"\n"
-        "printf 'MODULES=list\\nCOMPRESS=zstd\\n' > \"$1/etc/initramfs-tools/conf.d/lab\"\n"
-    )
-    hook.chmod(0o755)
-    return hook
-
-
-def _sources(name: str) -> list[str]:
-    """Use this machine's own mirror where it is of the wanted release: it may be the only one in reach."""
-    if _apt.os_release().get("VERSION_CODENAME") == name:
-        for path in ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"):
-            if Path(path).is_file() and Path(path).stat().st_size:
-                return [path]
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    return [f"deb [signed-by={keyring}] http://deb.debian.org/debian {name} main"]

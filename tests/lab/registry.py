@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from . import _roots
+from . import _mirrors
 from ._place import Place, kinds
 from ._run import Say, quiet
 from .host import Host
@@ -28,4 +28,4 @@ def named(name: str, say: Say = quiet) -> Host | Machine | VM:
         return KINDS[kind](name, say)
     if name in IMAGES:
         return VM(name, say, image=name)
-    return Machine(name, say, suite=name) if name in _roots.suites() else Host(name, say)
+    return Machine(name, say, suite=name) if name in _mirrors.suites() else Host(name, say)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import LabError, Machine, _outfit, _roots
+from tests.lab import LabError, Machine, _mirrors, _outfit, _roots
 from tests.lab.fixtures import MachineFactory
 from tests.lab.guests import until
 from tests.lab.machine import USER
@@ -115,7 +115,7 @@ def test_pulling_the_plug_keeps_the_disk(lab_machine: Machine) -> None:
 
 def test_two_machines_are_two(lab_machine_factory: MachineFactory) -> None:
     """Side by side, each has its own identity, key, network and control groups."""
-    one, two = (lab_machine_factory(suite, suite=suite) for suite in _roots.DEBIAN)
+    one, two = (lab_machine_factory(suite, suite=suite) for suite in _mirrors.DEBIAN)
     for question in ("cat /etc/machine-id", "cat /etc/ssh/ssh_host_ed25519_key.pub", "readlink /proc/1/ns/net"):
         assert one.exec(question.split()).stdout != two.exec(question.split()).stdout
     own = f"own-{uuid.uuid4().hex[:6]}"
@@ -243,12 +243,12 @@ def test_another_release_comes_from_the_same_mirror(monkeypatch: pytest.MonkeyPa
     mirror = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n"
     (folder / "debian.sources").write_text(mirror + "Signed-By: /etc/apt/keyrings/mirror.gpg\n")
     (folder / "other.list").write_text("deb https://packages.example/debian bookworm stable\n")
-    monkeypatch.setattr(_roots, "APT_SOURCES", folder)
-    monkeypatch.setattr(_roots, "APT_LIST", tmp_path / "sources.list")
+    monkeypatch.setattr(_mirrors, "APT_SOURCES", folder)
+    monkeypatch.setattr(_mirrors, "APT_LIST", tmp_path / "sources.list")
     monkeypatch.setattr("tests.lab._apt.os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})
-    (found,) = _roots.sources("trixie")
+    (found,) = _mirrors.sources("trixie")
     assert found.text.splitlines()[1:3] == ["URIs: http://mirror.example/debian", "Suites: trixie trixie-updates"]
     assert list(found.keyrings()) == [Path("/etc/apt/keyrings/mirror.gpg")]
-    assert _roots.sources("bookworm")[0].text == (folder / "debian.sources").read_text()
+    assert _mirrors.sources("bookworm")[0].text == (folder / "debian.sources").read_text()
     (folder / "debian.sources").unlink()
-    assert "http://deb.debian.org/debian trixie main" in _roots.sources("trixie")[0].text
+    assert "http://deb.debian.org/debian trixie main" in _mirrors.sources("trixie")[0].text

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _apt, _roots
+from . import _apt, _mirrors
 from ._cache import cached, key_of, place, remembered
 from ._run import LabError, Say, need, quiet, run
 
@@ -81,11 +81,11 @@ class _Apt:
     """An apt of its own for packages of another architecture: the machine's is left as it is."""
 
     def __init__(self, folder: Path) -> None:
-        suite = _roots.own_suite() if _apt.os_release().get("ID") == "debian" else _roots.suites()[0]
+        suite = _mirrors.own_suite() if _apt.os_release().get("ID") == "debian" else _mirrors.suites()[0]
         parts = folder / "sources.list.d"
         for path in (parts, folder / "lists/partial", folder / "cache/archives/partial"):
             path.mkdir(parents=True, exist_ok=True)
-        for number, each in enumerate(_roots.sources(suite)):
+        for number, each in enumerate(_mirrors.sources(suite)):
             (parts / f"{number}-{each.name}").write_text(each.text, encoding="utf-8")
         settings = {
             "APT::Architecture": "arm64",
