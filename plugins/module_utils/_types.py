@@ -390,11 +390,11 @@ def record(types: Mapping[str, Type], absent: Mapping[str, Any] | None = None) -
 
 
 def records(
-    item: Type, what: str, word: str, wrong: Callable[[Mapping[str, Any]], Sequence[str]]
+    item: Type, what: str, called: str, wrong: Callable[[Mapping[str, Any]], Sequence[str]]
 ) -> tuple[Callable[[Any], list[dict[str, Any]]], Callable[[Sequence[Any]], list[Any]]]:
-    """Return what parses and what shows a list of mappings of one type, ``what`` it is, each called ``word`` and its number.
+    """Return what parses and what shows a list of mappings of one type, ``what`` it is, each ``called`` by its number.
 
-    ``wrong`` complains of one that has been read.
+    ``called`` has braces where the number stands. ``wrong`` complains of one that has been read.
     """
 
     def parse(value: Any) -> list[dict[str, Any]]:
@@ -406,9 +406,9 @@ def records(
             try:
                 found.append(item.parse(entry))
             except SpecError as error:
-                problems.extend(f"{word} {number}: {problem}" for problem in error.problems)
+                problems.extend(f"{called.format(number)}: {problem}" for problem in error.problems)
                 continue
-            problems.extend(f"{word} {number}: {problem}" for problem in wrong(found[-1]))
+            problems.extend(f"{called.format(number)}: {problem}" for problem in wrong(found[-1]))
         if problems:
             raise SpecError(problems)
         return found

@@ -14,7 +14,21 @@ from typing import Any
 from .. import _xml
 from .._errors import SpecError
 from .._table import LIVE, RESTART, EffectOf, Field, Spec
-from .._types import KIBS, LINE, PATH, PORT, YES_NO, Type, counted, no_control, pattern, read_text, record, write_text
+from .._types import (
+    KIBS,
+    LINE,
+    PATH,
+    PORT,
+    YES_NO,
+    Type,
+    counted,
+    no_control,
+    pattern,
+    read_text,
+    record,
+    records,
+    write_text,
+)
 from .._xml import Element, SubElement
 from .tree import MAIN
 
@@ -63,22 +77,17 @@ def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
     """Return the type of a list of mappings."""
     one = record(words)
 
+    def missing(entry: Mapping[str, Any]) -> list[str]:
+        return [f"{word}: is missing" for word in needed if word not in entry]
+
+    read, show = records(one, f"mappings of {', '.join(words)}", "[{}]", missing)
+
     def parse(value: Any) -> tuple[dict[str, Any], ...]:
-        if not isinstance(value, (list, tuple)):
-            raise SpecError(f"{value!r} is not a list of mappings of {', '.join(words)}")
-        found: list[dict[str, Any]] = []
-        problems: list[str] = []
-        for number, item in enumerate(value):
-            try:
-                entry = one.parse(item)
-            except SpecError as error:
-                problems += [f"[{number}]: {problem}" for problem in error.problems]
-                continue
-            problems += [f"[{number}].{word}: is missing" for word in needed if word not in entry]
-            problems += [f"[{number}]: is the same as [{found.index(entry)}]; leave one out"] if entry in found else []
-            found.append(entry)
-        if problems:
-            raise SpecError(problems)
+        found = read(value)
+        first = [found.index(entry) for entry in found]
+        twins = [f"[{n}]: is the same as [{first[n]}]; leave one out" for n in range(len(found)) if first[n] != n]
+        if twins:
+            raise SpecError(twins)
         return tuple(found)
 
     def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -94,7 +103,7 @@ def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
             left.remove(twin)
         return not left
 
-    return Type(parse, read_text, write_text, lambda value: [one.show(item) for item in value], same)
+    return Type(parse, read_text, write_text, show, same)
 
 
 def _mapping(words: Mapping[str, Type]) -> Type:

@@ -79,7 +79,7 @@ def _wrong_cell(cell: Mapping[str, Any]) -> list[str]:
     return [] if "memory" in cell else ["needs memory, for example 1GiB"]
 
 
-_parse_cells, _show_cells = records(_CELL, "nodes, each with cpus and memory", "node", _wrong_cell)
+_parse_cells, _show_cells = records(_CELL, "nodes, each with cpus and memory", "node {}", _wrong_cell)
 
 
 def _same_cells(want: Sequence[Spec], have: Sequence[Spec]) -> bool:

@@ -43,7 +43,7 @@ def _wrong(forward: Mapping[str, Any]) -> list[str]:
     return found
 
 
-_parse, _show = records(_FORWARD, "forwards such as {host: 2022, guest: 22}", "forward", _wrong)
+_parse, _show = records(_FORWARD, "forwards such as {host: 2022, guest: 22}", "forward {}", _wrong)
 
 
 def _plain(forward: Mapping[str, Any]) -> Spec:
