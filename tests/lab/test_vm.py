@@ -111,6 +111,7 @@ def spare(lab_ready: None) -> Iterator[VM]:
     VM(made.name).down()
 
 
+@pytest.mark.slow
 def test_a_second_one_is_up_in_seconds_and_down_leaves_nothing(lab_dom0: VM, spare: VM) -> None:
     """Beside another, at a port of its own; the lab knows it while it is there, and nothing of it when it is gone."""
     _vm_image.build(spare.image)
