@@ -85,7 +85,7 @@ def _entries(words: Mapping[str, Type], needed: Sequence[str]) -> Type:
     def parse(value: Any) -> tuple[dict[str, Any], ...]:
         found = read(value)
         first = [found.index(entry) for entry in found]
-        twins = [f"[{n}]: is the same as [{first[n]}]; leave one out" for n in range(len(found)) if first[n] != n]
+        twins = [f"[{number}]: is the same as [{twin}]; leave one out" for number, twin in enumerate(first) if twin != number]
         if twins:
             raise SpecError(twins)
         return tuple(found)
