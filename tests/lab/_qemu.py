@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -42,6 +43,8 @@ WORDS = (
 SNAPSHOT = "ready"
 # A cold boot into Xen on a machine that does other things too.
 PATIENCE = 900
+# The longest path of a unix socket, less what ssh adds while it makes one.
+SOCKET_PATH = 108 - 18
 
 # HOST_FORWARD lines of `info usernet`: protocol, descriptor, address, port.
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
@@ -106,6 +109,7 @@ class Qemu:
 
     def end(self) -> list[str]:
         """End it; return the names of processes that had to be killed."""
+        self._unshare()
         killed = [process.name for process in end(self.processes(), patience=10)]
         if self._tied is not None:
             self._tied.wait()
@@ -182,6 +186,7 @@ class Qemu:
             "BatchMode": "yes",
             # Under emulation, beside other work, a handshake takes its time.
             "ConnectTimeout": "30",
+            "ControlPath": self._shared("%r"),
             "LogLevel": "ERROR",
         }
         lines = [f"Host {self.name}", *(f"  {key} {value}" for key, value in options.items())]
@@ -194,6 +199,31 @@ class Qemu:
         (self.folder / name).write_text(text)
         (self.folder / name).chmod(0o755)
 
+    def _shared(self, user: str) -> str:
+        """Return the socket of the connection that a user's others go through, or "none" where a path is too long for one."""
+        path = f"{self.folder}/mux-{user}"
+        return path if len(path) < SOCKET_PATH else "none"
+
+    def _share(self) -> None:
+        """Open a connection that root's later ones go through, libvirt's too: one of its own takes seconds where it is emulated.
+
+        Without it, each is made by itself.
+        """
+        self._unshare()
+        # Silence for long is no news of an emulated machine; after a reset its answer to the first word ends it.
+        alive = ["-o", "ServerAliveInterval=20", "-o", "ServerAliveCountMax=9"]
+        self._control("-o", "ControlMaster=yes", *alive, "-f", "-N")
+
+    def _unshare(self) -> None:
+        if Path(self._shared("root")).is_socket():
+            self._control("-O", "exit")
+
+    def _control(self, *words: str) -> None:
+        argv = ["ssh", "-F", str(self.ssh_config), *words, self.name]
+        none = subprocess.DEVNULL
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(argv, stdin=none, stdout=none, stderr=none, timeout=60, check=False)
+
     def tell(self, script: str, *, seconds: float = 120) -> str:
         """Run a shell script on it as root and return what it says."""
         return run(self.ssh(script), what=f"do something on {self.name}", timeout=seconds)
@@ -201,7 +231,8 @@ class Qemu:
     def boot_id(self) -> str | None:
         """Return the id of its present boot, or None where it doesn't answer by ssh."""
         words = self.ssh("cat /proc/sys/kernel/random/boot_id")
-        words[1:1] = ["-o", "ConnectTimeout=10"]
+        # As somebody new: a connection from before says nothing of it.
+        words[1:1] = ["-o", "ConnectTimeout=10", "-o", "ControlPath=none"]
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=40, check=False
@@ -213,6 +244,7 @@ class Qemu:
     def await_boot(self, before: str | None = None, patience: float = PATIENCE) -> None:
         """Wait until a boot other than `before` lets users in by ssh."""
         self._until(lambda: self.boot_id() not in (None, before), "answer by ssh", patience)
+        self._share()
         # Until then PAM lets nobody but root in.
         self.tell("while [ -e /run/nologin ]; do sleep 0.2; done", seconds=patience)
 

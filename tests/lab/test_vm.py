@@ -61,6 +61,15 @@ def test_two_ways_in(lab_dom0: VM) -> None:
     assert lab_dom0.exec(["pwd"], cwd=Path("/etc")).stdout == "/etc\n"
 
 
+def test_root_comes_in_by_one_connection(lab_dom0: VM) -> None:
+    """Of any command and program: a handshake takes seconds there."""
+    known = over_ssh(lab_dom0, "echo $SSH_CONNECTION")
+    way = subprocess.run(
+        [lab_dom0.home / "ssh", lab_dom0.name, "echo $SSH_CONNECTION"], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert way.stdout.strip() == known
+
+
 # Of the guests and of Ansible the tests of modules make more, and of a killed session those of machines.
 
 
