@@ -110,6 +110,24 @@ def test_a_killed_guest_a_restarted_daemon_and_what_was_missed(furnished: Host, 
     assert missed["missed"] is True
 
 
+def test_a_guest_that_a_new_daemon_gives_up_without_a_word(furnished: Host, guest: libvirt.virDomain) -> None:
+    """A daemon that starts lists a guest as running until it knows that its QEMU will not answer; then it tells nobody."""
+    name = guest.name()
+
+    async def play() -> dict[str, Any]:
+        async with listening(furnished.uri) as source:
+            os.kill(furnished.guests()[name].pid, signal.SIGSTOP)
+            furnished.stop_libvirtd()
+            await source.told(kind="connection", type="lost")
+            furnished.start_libvirtd()
+            await source.told(kind="connection", type="connected")
+            kill(furnished, name)
+            return await source.told(guest=name, type="stopped")
+
+    missed = asyncio.run(play())
+    assert missed["missed"] is True
+
+
 @pytest.fixture
 def troubled(furnished: Host, guest_name: str) -> Iterator[str]:
     """Return a guest's definition: a disk whose file system is full, one that may grow, a watchdog that nobody feeds."""

@@ -12,6 +12,7 @@ import importlib.util
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,6 +161,78 @@ def test_a_hypervisor_that_is_away_is_told_once_and_others_go_on(monkeypatch: py
                 await following(queue, 0.6)
 
     asyncio.run(play())
+
+
+class Guests:
+    """A connection, as far as looks go, to guests that are switched on and off without a word."""
+
+    def __init__(self, *names: str) -> None:
+        self.on = set(names)
+        self.told: list[tuple[str, bool]] = []
+        self.hypervisor = source.Hypervisor("qemu:///system", frozenset(source.KINDS), self._put)
+        self.connection = SimpleNamespace(listAllDomains=self.listed, lookupByUUIDString=self._domain)
+
+    def _put(self, event: dict[str, Any]) -> None:
+        self.told.append((event["guest"], event.get("missed", False)))
+
+    def look(self) -> list[tuple[str, bool]]:
+        """Return what has been told once it has looked."""
+        self.hypervisor._look(self.connection)
+        return self.told
+
+    def event(self, name: str, number: int) -> None:
+        self.hypervisor.lived(self._domain(name), number, 0)
+
+    def _domain(self, name: str) -> Any:
+        return SimpleNamespace(name=lambda: name, UUIDString=lambda: name, state=lambda: (libvirt.VIR_DOMAIN_SHUTOFF, 3))
+
+    def listed(self, _flags: int) -> list[Any]:
+        return [self._domain(name) for name in sorted(self.on)]
+
+
+STARTED, STOPPED = 2, 5
+
+
+def test_what_ended_without_an_event_is_told_once() -> None:
+    guests = Guests("a", "b")
+    guests.look()
+    guests.on.remove("a")
+    assert guests.look() == [], "its event may be on its way"
+    assert guests.look() == [("a", True)]
+    assert guests.look() == [("a", True)]
+    guests.on.add("a")
+    guests.event("a", STARTED)
+    guests.on.clear()
+    guests.look()
+    assert sorted(guests.look()[2:]) == [("a", True), ("b", True)]
+
+
+def test_an_event_that_comes_behind_a_look_is_not_told_again() -> None:
+    guests = Guests("a")
+    guests.look()
+    guests.on.clear()
+    guests.look()
+    guests.event("a", STOPPED)
+    # It runs and stops before the next look, and its event comes late again.
+    guests.event("a", STARTED)
+    guests.look()
+    guests.event("a", STOPPED)
+    assert guests.look() == guests.look() == [("a", False)] * 3
+
+
+def test_an_event_during_a_look_holds() -> None:
+    guests = Guests("a")
+
+    def slow(flags: int) -> list[Any]:
+        found = guests.listed(flags)
+        if guests.on:
+            guests.on.clear()
+            guests.event("a", STOPPED)
+        return found
+
+    guests.connection.listAllDomains = slow
+    for _time in range(3):
+        assert guests.look() == [("a", False)]
 
 
 def test_it_ends_and_leaves_nothing() -> None:

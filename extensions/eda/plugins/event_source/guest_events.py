@@ -14,9 +14,9 @@ DOCUMENTATION = r"""
 module: guest_events
 short_description: Events of guests, networks and storage pools from libvirt
 description:
-  - Tells what happens on any number of hypervisors, by libvirt's event API, without asking again and again.
+  - Tells what happens on any number of hypervisors, by libvirt's event API.
   - Only reads. A connection that breaks is opened again, with growing pauses of up to a minute. What stopped meanwhile is told then,
-    with C(missed) true.
+    with C(missed) true, and so is a guest that libvirtd gave up without an event, for which it is asked once a minute.
   - Where rules take longer than events come, a bounded number of events waits. What finds no room any more is counted, and an event of
     the kind C(dropped) says at this place how many there were.
   - Each event has C(kind), C(hypervisor) (the URI), C(host) (its name) and C(time) (seconds since 1970). Events of guests have C(guest),
@@ -115,6 +115,8 @@ KEEPALIVE = (5, 3)
 # Calls to a daemon that hangs never return: then the connection is given up.
 OPEN_SECONDS = 30.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+# How long a connection is not asked for guests that ended without an event, at first and later on.
+SOON, SELDOM = 1.0, 60.0
 _LONGEST_NAME = 4096
 
 Event = dict[str, Any]
@@ -219,8 +221,12 @@ class Hypervisor:
         self._broken = threading.Event()
         self._why = ""
         self._failed = False
-        # The guests that ran when they were last heard of, by UUID with their names.
+        # The guests that ran when they were last heard of, by UUID with their names; those of which the last look saw nothing;
+        # and those that have ended since it began. Looks and events come from two threads.
         self._running: dict[str, str] = {}
+        self._unseen: set[str] = set()
+        self._ended: set[str] = set()
+        self._lives = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"guest-events {uri}", daemon=True)
 
     def start(self) -> None:
@@ -256,12 +262,23 @@ class Hypervisor:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             pause, self._failed = SHORTEST_PAUSE, False
-            while not self._broken.wait(1.0) and not self._ends.is_set():
-                pass
+            self._watch(connection)
             self._close(connection)
             if not self._ends.is_set():
                 self.tell({"kind": "connection", "type": "lost", "detail": self._why})
                 logger.warning("lost %s: %s; it is opened again", self.uri, self._why)
+
+    def _watch(self, connection: Any) -> None:
+        """Wait until the connection breaks, and look for what ended without an event, with growing pauses."""
+        pause, next_look = SOON, time.monotonic() + SOON
+        while not self._broken.wait(min(pause, 1.0)) and not self._ends.is_set():
+            if time.monotonic() < next_look:
+                continue
+            # A connection that breaks says so by itself.
+            with contextlib.suppress(libvirt.libvirtError):
+                self._look(connection)
+            pause = SOON if self._unseen else min(2 * pause, SELDOM)
+            next_look = time.monotonic() + pause
 
     def _open(self) -> Any:
         """Open the connection and listen. What is registered before the guests are listed misses none of them."""
@@ -279,8 +296,9 @@ class Hypervisor:
                     pass
                 self.host = clean(connection.getHostname())
                 connection.registerCloseCallback(self._closed, None)
+                self._unseen = set()
                 register(connection, self._kinds, self)
-                opened["missed"] = self._missed(connection)
+                self._look(connection)
             except libvirt.libvirtError as error:
                 opened["error"] = error
             finally:
@@ -299,37 +317,40 @@ class Hypervisor:
                 self._close(opened["connection"])
             raise opened["error"]
         self.tell({"kind": "connection", "type": "connected", "detail": ""})
-        for event in opened["missed"]:
-            self.tell(event)
         return opened["connection"]
 
-    def _missed(self, connection: Any) -> list[Event]:
-        """Return which guests stopped while nobody listened."""
-        events: list[Event] = []
-        before, now = self._running, {}
-        for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
-            now[domain.UUIDString()] = clean(domain.name())
-        self._running = now
-        for uuid, name in before.items():
-            if uuid in now:
-                continue
-            try:
-                reason = word(SHUTOFF, connection.lookupByUUIDString(uuid).state()[1])
-            except libvirt.libvirtError:
-                reason = "unknown"
+    def _look(self, connection: Any) -> None:
+        """Tell of the guests that ended without an event, which two looks one after the other did not see.
+
+        They ended while nobody listened, or libvirtd gave them up when it started: it lists a guest as running until it knows
+        that its QEMU does not answer, and has no event for that. An event that is on its way comes before the second look.
+        """
+        with self._lives:
+            self._ended.clear()
+        found = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+        active = {domain.UUIDString(): clean(domain.name()) for domain in found}
+        with self._lives:
+            self._running.update((uuid, name) for uuid, name in active.items() if uuid not in self._ended)
+            unseen = self._running.keys() - active.keys()
+            gone = {uuid: self._running.pop(uuid) for uuid in unseen & self._unseen}
+            self._unseen = unseen - gone.keys()
+        for uuid, name in gone.items():
+            reason = why_off(connection, uuid)
             crashed = reason in ("crashed", "failed")
             said = {"kind": "lifecycle", "type": "stopped", "detail": reason, "crashed": crashed, "missed": True}
-            events.append({**said, "guest": name, "uuid": uuid})
-        return events
+            self.tell({**said, "guest": name, "uuid": uuid})
 
     def lived(self, domain: Any, number: int, detail: int) -> None:
         """Take an event of a guest's life."""
         guest = of_guest(domain)
         event = {**lifecycle(number, detail), **guest}
-        if event["type"] in ("started", "resumed"):
-            self._running[guest["uuid"]] = guest["guest"]
-        elif event["type"] == "stopped":
-            self._running.pop(guest["uuid"], None)
+        with self._lives:
+            if event["type"] in ("started", "resumed"):
+                self._running[guest["uuid"]] = guest["guest"]
+            elif event["type"] == "stopped":
+                self._running.pop(guest["uuid"], None)
+                self._ended.add(guest["uuid"])
+                self._unseen.discard(guest["uuid"])
         self.tell(event)
 
     def _closed(self, _connection: Any, reason: int, _opaque: Any) -> None:
@@ -343,6 +364,15 @@ class Hypervisor:
         except libvirt.libvirtError:
             # It is broken: nothing is left to be closed.
             return
+
+
+def why_off(connection: Any, uuid: str) -> str:
+    """Return why a guest is off, ``unknown`` where it is gone, runs again, or nobody can say."""
+    try:
+        state, reason = connection.lookupByUUIDString(uuid).state()
+    except libvirt.libvirtError:
+        return "unknown"
+    return word(SHUTOFF, reason) if state == libvirt.VIR_DOMAIN_SHUTOFF else "unknown"
 
 
 def of_guest(domain: Any) -> Event:
