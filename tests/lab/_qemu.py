@@ -43,11 +43,26 @@ WORDS = (
 SNAPSHOT = "ready"
 # A cold boot into Xen on a machine that does other things too.
 PATIENCE = 900
+NICE = -10
 # The longest path of a unix socket, less what ssh adds while it makes one.
 SOCKET_PATH = 108 - 18
 
 # HOST_FORWARD lines of `info usernet`: protocol, descriptor, address, port.
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
+
+
+def prefer(process: Process) -> None:
+    """Let a QEMU run before others, where the system allows it.
+
+    Its CPUs wait for each other: where one of them has to queue behind other work, the other one spins. Beside three busy
+    processes on two CPUs, Xen started a guest in ten times the time, longer than its tools wait, and with this in a fifth more.
+    """
+    with contextlib.suppress(OSError):
+        for thread in (PROC / str(process.pid) / "task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), NICE)
+    # Where Linux weighs sessions against each other, a session's word is what counts.
+    with contextlib.suppress(OSError):
+        (PROC / str(process.pid) / "autogroup").write_text(str(NICE))
 
 
 def version() -> str:
@@ -90,9 +105,12 @@ class Qemu:
             # Nobody else knows of it.
             words = [need("setpriv"), "--pdeathsig", "KILL", *argv]
             with open(self.folder / "qemu.log", "wb") as log:
-                self._tied = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                none = subprocess.DEVNULL
+                self._tied = subprocess.Popen(words, stdin=none, stdout=log, stderr=log, start_new_session=True)
         else:
             run([*argv, "-daemonize"], what=f"start QEMU for {self.name}", timeout=120)
+        for process in self.processes():
+            prefer(process)
         self.write_ways(self._find_port())
 
     def _argv(self) -> list[str]:

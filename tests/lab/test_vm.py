@@ -70,6 +70,13 @@ def test_root_comes_in_by_one_connection(lab_dom0: VM) -> None:
     assert way.stdout.strip() == known
 
 
+def test_it_runs_before_others_where_that_is_allowed(lab_dom0: VM) -> None:
+    """Its CPUs wait for each other, and Xen's tools for a time of their own."""
+    assert lab_dom0.process is not None
+    allowed = subprocess.run(["nice", "-n", "-10", "nice"], capture_output=True, text=True, check=True).stdout
+    assert os.getpriority(os.PRIO_PROCESS, lab_dom0.process.pid) == int(allowed)
+
+
 # Of the guests and of Ansible the tests of modules make more, and of a killed session those of machines.
 
 
