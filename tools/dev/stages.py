@@ -254,13 +254,13 @@ STAGES = (
     # use the same one. First, beside what is light: next to the plays of the other lane's end it takes twice as long.
     Stage("xen", "read", pytest_of("main", f"{VMS} {XEN}"), folder=XEN, root=True, lab=True, limit_s=3300),
     Stage("sanity-main", "read", sanity_of("main", everywhere=True), packages=SANITY_PACKAGES),
+    # ansible-test runs one at a time, so both pairs' are in one lane.
+    Stage("sanity-second", "read", sanity_of("second", "pylint"), pair="second", packages=SANITY_PACKAGES),
     Stage("unit-main", "read", pytest_of("main", UNIT), folder=UNIT, packages=UNIT_PACKAGES),
     Stage("unit-second", "read", pytest_of("second", UNIT), folder=UNIT, pair="second", packages=UNIT_PACKAGES),
     Stage("contract", "read", pytest_of("main", CONTRACT), folder=CONTRACT, lab=True),
     # With cold caches it makes the images of all other machines.
     Stage("lab", "run", pytest_of("main", LAB, f"--ignore={VMS}"), folder=LAB, root=True, lab=True, limit_s=3300),
-    # ansible-test runs one at a time: this one is over before the other pair's begins.
-    Stage("sanity-second", "run", sanity_of("second", "pylint"), pair="second", packages=SANITY_PACKAGES),
     Stage(
         # Plays wait for guests and for each other half of the time: two at once, each file on a lab host of its own.
         "integration",
