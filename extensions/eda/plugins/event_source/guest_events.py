@@ -36,7 +36,8 @@ options:
     description:
       - Which kinds to tell.
       - V(lifecycle) has C(type) defined, undefined, started, suspended, resumed, stopped, shutdown, pmsuspended or crashed, with a
-        C(detail). C(crashed) is true where a guest ended by its own fault or that of its QEMU.
+        C(detail). C(crashed) is true where a guest ended by its own fault or that of its QEMU, or libvirtd could not take it up when it
+        started.
       - V(reboot) is a guest that restarts itself. V(watchdog) and V(io_error) have an C(action), V(io_error) also C(disk), C(path)
         and C(reason).
       - V(agent) has C(type) connected or disconnected. V(threshold) has C(disk), C(path), C(threshold) and C(excess).
@@ -104,6 +105,8 @@ LIFECYCLE: tuple[tuple[str, tuple[str, ...]], ...] = (
 _STOPPED, _CRASHED = 5, 8
 # Why a guest is off (virDomainShutoffReason), as details of `stopped`.
 SHUTOFF = ("unknown", "shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "from_snapshot", "daemon")
+# The reasons that nobody asked for; the daemon's is that it could not take the guest up again when it started.
+CRASHES = ("crashed", "failed", "daemon")
 IO_ACTIONS = ("none", "pause", "report")
 WATCHDOG_ACTIONS = ("none", "pause", "reset", "poweroff", "shutdown", "debug", "inject_nmi")
 AGENT_STATES = ("unknown", "connected", "disconnected")
@@ -140,7 +143,7 @@ def lifecycle(number: int, detail: int) -> Event:
     """Return what an event of a guest's life says."""
     kind, details = LIFECYCLE[number] if 0 <= number < len(LIFECYCLE) else ("unknown", ())
     said = word(details, detail)
-    crashed = number == _CRASHED or (number == _STOPPED and said in ("crashed", "failed"))
+    crashed = number == _CRASHED or (number == _STOPPED and said in CRASHES)
     return {"kind": "lifecycle", "type": kind, "detail": said, "crashed": crashed}
 
 
@@ -336,8 +339,7 @@ class Hypervisor:
             self._unseen = unseen - gone.keys()
         for uuid, name in gone.items():
             reason = why_off(connection, uuid)
-            crashed = reason in ("crashed", "failed")
-            said = {"kind": "lifecycle", "type": "stopped", "detail": reason, "crashed": crashed, "missed": True}
+            said = {"kind": "lifecycle", "type": "stopped", "detail": reason, "crashed": reason in CRASHES, "missed": True}
             self.tell({**said, "guest": name, "uuid": uuid})
 
     def lived(self, domain: Any, number: int, detail: int) -> None:
