@@ -44,8 +44,8 @@ SNAPSHOT = "ready"
 # A cold boot into Xen on a machine that does other things too.
 PATIENCE = 900
 NICE = -10
-# The longest path of a unix socket, less what ssh adds while it makes one.
-SOCKET_PATH = 108 - 18
+# The longest path of a unix socket, less what ssh adds while it makes one, and less a user's name.
+SOCKET_PATH = 108 - 24
 
 # HOST_FORWARD lines of `info usernet`: protocol, descriptor, address, port.
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
@@ -192,6 +192,7 @@ class Qemu:
         """Write the files with which ssh, Ansible and libvirt find in."""
         public = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
         (self.folder / "known_hosts").write_text(f"{self.name} {public}\n")
+        shared = f"{self.folder}/mux-%r"
         options = {
             "User": "root",
             "HostName": "127.0.0.1",
@@ -204,7 +205,7 @@ class Qemu:
             "BatchMode": "yes",
             # Under emulation, beside other work, a handshake takes its time.
             "ConnectTimeout": "30",
-            "ControlPath": self._shared("%r"),
+            "ControlPath": shared if len(shared) < SOCKET_PATH else "none",
             "LogLevel": "ERROR",
         }
         lines = [f"Host {self.name}", *(f"  {key} {value}" for key, value in options.items())]
@@ -217,30 +218,27 @@ class Qemu:
         (self.folder / name).write_text(text)
         (self.folder / name).chmod(0o755)
 
-    def _shared(self, user: str) -> str:
-        """Return the socket of the connection that a user's others go through, or "none" where a path is too long for one."""
-        path = f"{self.folder}/mux-{user}"
-        return path if len(path) < SOCKET_PATH else "none"
-
     def _share(self) -> None:
         """Open a connection that root's later ones go through, libvirt's too: one of its own takes seconds where it is emulated.
 
-        Without it, each is made by itself.
+        Without it, each is made by itself. One that is there stays: somebody may be at work in it.
         """
-        self._unshare()
+        if self._control("-O", "check"):
+            return
         # Silence for long is no news of an emulated machine; after a reset its answer to the first word ends it.
         alive = ["-o", "ServerAliveInterval=20", "-o", "ServerAliveCountMax=9"]
-        self._control("-o", "ControlMaster=yes", *alive, "-f", "-N")
+        self._control("-o", "ControlMaster=auto", *alive, "-f", "-N")
 
     def _unshare(self) -> None:
-        if Path(self._shared("root")).is_socket():
-            self._control("-O", "exit")
+        self._control("-O", "exit")
 
-    def _control(self, *words: str) -> None:
+    def _control(self, *words: str) -> bool:
         argv = ["ssh", "-F", str(self.ssh_config), *words, self.name]
         none = subprocess.DEVNULL
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(argv, stdin=none, stdout=none, stderr=none, timeout=60, check=False)
+        try:
+            return subprocess.run(argv, stdin=none, stdout=none, stderr=none, timeout=60, check=False).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def tell(self, script: str, *, seconds: float = 120) -> str:
         """Run a shell script on it as root and return what it says."""
@@ -262,6 +260,8 @@ class Qemu:
     def await_boot(self, before: str | None = None, patience: float = PATIENCE) -> None:
         """Wait until a boot other than `before` lets users in by ssh."""
         self._until(lambda: self.boot_id() not in (None, before), "answer by ssh", patience)
+        if before is not None:
+            self._unshare()
         self._share()
         # Until then PAM lets nobody but root in.
         self.tell("while [ -e /run/nologin ]; do sleep 0.2; done", seconds=patience)

@@ -68,6 +68,11 @@ def test_root_comes_in_by_one_connection(lab_dom0: VM) -> None:
         [lab_dom0.home / "ssh", lab_dom0.name, "echo $SSH_CONNECTION"], capture_output=True, text=True, timeout=120, check=True
     )
     assert way.stdout.strip() == known
+    # Who is at work in it stays when somebody else calls for the same vm.
+    with subprocess.Popen(lab_dom0.ssh("read word; echo $word"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as session:
+        lab_dom0._qemu.await_boot()
+        assert session.communicate("still here\n", timeout=120)[0] == "still here\n"
+    assert over_ssh(lab_dom0, "echo $SSH_CONNECTION") == known
 
 
 def test_it_runs_before_others_where_that_is_allowed(lab_dom0: VM) -> None:
