@@ -251,7 +251,7 @@ STAGES = (
     Stage("lint", "run", lint, kind="lint"),
     Stage("build", "run", build, kind="lint", packages=("git",)),
     # An emulated Xen host, which is made of packages and booted three times where the cache has none; the lab's own tests of it
-    # use the same one. First, beside what is light: next to the plays of the other lane's end it takes twice as long.
+    # use the same one. First, beside what is light: its QEMU runs before others, whose plays have time limits.
     Stage("xen", "read", pytest_of("main", f"{VMS} {XEN}"), folder=XEN, root=True, lab=True, limit_s=3300),
     Stage("sanity-main", "read", sanity_of("main", everywhere=True), packages=SANITY_PACKAGES),
     # ansible-test runs one at a time, so both pairs' are in one lane.

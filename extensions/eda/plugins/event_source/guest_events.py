@@ -274,8 +274,8 @@ class Hypervisor:
     def _watch(self, connection: Any) -> None:
         """Wait until the connection breaks, and look for what ended without an event, with growing pauses."""
         pause, next_look = SOON, time.monotonic() + SOON
-        while not self._broken.wait(min(pause, 1.0)) and not self._ends.is_set():
-            if time.monotonic() < next_look:
+        while not self._broken.wait(1.0) and not self._ends.is_set():
+            if time.monotonic() < next_look or "lifecycle" not in self._kinds:
                 continue
             # A connection that breaks says so by itself.
             with contextlib.suppress(libvirt.libvirtError):
