@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, the virtfleet.core contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one way by which libvirt is called: time limits, the trace, patience with busy pools, error translation."""
+"""The one way by which libvirt is called: time limits, the trace, patience with what passes by itself, error translation."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ._libvirt_errors import AGENT_SILENT, NOT_FOUND, UNSUPPORTED, translate
+from ._libvirt_errors import AGENT_SILENT, NOT_FOUND, PASSING, UNSUPPORTED, translate
 
 DEBUG = "VIRTFLEET_DEBUG"
-BUSY_LIMIT = 30.0
+# How long the same call is made again, in seconds, and how long after the last time.
+PATIENCE, _PAUSE = 30.0, 0.5
 # libvirt works on five requests of a connection at once (max_client_requests); one is left for others.
 LANES = 4
 
@@ -145,13 +146,13 @@ class Calls:
 
         ``already`` looks at the error and says whether what was asked is true anyway: then None is returned.
         """
-        limit = time.monotonic() + BUSY_LIMIT
+        limit = time.monotonic() + PATIENCE
         while True:
             try:
                 return self.raw(kind, name, function, *args)
             except self.error as error:
-                if "asynchronous jobs running" in str(error) and time.monotonic() < limit:
-                    time.sleep(0.5)
+                if any(words in str(error) for words in PASSING) and time.monotonic() < limit:
+                    time.sleep(_PAUSE)
                     continue
                 if already is not None and already(error):
                     return None

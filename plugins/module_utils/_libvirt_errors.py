@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from ._errors import Conflict, HostError, NotFound, SpecError, Timeout, Unsupported, VirtError
+from ._image.making import UNMEASURED
 
 INVALID_ARG = 8
 OPERATION_INVALID = 55
@@ -29,6 +30,10 @@ _XML = frozenset({27, 35, 92})
 
 # The kinds of objects by the "not found" number of theirs.
 _KINDS = {42: "guest", 43: "network", 49: "pool", 50: "volume", 62: "nwfilter", 66: "secret"}
+
+_BUSY_POOL = "asynchronous jobs running"
+# What passes by itself: the same call is made again for a while.
+PASSING = (_BUSY_POOL, UNMEASURED)
 
 _LIMIT = 1500
 
@@ -192,9 +197,15 @@ _SAYINGS = (
         "something else has that name or place: rename one of the two, or remove the other",
     ),
     Saying(
-        r"asynchronous jobs running",
+        _BUSY_POOL,
         Timeout,
         "the pool is still busy with an upload, download or refresh: run the task again when that is done",
+    ),
+    Saying(
+        UNMEASURED,
+        HostError,
+        "QEMU could not measure this host's speed, which it does for a key of LUKS, however often it was asked: run the task "
+        "again when the host is less busy, or update QEMU",
     ),
     Saying(
         r"cannot set memory higher than max memory|vcpus is greater than max",

@@ -15,7 +15,7 @@ from typing import Any
 
 from ._errors import Conflict, HostError
 from ._facts import ImageFacts
-from ._image.making import PLAIN, Making, creation_words
+from ._image.making import PLAIN, UNMEASURED, Making, creation_words
 from ._image.spec import GROWING
 from ._image_record import read_record
 from ._programs import Programs
@@ -23,6 +23,9 @@ from ._units import show_size
 
 # qemu-img's object that holds a passphrase.
 _KEY = "key"
+
+# How often qemu-img is asked for an encrypted image that it could not measure the host for.
+_TRIES = 10
 
 # What may be imported: one file that holds a whole disk.
 _WHOLE_DISKS = ("qcow2", "raw", "vmdk", "vdi", "vhdx", "vpc", "parallels", "qed")
@@ -181,7 +184,10 @@ class QemuImg:
     def _run(self, says: str, command: str, *argv: str, making: Making = PLAIN) -> str:
         with _key(making) as (words, handles):
             whole = ["qemu-img", command, *words, *argv]
-            code, output, complaint = self._programs.attempt(says, whole, handles=handles)
+            for _try in range(_TRIES):
+                code, output, complaint = self._programs.attempt(says, whole, handles=handles)
+                if code == 0 or UNMEASURED not in complaint:
+                    break
         if code == 0:
             return output
         if "lock" in complaint and "Failed to get" in complaint:

@@ -107,6 +107,13 @@ SAYINGS: list[tuple[int, str, type[VirtError], str]] = [
     (1, "internal error: Cannot find 'dnsmasq' in path", HostError, "dnsmasq-base"),
     (1, "internal error: pool 'p' has asynchronous jobs running.", Timeout, "still busy"),
     (
+        1,
+        "internal error: Child process (/usr/bin/qemu-img create -f qcow2 /pool/x 16384K) unexpected exit status 1: qemu-img: "
+        "/pool/x: Unable to get accurate CPU usage",
+        HostError,
+        "less busy",
+    ),
+    (
         68,
         "Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchDomainX)",
         Timeout,
