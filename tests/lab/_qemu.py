@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from . import _ssh
 from ._proc import PROC, Process, end, everyone
 from ._run import LabError, need, run
 
@@ -182,7 +183,7 @@ class Qemu:
     @property
     def ssh_config(self) -> Path:
         """A configuration for ssh in which the name leads to it as root, without a question."""
-        return self.folder / "ssh_config"
+        return self.folder / _ssh.CONFIG
 
     def ssh(self, *command: str, user: str = "root") -> list[str]:
         """Return the words of an ssh command to it."""
@@ -190,33 +191,13 @@ class Qemu:
 
     def write_ways(self, port: int) -> None:
         """Write the files with which ssh, Ansible and libvirt find in."""
-        public = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
-        (self.folder / "known_hosts").write_text(f"{self.name} {public}\n")
         shared = f"{self.folder}/mux-%r"
-        options = {
-            "User": "root",
-            "HostName": "127.0.0.1",
-            "Port": str(port),
-            "HostKeyAlias": self.name,
-            "UserKnownHostsFile": f"{self.folder}/known_hosts",
-            "StrictHostKeyChecking": "yes",
-            "IdentityFile": f"{self.folder}/id_ed25519",
-            "IdentitiesOnly": "yes",
-            "BatchMode": "yes",
-            # Under emulation, beside other work, a handshake takes its time.
-            "ConnectTimeout": "30",
-            "ControlPath": shared if len(shared) < SOCKET_PATH else "none",
-            "LogLevel": "ERROR",
-        }
-        lines = [f"Host {self.name}", *(f"  {key} {value}" for key, value in options.items())]
-        self.ssh_config.write_text("\n".join(lines) + "\n")
-        self._script("ssh", f'#!/bin/sh\nexec ssh -F {self.ssh_config} "$@"\n')
+        where = {"HostName": "127.0.0.1", "Port": str(port)}
+        # Under emulation, beside other work, a handshake takes its time.
+        patience = {"ConnectTimeout": "30", "ControlPath": shared if len(shared) < SOCKET_PATH else "none"}
+        _ssh.write_way_in(self.folder, self.name, where | patience)
         # ssh hands one line to a shell: each word is quoted, so that it arrives as it is.
-        self._script("enter", f'#!/bin/bash\nexec ssh -F {self.ssh_config} {self.name} "${{*@Q}}"\n')
-
-    def _script(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text)
-        (self.folder / name).chmod(0o755)
+        _ssh.write_script(self.folder / "enter", f'#!/bin/bash\nexec ssh -F {self.ssh_config} {self.name} "${{*@Q}}"\n')
 
     def _share(self) -> None:
         """Open a connection that root's later ones go through, libvirt's too: one of its own takes seconds where it is emulated.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import _ssh
 from ._place import Place
 
 BYTECODE = Path(__file__).with_name("inside") / "bytecode/sitecustomize.py"
@@ -30,12 +31,12 @@ class Reached(Place):
     @property
     def ssh_config(self) -> Path:
         """A configuration for ssh in which its name leads to it as root, without a question."""
-        return self.home / "ssh_config"
+        return self.home / _ssh.CONFIG
 
     @property
     def ssh_key(self) -> Path:
         """The private key that lets root and the user `debian` in."""
-        return self.home / "id_ed25519"
+        return self.home / _ssh.KEY
 
     def ssh(self, *command: str, user: str = "root") -> list[str]:
         """Return the words of an ssh command to it, from this side."""

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from . import _outfit, _roots
+from . import _outfit, _roots, _ssh
 from ._place import SYSTEM_PATH, kinds
 from ._proc import PROC, Process
 from ._reached import Reached, bytecode
@@ -272,35 +272,15 @@ class Machine(Reached):
 
     def _write_ways(self) -> None:
         """Write the keys, and the files with which ssh and Ansible find in."""
-        for name in ("id_ed25519", "host_key"):
+        for name in (_ssh.KEY, _ssh.HOST_KEY):
             argv = [need("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", self.name, "-f", f"{self.home}/{name}"]
             run(argv, what=f"make a key for {self.title}")
-        public = " ".join((self.home / "host_key.pub").read_text().split()[:2])
-        (self.home / "known_hosts").write_text(f"{self.name} {public}\n")
-        options = {
-            "User": "root",
-            "ProxyCommand": f"{self.home}/connect",
-            "ProxyUseFdpass": "yes",
-            "HostKeyAlias": self.name,
-            "UserKnownHostsFile": f"{self.home}/known_hosts",
-            "StrictHostKeyChecking": "yes",
-            "IdentityFile": str(self.ssh_key),
-            "IdentitiesOnly": "yes",
-            "BatchMode": "yes",
-            "ConnectTimeout": "10",
-            "LogLevel": "ERROR",
-        }
-        lines = [f"Host {self.name}", *(f"  {key} {value}" for key, value in options.items())]
-        self.ssh_config.write_text("\n".join(lines) + "\n")
+        how = {"ProxyCommand": f"{self.home}/connect", "ProxyUseFdpass": "yes", "ConnectTimeout": "10"}
+        _ssh.write_way_in(self.home, self.name, how)
         words = {"net": self.home / "net", "nsenter": need("nsenter"), "nc": need("nc")}
-        self._script("connect", CONNECT.format(**words))
-        self._script("ssh", f'#!/bin/sh\nexec ssh -F {self.ssh_config} "$@"\n')
+        _ssh.write_script(self.home / "connect", CONNECT.format(**words))
         inventory = {"hypervisors": {"hosts": {self.name: self.inventory()}}}
         (self.home / "inventory.yml").write_text(json.dumps(inventory, indent=2) + "\n")
-
-    def _script(self, name: str, text: str) -> None:
-        (self.home / name).write_text(text)
-        (self.home / name).chmod(0o755)
 
     def _files(self, identity: str) -> Mapping[str, tuple[str, int]]:
         """Return the files that make it this machine and no other, by path, with their modes."""
