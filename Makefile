@@ -12,16 +12,19 @@ ARGS ?=
 HOST ?=
 
 .DEFAULT_GOAL := help
+# ARGS as one word of the shell, with the quotes that it has itself.
+QUOTED = '$(subst ','\'',$(ARGS))'
+
 .PHONY: help test test-slow lint docs bench demo demo-down lab-up lab-xen-up lab-shell lab-down clean
 
 help: ## say what the targets are
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 test: ## run the tests (STAGES=..., ARGS=...)
-	@tools/run test $(STAGES) --args='$(ARGS)'
+	@tools/run test $(STAGES) --args=$(QUOTED)
 
 test-slow: ## run the tests that take minutes (STAGES=slow-xen, ARGS=...)
-	@tools/run test $(or $(STAGES),slow) --args='$(ARGS)'
+	@tools/run test $(or $(STAGES),slow) --args=$(QUOTED)
 
 lint: ## read the collection without running it
 	@tools/run test lint
