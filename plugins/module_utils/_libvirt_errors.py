@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from ._errors import Conflict, HostError, NotFound, SpecError, Timeout, Unsupported, VirtError
-from ._image.making import UNMEASURED
+from ._image.making import UNMEASURED, UNMEASURED_ADVICE
 
 INVALID_ARG = 8
 OPERATION_INVALID = 55
@@ -201,12 +201,7 @@ _SAYINGS = (
         Timeout,
         "the pool is still busy with an upload, download or refresh: run the task again when that is done",
     ),
-    Saying(
-        UNMEASURED,
-        HostError,
-        "QEMU could not measure this host's speed, which it does for a key of LUKS, however often it was asked: run the task "
-        "again when the host is less busy, or update QEMU",
-    ),
+    Saying(UNMEASURED, HostError, UNMEASURED_ADVICE),
     Saying(
         r"cannot set memory higher than max memory|vcpus is greater than max",
         Conflict,

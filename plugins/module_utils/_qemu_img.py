@@ -15,7 +15,7 @@ from typing import Any
 
 from ._errors import Conflict, HostError
 from ._facts import ImageFacts
-from ._image.making import PLAIN, UNMEASURED, Making, creation_words
+from ._image.making import PLAIN, UNMEASURED, UNMEASURED_ADVICE, Making, creation_words
 from ._image.spec import GROWING
 from ._image_record import read_record
 from ._programs import Programs
@@ -192,6 +192,8 @@ class QemuImg:
             return output
         if "lock" in complaint and "Failed to get" in complaint:
             raise Conflict(f"could not {says}: a running guest or another program holds the image ({complaint})")
+        if UNMEASURED in complaint:
+            complaint = f"{complaint}; {UNMEASURED_ADVICE}"
         raise HostError(f"could not {says}: {complaint}")
 
 

@@ -111,7 +111,7 @@ SAYINGS: list[tuple[int, str, type[VirtError], str]] = [
         "internal error: Child process (/usr/bin/qemu-img create -f qcow2 /pool/x 16384K) unexpected exit status 1: qemu-img: "
         "/pool/x: Unable to get accurate CPU usage",
         HostError,
-        "less busy",
+        "update QEMU",
     ),
     (
         68,

@@ -32,6 +32,10 @@ SMALLEST_CLUSTER, LARGEST_CLUSTER = 512, 2 << 20
 # fast host the kernel may not have accounted the few milliseconds of the first measurement yet (QEMU 9.2, and older versions
 # to which c72cab5ad9f8 was carried back). By chance, so asking again is all that is needed.
 UNMEASURED = "Unable to get accurate CPU usage"
+UNMEASURED_ADVICE = (
+    "QEMU could not measure this host's speed, which it does for a key of LUKS, however often it was asked: run the task again, "
+    "or update QEMU"
+)
 
 # Option → the formats whose files can be made so.
 _FORMATS = {
