@@ -133,7 +133,7 @@ def test_the_time_limit_ends_the_command_and_its_children(agent: Agent, tmp_path
     began = time.monotonic()
     with pytest.raises(CommandTimeout, match=r"did not end within 0.3 s and was stopped; it last said: half way"):
         agent.run(f"echo half way; sleep 60 & echo $! > {tmp_path}/child; wait", timeout=0.3)
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 5
     child = int((tmp_path / "child").read_text())
     assert not Path(f"/proc/{child}").exists() or " Z " in Path(f"/proc/{child}/stat").read_text()
 
