@@ -187,7 +187,7 @@ class Qemu:
 
     def ssh(self, *command: str, user: str = "root") -> list[str]:
         """Return the words of an ssh command to it."""
-        return ["ssh", "-F", str(self.ssh_config), "-l", user, self.name, *command]
+        return _ssh.words(self.folder, self.name, *command, user=user)
 
     def write_ways(self, port: int) -> None:
         """Write the files with which ssh, Ansible and libvirt find in."""

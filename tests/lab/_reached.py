@@ -40,7 +40,7 @@ class Reached(Place):
 
     def ssh(self, *command: str, user: str = "root") -> list[str]:
         """Return the words of an ssh command to it, from this side."""
-        return ["ssh", "-F", str(self.ssh_config), "-l", user, self.name, *command]
+        return _ssh.words(self.home, self.name, *command, user=user)
 
     def inventory(self, user: str = "root") -> dict[str, Any]:
         """Return the variables with which Ansible on this side reaches it; `debian` must become root."""

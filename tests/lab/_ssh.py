@@ -36,6 +36,11 @@ def write_way_in(folder: Path, name: str, how: Mapping[str, str]) -> None:
     write_script(folder / "ssh", f'#!/bin/sh\nexec ssh -F {folder / CONFIG} "$@"\n')
 
 
+def words(folder: Path, name: str, *command: str, user: str) -> list[str]:
+    """Return the words of an ssh command to `name`, by the configuration in the folder."""
+    return ["ssh", "-F", str(folder / CONFIG), "-l", user, name, *command]
+
+
 def write_script(path: Path, text: str) -> None:
     """Write a program."""
     path.write_text(text)
